@@ -1,0 +1,27 @@
+from snakemake.utils import min_version
+
+min_version("9.19")
+
+if not workflow.overwrite_configfiles:  # a file on the command line replaces the default
+
+    configfile: "config.yaml"
+
+
+report: "report/workflow.rst"
+
+
+include: "rules/common.smk"
+include: "rules/data.smk"
+include: "rules/networks.smk"
+include: "rules/covariances.smk"
+include: "rules/interventions.smk"
+include: "rules/figures.smk"
+
+
+rule all:
+    default_target: True
+    localrule: True
+    input:
+        rules.summary.output,
+        collect(rules.samples.output, dataset=SETTINGS["datasets"]),
+        [collect(rules.figure.output, zip, figure=[name] * len(NETWORKS["network"]), **NETWORKS) for name in DRAWN],

@@ -1,0 +1,278 @@
+"""Alignment: the rotation between two networks' representations, and how much they share."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from latentdims import architectures, storage
+from latentdims.architectures import Layer
+from latentdims.spectra import eigh, weight_components
+from latentdims.storage import SPLITS, STAGES
+
+Array = NDArray[np.float64]
+
+CENTRINGS = ("uncentred", "centred")
+
+
+def rotation(cross: Array) -> Array:
+    """The rotation A that best takes φ to ψ, given cross = E[φ ψᵀ] of shape (C, D).
+
+    A = U Vᵀ of the thin singular value decomposition, (C, D): φ A ≈ ψ for rows φ. The orthogonal
+    Procrustes solution (Schönemann 1966); semi-orthogonal where widths differ: A Aᵀ = 1 for
+    C ≤ D, Aᵀ A = 1 for C ≥ D.
+    """
+    left, _, right = np.linalg.svd(cross, full_matrices=False)
+    return left @ right
+
+
+def similarity(cross: Array, rotation: Array, *, power: float, partner_power: float) -> float:
+    """Cosine between φ A and ψ, given cross = E[φ ψᵀ] (C, D) and a rotation A (C, D).
+
+    power, partner_power: E‖φ‖² and E‖ψ‖². At most 1, and 1 only for ψ = c φ A. With the rotation
+    fitted on the same moments this is tr S / √(E‖φ‖² E‖ψ‖²), the sum of singular values, which the
+    tutorial of Guth et al. (2024) reports; its square is the variance explained by the best scaled
+    rotation.
+    """
+    return float((cross * rotation).sum() / np.sqrt(power * partner_power))
+
+
+def lift(rotation: Array, vectors: Array) -> Array:
+    """Rotate the input channels of patches: vectors (C·positions, R) -> (D·positions, R).
+
+    Channels vary slowest, as in flattened kernels; rotation is (C, D).
+    """
+    channels, width = rotation.shape
+    patches = vectors.reshape(channels, -1)  # (C, positions · R)
+    return (rotation.T @ patches).reshape(-1, vectors.shape[1])
+
+
+def subspace_overlap(cosines: Array) -> Array:
+    """‖V₁ᵀ V₂‖²_F / k of the spans of the first k vectors, for every k, from all cosines (R, R).
+
+    1 where the spans agree, k/d on average for random ones in d dimensions.
+    """
+    blocks = (cosines**2).cumsum(0).cumsum(1)
+    return np.diagonal(blocks) / np.arange(1, len(blocks) + 1)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One layer of one network at one stage: moments of its representation, and its weights."""
+
+    mean: dict[str, Array]  # by split: (C,)
+    covariance: dict[str, Array]  # by split: (C, C)
+    weight: NDArray[np.float32]  # (out, in[, kh, kw])
+
+    def moment(self, split: str, centring: str) -> Array:
+        """(C, C): the covariance, or the second moment where uncentred."""
+        return centre(self.covariance[split], self.mean[split], self.mean[split], centring)
+
+
+def centre(cross: Array, mean: Array, partner_mean: Array, centring: str) -> Array:
+    """(C, D): a cross-covariance as it is, or as the second moment E[φ ψᵀ] where uncentred."""
+    return cross if centring == "centred" else cross + np.outer(mean, partner_mean)
+
+
+def compare(
+    partner: Measured,
+    own: Measured,
+    crosses: Mapping[str, Array],
+    *,
+    below: Array | None,
+    vectors: int,
+) -> dict[str, Array]:
+    """Everything that is said of one layer of a pair of networks.
+
+    crosses: the cross-covariance by split, (C, D). below: rotation of the layer before, None for
+    the first layer, which sees the same images in both networks. vectors: how many leading
+    eigenvectors are kept in the matrices of overlaps.
+    """
+
+    def cross(split: str, centring: str) -> Array:
+        return centre(crosses[split], partner.mean[split], own.mean[split], centring)
+
+    rotations = {centring: rotation(cross("train", centring)) for centring in CENTRINGS}
+    scores = [
+        [
+            similarity(
+                cross(split, centring),
+                rotations[centring],
+                power=np.trace(partner.moment(split, centring)),
+                partner_power=np.trace(own.moment(split, centring)),
+            )
+            for centring in CENTRINGS
+        ]
+        for split in SPLITS
+    ]
+    activation = np.abs(
+        eigh(partner.moment("train", "uncentred"))[1].T
+        @ rotations["uncentred"]
+        @ eigh(own.moment("train", "uncentred"))[1]
+    )
+    partner_vectors = weight_components(partner.weight)[1]
+    if below is not None:
+        partner_vectors = lift(below, partner_vectors)
+    weight = np.abs(partner_vectors.T @ weight_components(own.weight)[1])
+    return {
+        "rotation": rotations["uncentred"],
+        "rotation_centred": rotations["centred"],
+        "similarity": np.array(scores),
+        "activation_overlap": activation[:vectors, :vectors],
+        "activation_subspace": subspace_overlap(activation),
+        "weight_overlap": weight[:vectors, :vectors],
+        "weight_subspace": subspace_overlap(weight),
+    }
+
+
+def align(
+    *,
+    network: str | Path,
+    covariance: str | Path,
+    partner_seeds: Sequence[int],
+    partner_networks: Sequence[str | Path],
+    partner_covariances: Sequence[str | Path],
+    output: str | Path,
+    vectors: int,
+    settings: Mapping[str, Any],
+) -> None:
+    """Write the spectra of a network, and its alignment with each partner, layer by layer.
+
+    The three lists of partners run in parallel. Raises InputError for a file that cannot be read.
+    """
+    partners = zip(partner_seeds, partner_networks, partner_covariances, strict=True)
+    with (
+        Files.open(network, covariance) as own,
+        storage.create(output, settings=settings) as file,
+    ):
+        for layer in own.layers:
+            _save_spectra(file.create_group(f"spectra/{layer.name}"), own.stages(layer), layer)
+        for seed, *paths in partners:
+            with Files.open(*paths) as partner:
+                for layer, found in _compare_layers(partner, own, seed=seed, vectors=vectors):
+                    _save_pair(file.create_group(f"seed{seed}/{layer.name}"), found)
+
+
+@dataclass(frozen=True)
+class Files:
+    """The open network file and covariance file of one network."""
+
+    network: h5py.File
+    moments: h5py.File
+    layers: list[Layer]
+
+    @classmethod
+    @contextmanager
+    def open(cls, network: str | Path, covariance: str | Path) -> Iterator["Files"]:
+        with (
+            storage.read(network, needs=["weights"]) as weights,
+            storage.read(covariance, needs=SPLITS) as moments,
+        ):
+            yield cls(weights, moments, architectures.from_file(weights))
+
+    def stages(self, layer: Layer) -> list[Measured]:
+        """One layer at every stage."""
+        return [
+            Measured(
+                {split: self.moments[f"{split}/{layer.name}/mean"][stage] for split in SPLITS},
+                {split: self.moments[f"{split}/{layer.name}/covariance"][stage] for split in SPLITS},
+                self.network[f"weights/{layer.name}"][epoch],
+            )
+            for stage, epoch in enumerate(STAGES.values())
+        ]
+
+
+def _compare_layers(
+    partner: Files, own: Files, *, seed: int, vectors: int
+) -> Iterator[tuple[Layer, dict[str, Array]]]:
+    """Each layer with what is said of it, stages stacked along the first axis."""
+    below: Sequence[Array | None] = [None] * len(STAGES)
+    for layer in own.layers:
+        pairs = zip(partner.stages(layer), own.stages(layer), below, strict=True)
+        cross = f"{layer.name}/cross_covariance/seed{seed}"
+        stages = [
+            compare(
+                theirs,
+                ours,
+                {split: own.moments[f"{split}/{cross}"][stage] for split in SPLITS},
+                below=rotation_below,
+                vectors=vectors,
+            )
+            for stage, (theirs, ours, rotation_below) in enumerate(pairs)
+        ]
+        found = {name: np.stack([stage[name] for stage in stages]) for name in stages[0]}
+        below = list(found["rotation"])
+        yield layer, found
+
+
+DATASETS = {  # name: (units, description, axes after that of the stages)
+    "rotation": (
+        "1",
+        "rotation A from the second moments of training images: φ A is near ψ for rows φ of the "
+        "partner and ψ of this network",
+        ("channel of the partner", "channel"),
+    ),
+    "rotation_centred": (
+        "1",
+        "the same from centred moments",
+        ("channel of the partner", "channel"),
+    ),
+    "similarity": (
+        "1",
+        "cosine after the rotation that was fitted on training images; splits are train and test, "
+        "centrings are uncentred and centred",
+        ("split", "centring"),
+    ),
+    "activation_overlap": (
+        "1",
+        "|cosine| of aligned eigenvectors of the second moments",
+        ("eigenvector of the partner", "eigenvector"),
+    ),
+    "activation_subspace": ("1", "overlap of the spans of the first k of them", ("k",)),
+    "weight_overlap": (
+        "1",
+        "|cosine| of aligned eigenvectors of the weight covariances",
+        ("eigenvector of the partner", "eigenvector"),
+    ),
+    "weight_subspace": ("1", "overlap of the spans of the first k of them", ("k",)),
+}
+
+
+def _save_pair(group: h5py.Group, found: Mapping[str, Array]) -> None:
+    for name, values in found.items():
+        units, description, axes = DATASETS[name]
+        storage.write(
+            group,
+            name,
+            values,
+            units=units,
+            description=description,
+            dimensions=("stage", *axes),
+        )
+
+
+def _save_spectra(group: h5py.Group, stages: Sequence[Measured], layer: Layer) -> None:
+    group.attrs["fan_in"] = layer.fan_in
+    group.attrs["neurons"] = layer.channels
+    for name, centring in (("second_moment", "uncentred"), ("covariance", "centred")):
+        storage.write(
+            group,
+            name,
+            np.stack([eigh(stage.moment("train", centring))[0] for stage in stages]),
+            units="activation^2",
+            description=f"eigenvalues, descending, of the {name.replace('_', ' ')} on training images",
+            dimensions=("stage", "rank"),
+        )
+    storage.write(
+        group,
+        "weight",
+        np.stack([weight_components(stage.weight)[0] for stage in stages]),
+        units="1",
+        description="non-zero eigenvalues, descending, of WᵀW / n over the n neurons",
+        dimensions=("stage", "rank"),
+    )

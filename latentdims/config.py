@@ -1,0 +1,180 @@
+"""The configuration: completed with defaults, checked, and refused with the reason."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import yaml
+
+from latentdims import architectures
+from latentdims.architectures import Layer
+from latentdims.errors import InputError, nearest
+
+SCHEMA = Path(__file__).resolve().parents[1] / "schemas" / "config.schema.yaml"
+
+SOURCE_KEYS = {
+    "embedded": ("train_samples", "test_samples", "seed"),
+    "torchvision": ("name", "path", "mirrors"),
+    "imagefolder": ("path", "size"),
+}
+REQUIRED = {"embedded": (), "torchvision": ("name",), "imagefolder": ("path",)}
+SHAPES = {  # of one image, and the number of classes
+    "CIFAR10": ((3, 32, 32), 10),
+    "CIFAR100": ((3, 32, 32), 100),
+    "MNIST": ((1, 28, 28), 10),
+    "FashionMNIST": ((1, 28, 28), 10),
+    "SVHN": ((3, 32, 32), 10),
+}
+
+
+def resolve(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration with every default filled in, keys sorted, and numbers as numbers.
+
+    Text that is a number where a number is expected is taken for it, since YAML reads 1e-3 as
+    text. Raises InputError naming the key, what was found, and what to do.
+    """
+    schema = yaml.safe_load(SCHEMA.read_text())
+    resolved = _complete(config, schema)
+    for error in jsonschema.Draft202012Validator(schema).iter_errors(resolved):
+        raise InputError(_explain(error))
+    for name, dataset in resolved["datasets"].items():
+        resolved["datasets"][name] = _keep_source(name, dataset)
+    _check_epochs(resolved["training"])
+    for name, network in resolved["networks"].items():
+        _check_network(name, network, resolved)
+    return resolved
+
+
+def image_shape(dataset: Mapping[str, Any]) -> tuple[tuple[int, int, int], int] | None:
+    """Shape (C, H, W) after preprocessing, and number of classes, where known beforehand."""
+    if dataset["source"] == "embedded":
+        shape, classes = (3, 32, 32), 10
+    elif dataset["source"] == "torchvision":
+        shape, classes = SHAPES[dataset["name"]]
+    else:
+        return None
+    return ((1, *shape[1:]) if "gray" in dataset["preprocessing"]["steps"] else shape), classes
+
+
+def _complete(value: Any, schema: Mapping[str, Any]) -> Any:
+    """Fill in defaults, sort keys, and turn text into numbers where the schema expects them."""
+    types = schema.get("type", [])
+    types = [types] if isinstance(types, str) else types
+    if isinstance(value, Mapping):
+        known = schema.get("properties", {})
+        others = [*schema.get("patternProperties", {}).values(), schema.get("additionalProperties")]
+        other = next((other for other in others if isinstance(other, Mapping)), {})
+        defaults = {key: part["default"] for key, part in known.items() if "default" in part}
+        return {
+            key: _complete(part, known.get(key, other))
+            for key, part in sorted({**defaults, **value}.items(), key=lambda item: str(item[0]))
+        }
+    if isinstance(value, list):
+        return [_complete(part, schema.get("items", {})) for part in value]
+    if isinstance(value, str) and "number" in types:
+        return _number(value)
+    if isinstance(value, str | float) and "integer" in types:
+        number = _number(value)
+        return int(number) if isinstance(number, float) and number.is_integer() else value
+    return float(value) if types == ["number"] and type(value) is int else value
+
+
+def _number(text: str | float) -> str | float:
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def _explain(error: jsonschema.ValidationError) -> str:
+    """One line for people: the key, what was found, what is expected."""
+    key = ".".join(str(part) for part in error.absolute_path)
+    prefix = f"{key}: " if key else ""
+    found = error.instance
+    match error.validator:
+        case "additionalProperties":
+            known = list(error.schema.get("properties", {}))
+            patterns = list(error.schema.get("patternProperties", {}))
+            unknown = next(
+                name
+                for name in found
+                if name not in known and not any(_matches(p, name) for p in patterns)
+            )
+            full = f"{key}.{unknown}" if key else str(unknown)
+            if patterns:
+                return f"{full}: names may hold only letters, digits, '_' and '-'; rename it"
+            return f"{full}: unknown key; {nearest(unknown, known)}"
+        case "required":
+            missing = next(name for name in error.validator_value if name not in found)
+            return f"{prefix}missing key '{missing}'; add it"
+        case "enum":
+            return f"{prefix}unknown value {found!r}; {nearest(found, map(str, error.validator_value))}"
+        case "type":
+            return f"{prefix}found {found!r}, expected {_type_name(error.validator_value)}"
+        case "pattern":
+            expected = error.validator_value.strip("^$")
+            return f"{prefix}found {found!r}, expected '{expected}' or a list"
+        case _:
+            return f"{prefix}{error.message}; see {error.validator} in schemas/config.schema.yaml"
+
+
+def _matches(pattern: str, name: str) -> bool:
+    return jsonschema.Draft202012Validator({"pattern": pattern}).is_valid(name)
+
+
+def _type_name(types: str | list[str]) -> str:
+    names = {"object": "keys with values", "array": "a list", "string": "text", "null": "nothing"}
+    names |= {"integer": "a whole number", "number": "a number", "boolean": "true or false"}
+    return " or ".join(names[each] for each in ([types] if isinstance(types, str) else types))
+
+
+def _keep_source(name: str, dataset: Mapping[str, Any]) -> dict[str, Any]:
+    """A data set without the keys of other sources."""
+    source = dataset["source"]
+    for key in REQUIRED[source]:
+        if dataset.get(key) is None:
+            raise InputError(f"datasets.{name}: source '{source}' needs the key '{key}'; add it")
+    return {key: dataset[key] for key in ("preprocessing", "source", *SOURCE_KEYS[source])}
+
+
+def _check_epochs(training: Mapping[str, Any]) -> None:
+    for epoch in training["keep_epochs"]:
+        if epoch > training["epochs"]:
+            raise InputError(
+                f"training.keep_epochs: {epoch} is beyond the last epoch, {training['epochs']}"
+            )
+
+
+def _check_network(name: str, network: Mapping[str, Any], resolved: Mapping[str, Any]) -> None:
+    """That the architecture exists and fits every data set whose images are known beforehand."""
+    try:
+        architectures.build(network)
+        for dataset in resolved["datasets"].values():
+            known = image_shape(dataset)
+            if known:
+                layers = architectures.layers(network, input_shape=known[0], classes=known[1])
+                check_ranks(resolved["clipping"], layers)
+    except InputError as error:
+        prefix = "" if str(error).startswith("clipping.") else f"networks.{name}."
+        raise InputError(f"{prefix}{error}") from None
+
+
+def check_ranks(clipping: Mapping[str, Any], layers: list[Layer]) -> None:
+    """Raise InputError for a rank beyond the dimension of every layer that is clipped."""
+    if clipping["ranks"] == "all":
+        return
+    largest = max(_dimensions(clipping["bases"], layers))
+    beyond = [rank for rank in clipping["ranks"] if rank > largest]
+    if beyond:
+        raise InputError(
+            f"clipping.ranks: {beyond[0]} is beyond the dimension of every layer, at most {largest}; "
+            "give smaller ranks, or 'all'"
+        )
+
+
+def _dimensions(bases: list[str], layers: list[Layer]) -> Iterator[int]:
+    if "weight" in bases:
+        yield from (min(layer.fan_in, layer.channels) for layer in layers)
+    if set(bases) - {"weight"}:
+        yield from (layer.channels for layer in layers[:-1])

@@ -1,0 +1,196 @@
+"""Streaming means, covariances and cross-covariances of representations.
+
+Space is treated as further samples: a convolution's representation (N, C, H, W) is N·H·W rows of C
+channels. Every sum is kept in float64.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import torch
+from torch import Tensor
+
+from latentdims import data, networks, storage
+from latentdims.architectures import Layer
+from latentdims.job import progress
+from latentdims.networks import BATCH, Network
+from latentdims.storage import SPLITS, STAGES
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass
+class Moments:
+    """Count, means and cross-covariance of rows x (n, C) and y (n, D), exact in one pass.
+
+    Batches and parts of a data set are merged by the pairwise formula of Chan, Golub and LeVeque
+    (1983), for covariances as in Schubert and Gertz (SSDBM 2018). The covariance divides by n, so
+    that second moment = covariance + mean meanᵀ.
+    """
+
+    count: int = 0
+    mean_x: Tensor = field(default_factory=lambda: torch.zeros(()))  # (C,) float64
+    mean_y: Tensor = field(default_factory=lambda: torch.zeros(()))  # (D,) float64
+    scatter: Tensor = field(default_factory=lambda: torch.zeros(()))  # (C, D) float64
+
+    @classmethod
+    def of(cls, x: Tensor, y: Tensor) -> "Moments":
+        """Moments of one batch: x (n, C) and y (n, D), row i of both from the same input."""
+        x, y = x.double(), y.double()  # no copy where they are float64 already
+        mean_x, mean_y = x.mean(0), y.mean(0)
+        return cls(len(x), mean_x, mean_y, (x - mean_x).T @ (y - mean_y))
+
+    def merge(self, other: "Moments") -> None:
+        """Add the moments of other rows; the order of merging changes rounding errors only."""
+        if other.count == 0:
+            return
+        if self.count == 0:
+            self.count, self.scatter = other.count, other.scatter
+            self.mean_x, self.mean_y = other.mean_x, other.mean_y
+            return
+        total = self.count + other.count
+        step_x, step_y = other.mean_x - self.mean_x, other.mean_y - self.mean_y
+        self.scatter = self.scatter + other.scatter
+        self.scatter += torch.outer(step_x, step_y) * (self.count * other.count / total)
+        self.mean_x = self.mean_x + step_x * (other.count / total)
+        self.mean_y = self.mean_y + step_y * (other.count / total)
+        self.count = total
+
+    @property
+    def covariance(self) -> Tensor:
+        """(C, D): E[(x - E x)(y - E y)ᵀ]."""
+        return self.scatter / self.count
+
+    @property
+    def second_moment(self) -> Tensor:
+        """(C, D): E[x yᵀ]."""
+        return self.covariance + torch.outer(self.mean_x, self.mean_y)
+
+
+def rows(representation: Tensor) -> Tensor:
+    """(N, C) or (N, C, H, W) -> (N·H·W, C): positions in space are further samples."""
+    if representation.ndim == 2:
+        return representation
+    return representation.permute(0, 2, 3, 1).flatten(0, 2)
+
+
+@torch.inference_mode()
+def measure(
+    network: Network, partners: Sequence[Network], images: Tensor, *, name: str = "images"
+) -> dict[str, Moments]:
+    """Moments of every layer of a network against those of its partners and its own.
+
+    images: (N, C, H, W). For each layer, x are the partners' channels side by side, then its own
+    (P + 1)·C of them, and y its own C: one product gives every block.
+    """
+    moments = {layer.name: Moments() for layer in network.layers}
+    for batch in progress(images.split(BATCH), name=name):
+        chains = [chain.representations(batch) for chain in (*partners, network)]
+        for level in zip(*chains, strict=True):
+            together = torch.cat([rows(x) for _, x in level], dim=1).double()
+            layer = level[-1][0]
+            own = together[:, -layer.channels :]
+            moments[layer.name].merge(Moments.of(together, own))
+    return moments
+
+
+def covariance(
+    *,
+    images: str | Path,
+    network: str | Path,
+    partners: Mapping[int, str | Path],
+    output: str | Path,
+    settings: Mapping[str, Any],
+    device: str,
+) -> None:
+    """Measure the covariances of a network, and its cross-covariances with its partners.
+
+    partners: network files by their seed. settings: {seed, network, training, preprocessing} of
+    the network; its partners differ from it in the seed alone.
+    Raises InputError where a network file is not the one that the settings describe.
+    """
+    loaded = data.load(images, preprocessing=settings["preprocessing"], device=device)
+    own = networks.load(network, settings=settings, images=loaded.sha256)
+    others = {
+        seed: networks.load(path, settings={**settings, "seed": seed}, images=loaded.sha256)
+        for seed, path in sorted(partners.items())
+    }
+    logger.info("%s", needs(own.layers, partners=len(others)))
+    with storage.create(output, settings=settings, device=device) as file:
+        file.attrs["images_sha256"] = loaded.sha256
+        for split in SPLITS:
+            stages = [
+                measure(
+                    own.at(epoch, device=device),
+                    [other.at(epoch, device=device) for other in others.values()],
+                    getattr(loaded, split).images,
+                    name=f"{split} images, {stage}",
+                )
+                for stage, epoch in STAGES.items()
+            ]
+            for layer in own.layers:
+                moments = [stage[layer.name] for stage in stages]
+                _save(file.create_group(f"{split}/{layer.name}"), moments, seeds=list(others))
+
+
+def needs(layers: Sequence[Layer], *, partners: int) -> str:
+    """A sentence on the memory and the disk that the covariances will take."""
+    entries = sum((partners + 1) * layer.channels**2 for layer in layers)
+    disk = 8 * len(STAGES) * len(SPLITS) * entries
+    widest = max((layer.channels + 1) * layer.positions for layer in layers)
+    memory = 3 * 8 * entries * len(STAGES) + 3 * 8 * BATCH * (partners + 1) * widest
+    return (
+        f"{len(layers)} layers of {', '.join(str(layer.channels) for layer in layers)} channels, "
+        f"{partners} partners: {_megabytes(memory)} of memory beside the images, "
+        f"{_megabytes(disk)} on disk"
+    )
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:.1f} MB"
+
+
+def _save(group: h5py.Group, moments: Sequence[Moments], *, seeds: Sequence[int]) -> None:
+    """Write one layer; the leading axis of every dataset is that of the stages."""
+    width = len(moments[0].mean_y)
+    storage.write(
+        group,
+        "count",
+        np.array([stage.count for stage in moments]),
+        units="1",
+        description="rows: images times positions in space",
+        dimensions=("stage",),
+    )
+    storage.write(
+        group,
+        "mean",
+        np.stack([stage.mean_y.cpu().numpy() for stage in moments]),
+        units="activation",
+        description="mean over rows",
+        dimensions=("stage", "channel"),
+    )
+    blocks = np.stack([stage.covariance.cpu().numpy() for stage in moments])
+    own = blocks[:, -width:]
+    storage.write(
+        group,
+        "covariance",
+        (own + own.transpose(0, 2, 1)) / 2,
+        units="activation^2",
+        description="covariance over rows, divided by their count; the second moment is this "
+        "plus the outer product of the mean",
+        dimensions=("stage", "channel", "channel"),
+    )
+    for number, seed in enumerate(seeds):
+        storage.write(
+            group,
+            f"cross_covariance/seed{seed}",
+            blocks[:, number * width : (number + 1) * width],
+            units="activation^2",
+            description=f"covariance of the channels of seed {seed} with this network's",
+            dimensions=("stage", f"channel of seed {seed}", "channel"),
+        )

@@ -1,0 +1,74 @@
+"""What every script needs: its log, its device, determinism, and a progress bar."""
+
+import logging
+import os
+import sys
+import traceback
+from collections.abc import Iterable, Iterator, Sized
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from latentdims.errors import InputError
+
+Item = TypeVar("Item")
+
+logger = logging.getLogger(__name__)
+
+
+class Job:
+    """A running job of the workflow."""
+
+    def __init__(self, resources: Any) -> None:
+        self._gpu = int(resources.get("gpu", 0) or 0) > 0
+
+    @property
+    def device(self) -> str:
+        """``cuda`` where the rule was granted a GPU and the machine has one, else ``cpu``.
+
+        Makes torch deterministic, so that a seed gives the same bytes on the same machine.
+        """
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        import torch  # here, because jobs that need no device must not wait for its import
+
+        torch.use_deterministic_algorithms(True)
+        torch.backends.cuda.matmul.allow_tf32 = False
+        torch.backends.cudnn.allow_tf32 = False
+        torch.backends.cudnn.benchmark = False
+        device = "cuda" if self._gpu and torch.cuda.is_available() else "cpu"
+        logger.info("device: %s, torch %s", device, torch.__version__)
+        return device
+
+
+@contextmanager
+def running(snakemake: Any) -> Iterator[Job]:
+    """Run the body of a script with its log open.
+
+    An InputError ends the job with its message alone; anything else leaves its traceback in the
+    log, too, and is raised.
+    """
+    log = Path(snakemake.log[0])
+    log.parent.mkdir(parents=True, exist_ok=True)
+    logging.basicConfig(
+        filename=log, filemode="w", level=logging.INFO, format="%(asctime)s %(message)s", force=True
+    )
+    try:
+        yield Job(snakemake.resources)
+    except InputError as error:
+        logger.error("error: %s", error)
+        sys.exit(f"error: {error}")
+    except BaseException:
+        logger.error(traceback.format_exc())
+        raise
+
+
+def progress(items: Iterable[Item], *, name: str) -> Iterator[Item]:
+    """Pass items on, with a bar on a terminal; elsewhere the log alone tells."""
+    if not sys.stderr.isatty():
+        yield from items
+        return
+    from tqdm import tqdm
+
+    yield from tqdm(
+        items, desc=name, total=len(items) if isinstance(items, Sized) else None, leave=False
+    )

@@ -1,0 +1,142 @@
+"""Networks: weights on a device, what their layers compute, and their files."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from latentdims import architectures, storage
+from latentdims.architectures import Layer
+from latentdims.data import Split
+from latentdims.errors import InputError
+
+BATCH = 1000  # samples that are propagated at once where no gradient is needed
+
+
+@dataclass(frozen=True)
+class Network:
+    """A chain of weight layers and one weight tensor for each, by name."""
+
+    layers: Sequence[Layer]
+    weights: Mapping[str, Tensor]
+
+    def representations(self, images: Tensor) -> Iterator[tuple[Layer, Tensor]]:
+        """Each layer with its representation: what comes out of its non-linearity.
+
+        images: (N, C, H, W). A representation is (N, channels) or (N, channels, height, width);
+        that of the classifier is the logits, (N, classes).
+        """
+        x = images
+        for layer in self.layers:
+            x = activate(layer, linear(layer, x, self.weights[layer.name]))
+            yield layer, x
+
+    def logits(self, x: Tensor, *, after: int = 0) -> Tensor:
+        """Output of the classifier, (N, classes), given the input of layer number `after`."""
+        for layer in self.layers[after:]:
+            x = activate(layer, linear(layer, x, self.weights[layer.name]))
+        return x
+
+
+def linear(layer: Layer, x: Tensor, weight: Tensor) -> Tensor:
+    """Pre-activation of a layer: (N, *input_shape) -> (N, *output_shape)."""
+    if weight.ndim == 4:
+        return functional.conv2d(x, weight, stride=layer.stride)
+    return functional.linear(x.flatten(1), weight)
+
+
+def activate(layer: Layer, preactivation: Tensor) -> Tensor:
+    """The non-linearity of a layer: ReLU, or none for the classifier."""
+    return functional.relu(preactivation) if layer.rectified else preactivation
+
+
+def initial_weights(layers: Sequence[Layer], *, seed: int, device: str) -> dict[str, Tensor]:
+    """PyTorch's default initialisation, uniform in ±1/√fan-in, of variance 1/(3 fan-in).
+
+    Drawn on the CPU, so that a seed names the same network on every device.
+    """
+    generator = torch_generator(seed, stream=0)
+    weights = {}
+    for layer in layers:
+        bound = 1 / math.sqrt(layer.fan_in)
+        weight = torch.empty(layer.weight_shape).uniform_(-bound, bound, generator=generator)
+        if weight.ndim == 4:
+            weight = weight.contiguous(memory_format=torch.channels_last)
+        weights[layer.name] = weight.to(device)
+    return weights
+
+
+def torch_generator(seed: int, *, stream: int) -> torch.Generator:
+    """A CPU generator for one of the independent random streams of a seed."""
+    state = np.random.SeedSequence([seed, stream]).generate_state(1, np.uint64)[0]
+    return torch.Generator().manual_seed(int(state) & (2**63 - 1))
+
+
+@torch.inference_mode()
+def evaluate(network: Network, split: Split) -> tuple[float, float]:
+    """Mean cross-entropy (nats) and accuracy (percent) of a network on a split."""
+    loss = torch.zeros((), dtype=torch.float64, device=split.labels.device)
+    correct = torch.zeros((), dtype=torch.int64, device=split.labels.device)
+    for batch, target in zip(split.images.split(BATCH), split.labels.split(BATCH), strict=True):
+        logits = network.logits(batch)
+        loss += functional.cross_entropy(logits, target, reduction="sum").double()
+        correct += (logits.argmax(1) == target).sum()
+    samples = len(split.labels)
+    return loss.item() / samples, 100 * correct.item() / samples
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A network file in memory: its layers, and its weights at every epoch that was kept.
+
+    weights: float32 arrays (E, *weight_shape) by layer; epochs: (E,), 0 first, the last last.
+    """
+
+    layers: list[Layer]
+    epochs: np.ndarray
+    weights: dict[str, np.ndarray]
+
+    def at(self, epoch: int, *, device: str) -> Network:
+        """The network at one index of the axis of epochs: 0 is initial, -1 is trained."""
+        weights = {}
+        for layer in self.layers:
+            weight = torch.from_numpy(self.weights[layer.name][epoch])
+            if weight.ndim == 4:
+                weight = weight.contiguous(memory_format=torch.channels_last)
+            weights[layer.name] = weight.to(device)
+        return Network(self.layers, weights)
+
+
+def load(path: str | Path, *, settings: Mapping[str, Any], images: str) -> Trained:
+    """Read a network file, and check that it is the one that was asked for.
+
+    settings: what must have made it; images: the sha256 of the data set it must have seen.
+    Raises InputError naming the file and what differs.
+    """
+    with storage.read(path, needs=["epochs", "weights", "history"]) as file:
+        _check_settings(path, found=storage.settings(file), expected=settings)
+        if file.attrs["images_sha256"] != images:
+            raise InputError(
+                f"{path}: was trained on other images (sha256 {file.attrs['images_sha256'][:12]}…) "
+                f"than the data set of today ({images[:12]}…); delete it and run again"
+            )
+        layers = architectures.from_file(file)
+        weights = {layer.name: file["weights"][layer.name][()] for layer in layers}
+        return Trained(layers, file["epochs"][()], weights)
+
+
+def _check_settings(
+    path: str | Path, *, found: Mapping[str, Any], expected: Mapping[str, Any]
+) -> None:
+    for key in sorted(set(found) | set(expected)):
+        if found.get(key) != expected.get(key):
+            raise InputError(
+                f"{path}: was made with {key} = {found.get(key)}, but {expected.get(key)} is asked "
+                "for; delete it and run again, or restore the settings"
+            )

@@ -1,0 +1,69 @@
+"""Spectra: eigenvalues of covariances, and what is read off them."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+
+def eigh(symmetric: Array) -> tuple[Array, Array]:
+    """Eigenvalues (d,) in descending order, and eigenvectors (d, d) in columns.
+
+    Signs are fixed (the largest entry of a vector is positive) so that files repeat; rounding
+    errors below zero are set to zero. Raises ValueError where an eigenvalue is negative beyond
+    rounding, since the matrix is then no covariance.
+    """
+    values, vectors = np.linalg.eigh((symmetric + symmetric.T) / 2)
+    values, vectors = values[::-1], vectors[:, ::-1]
+    rounding = 10 * len(values) * np.finfo(np.float64).eps * max(values[0], 0)
+    if values[-1] < -rounding:
+        raise ValueError(f"not a covariance: its smallest eigenvalue is {values[-1]}")
+    return values.clip(min=0), vectors * _signs(vectors)
+
+
+def weight_components(weight: NDArray) -> tuple[Array, Array]:
+    """Spectrum of a layer's weights: eigenvalues and eigenvectors of WᵀW / n over its n neurons.
+
+    weight: (n, ...), flattened to (n, d). Returns values (R,), descending, and vectors (d, R) in
+    columns with R = min(n, d); the remaining d - R eigenvalues are zero.
+    """
+    matrix = np.asarray(weight, dtype=np.float64).reshape(len(weight), -1)
+    _, singular, transposed = np.linalg.svd(matrix, full_matrices=False)
+    vectors = transposed.T
+    return singular**2 / len(matrix), vectors * _signs(vectors)
+
+
+def marchenko_pastur_edges(*, variance: float, dimension: int, neurons: int) -> tuple[float, float]:
+    """Lower and upper edge of the spectrum of WᵀW / n for n neurons of independent weights.
+
+    variance: of one weight; dimension: inputs of a neuron (Marchenko and Pastur, 1967). The lower
+    edge is that of the non-zero eigenvalues.
+    """
+    ratio = np.sqrt(dimension / neurons)
+    return variance * (1 - ratio) ** 2, variance * (1 + ratio) ** 2
+
+
+def participation_ratio(values: Array) -> float:
+    """(Σλ)² / Σλ²: the number of eigenvalues that share the variance, from 1 to d."""
+    return float(values.sum() ** 2 / (values**2).sum())
+
+
+def power_law(values: Array, *, first: int = 10, last: int = 500) -> tuple[float, float]:
+    """Exponent α and prefactor of λ_k ≈ c k^-α over ranks first..last, counted from 1.
+
+    Least squares of log λ on log k with weights 1/k, so that every octave of ranks counts alike.
+    The window ends where the eigenvalues do, or fall below rounding. Returns (nan, nan) for fewer
+    than three ranks.
+    """
+    positive = int((values > 1e-12 * values[0]).sum())
+    ranks = np.arange(first, min(last, positive) + 1)
+    if len(ranks) < 3:
+        return float("nan"), float("nan")
+    slope, offset = np.polyfit(np.log(ranks), np.log(values[ranks - 1]), 1, w=ranks**-0.5)
+    return -float(slope), float(np.exp(offset))
+
+
+def _signs(vectors: Array) -> Array:
+    """(columns,) of ±1 that make the largest entry of every column positive."""
+    largest = np.abs(vectors).argmax(axis=0)
+    return np.where(vectors[largest, np.arange(vectors.shape[1])] < 0, -1.0, 1.0)

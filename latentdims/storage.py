@@ -1,0 +1,128 @@
+"""HDF5 files: written whole or not at all, with provenance, and checked when read."""
+
+import hashlib
+import importlib.metadata
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from latentdims import __version__
+from latentdims.errors import InputError
+
+FORMAT_VERSION = 1
+STAGES = {"initial": 0, "trained": -1}  # of training, and where a network file keeps their weights
+SPLITS = ("train", "test")
+
+
+@contextmanager
+def create(
+    path: str | Path, *, settings: Mapping[str, Any], device: str = "cpu"
+) -> Iterator[h5py.File]:
+    """Open a new HDF5 file that appears under `path` only when it is complete.
+
+    It is written beside its final name, flushed to the disk, read back, and moved there.
+    settings: what made the content, stored as JSON with sorted keys.
+    Raises InputError where a float dataset is not finite.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        with h5py.File(partial, "w", locking="best-effort") as file:
+            file.attrs["format_version"] = FORMAT_VERSION
+            file.attrs["package_version"] = __version__
+            file.attrs["torch_version"] = importlib.metadata.version("torch")
+            file.attrs["device"] = device
+            file.attrs["settings"] = json.dumps(settings, sort_keys=True)
+            yield file
+        _flush(partial)
+        _check_finite(partial, name=path)
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write(
+    group: h5py.Group,
+    name: str,
+    data: Any,
+    *,
+    units: str,
+    description: str,
+    dimensions: Sequence[str] = (),
+) -> None:
+    """Add a dataset with its units, a description, and the names of its axes."""
+    dataset = group.create_dataset(name, data=np.asarray(data))
+    dataset.attrs["units"] = units
+    dataset.attrs["description"] = description
+    for axis, label in enumerate(dimensions):
+        dataset.dims[axis].label = label
+
+
+@contextmanager
+def read(path: str | Path, *, needs: Sequence[str] = ()) -> Iterator[h5py.File]:
+    """Open a file made by `create`, and check that it is whole and holds what is needed.
+
+    Raises InputError, naming the file, where it is missing, cut short, not of this package, of
+    another format version, or without one of the groups or datasets in `needs`.
+    """
+    try:
+        file = h5py.File(path, "r", locking=False)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; run the workflow to make it") from None
+    except OSError as error:
+        raise InputError(
+            f"{path}: not a readable HDF5 file, perhaps cut short ({error}); "
+            "delete it and run the same command again"
+        ) from None
+    with file:
+        found = file.attrs.get("format_version")
+        if found is None or int(found) != FORMAT_VERSION:
+            raise InputError(
+                f"{path}: format version {found}, expected {FORMAT_VERSION}; it was made by another "
+                "program or version; move it away and run the same command again"
+            )
+        missing = [name for name in needs if name not in file]
+        if missing:
+            raise InputError(
+                f"{path}: holds no {', '.join(missing)}; delete it and run the same command again"
+            )
+        yield file
+
+
+def settings(file: h5py.File) -> dict[str, Any]:
+    """The settings that made an open file."""
+    return json.loads(file.attrs["settings"])
+
+
+def sha256(*arrays: np.ndarray) -> str:
+    """Hash of the shapes, types and bytes of arrays, in order."""
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(f"{array.dtype.str}{array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
+
+
+def _flush(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _check_finite(partial: Path, *, name: Path) -> None:
+    def check(key: str, item: h5py.HLObject) -> None:
+        if isinstance(item, h5py.Dataset) and item.dtype.kind == "f":
+            if not np.isfinite(item[()]).all():
+                raise InputError(f"{name}: {key} is not finite, so the file was not written")
+
+    with h5py.File(partial, "r", locking=False) as file:
+        file.visititems(check)

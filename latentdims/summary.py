@@ -1,0 +1,207 @@
+"""One tidy table: every number with its unit, its interval, and over how many networks."""
+
+import csv
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import h5py
+import numpy as np
+
+from latentdims import storage
+from latentdims.alignment import CENTRINGS
+from latentdims.intervals import Estimate, over_pairs, over_seeds
+from latentdims.spectra import marchenko_pastur_edges, participation_ratio, power_law
+from latentdims.storage import SPLITS, STAGES
+
+HEADLINES = {  # what the comparison shows, in words
+    "test_accuracy": "test accuracy, trained",
+    "similarity_train_uncentred_trained": "similarity s, training images, as published",
+    "similarity_train_uncentred_initial": "… of the untrained networks",
+    "variance_explained_test_centred_trained": "variance explained s², test images, centred",
+    "variance_explained_test_centred_initial": "… of the untrained networks",
+    "generated_accuracy": "test accuracy, generated",
+    "generated_accuracy_deviation_over_draws": "… standard deviation over draws",
+    "generated_accuracy_flattened": "test accuracy, generated, classifier aligned as published",
+    "generated_accuracy_flattened_deviation_over_draws": "… standard deviation over draws",
+}
+
+
+class Row(NamedTuple):
+    """A line of the table. low, high: a 95 % interval, None for fewer than three networks."""
+
+    dataset: str
+    network: str
+    layer: str
+    quantity: str
+    value: float
+    low: float | None
+    high: float | None
+    n: int
+    unit: str
+
+
+KINDS = ("network", "alignment", "clipping", "generation")
+
+
+def summarise(
+    *,
+    inputs: Mapping[str, Sequence[str]],
+    runs: Sequence[tuple[str, str, int]],
+    table: str | Path,
+    comparison: str | Path,
+    published: Mapping[str, Any],
+) -> None:
+    """Write the table of every number (CSV), and the comparison with published ones (Markdown).
+
+    runs: (dataset, network, seed). inputs: for each of `KINDS`, one file per run.
+    """
+    networks: dict[tuple[str, str], dict[str, list[str]]] = {}
+    for number, (dataset, network, _) in enumerate(runs):
+        paths = networks.setdefault((dataset, network), {kind: [] for kind in KINDS})
+        for kind in KINDS:
+            paths[kind].append(inputs[kind][number])
+    rows = [
+        Row(dataset, network, layer, quantity, *estimate, unit)
+        for (dataset, network), paths in networks.items()
+        for layer, quantity, estimate, unit in _quantities(paths)
+    ]
+    _write_csv(table, rows)
+    Path(comparison).write_text(markdown(rows, published))
+
+
+Quantity = tuple[str, str, Estimate, str]
+
+
+def _quantities(paths: Mapping[str, Sequence[str | Path]]) -> Iterator[Quantity]:
+    yield from _training(paths["network"])
+    yield from _similarities(paths["alignment"])
+    yield from _spectra(paths["alignment"])
+    yield from _clipping(paths["clipping"])
+    yield from _generation(paths["generation"])
+
+
+def _training(paths: Sequence[str | Path]) -> Iterator[Quantity]:
+    for split in SPLITS:
+        for what, unit in (("accuracy", "percent"), ("loss", "nats")):
+            values = [_read(path, f"history/{split}_{what}")[-1] for path in paths]
+            yield "", f"{split}_{what}", over_seeds(values), unit
+
+
+def _similarities(paths: Sequence[str | Path]) -> Iterator[Quantity]:
+    scores: dict[str, dict[tuple[int, int], np.ndarray]] = {}
+    for seed, path in enumerate(paths):
+        with storage.read(path) as file:
+            for partner in range(seed):
+                for layer, group in file.get(f"seed{partner}", {}).items():
+                    scores.setdefault(layer, {})[partner, seed] = group["similarity"][()]
+    for layer, pairs in scores.items():
+        for stage, stage_name in enumerate(STAGES):
+            for split, split_name in enumerate(SPLITS):
+                for centring, centring_name in enumerate(CENTRINGS):
+                    values = {pair: s[stage, split, centring] for pair, s in pairs.items()}
+                    squares = {pair: s**2 for pair, s in values.items()}
+                    name = f"{split_name}_{centring_name}_{stage_name}"
+                    yield layer, f"similarity_{name}", over_pairs(values), "1"
+                    yield layer, f"variance_explained_{name}", over_pairs(squares), "1"
+
+
+def _spectra(paths: Sequence[str | Path]) -> Iterator[Quantity]:
+    found: dict[tuple[str, str], list[float]] = {}
+    for path in paths:
+        with storage.read(path, needs=["spectra"]) as file:
+            for layer, group in file["spectra"].items():
+                for name, value in _of_spectrum(group).items():
+                    found.setdefault((layer, name), []).append(value)
+    for (layer, name), values in found.items():
+        if np.isfinite(values).all():
+            yield layer, name, over_seeds(values), "1"
+
+
+def _of_spectrum(group: h5py.Group) -> dict[str, float]:
+    trained = list(STAGES).index("trained")
+    fan_in, neurons = int(group.attrs["fan_in"]), int(group.attrs["neurons"])
+    edge = marchenko_pastur_edges(variance=1 / (3 * fan_in), dimension=fan_in, neurons=neurons)[1]
+    found = {"weights_above_edge": float((group["weight"][trained] > edge).sum())}
+    for moment in ("second_moment", "covariance"):
+        values = group[moment][trained]
+        found[f"participation_ratio_{moment}"] = participation_ratio(values)
+        found[f"power_law_exponent_{moment}"] = power_law(values)[0]
+    return found
+
+
+def _clipping(paths: Sequence[str | Path]) -> Iterator[Quantity]:
+    found: dict[tuple[str, str], list[float]] = {}
+    for path in paths:
+        with storage.read(path, needs=["reference_accuracy"]) as file:
+            reference = float(file["reference_accuracy"][()])
+            for basis in (name for name in file if name != "reference_accuracy"):
+                for layer, group in file[basis].items():
+                    enough = group["accuracy"][()] >= reference - 1
+                    if enough.any():
+                        rank = float(group["rank"][int(enough.argmax())])
+                        found.setdefault((layer, f"rank_within_1_point_{basis}"), []).append(rank)
+    for (layer, name), values in found.items():
+        if len(values) == len(paths):
+            yield layer, name, over_seeds(values), "1"
+
+
+def _generation(paths: Sequence[str | Path]) -> Iterator[Quantity]:
+    found: dict[tuple[str, str], list[np.ndarray]] = {}
+    for path in paths:
+        with storage.read(path, needs=["accuracy", "similarity"]) as file:
+            found.setdefault(("", "generated_accuracy"), []).append(file["accuracy"][()])
+            if "flattened_classifier" in file:
+                values = file["flattened_classifier/accuracy"][()]
+                found.setdefault(("", "generated_accuracy_flattened"), []).append(values)
+            for layer, scores in file["similarity"].items():
+                found.setdefault((layer, "generated_similarity"), []).append(scores[()])
+    for (layer, name), seeds in found.items():
+        unit = "percent" if "accuracy" in name else "1"
+        yield layer, name, over_seeds([draws.mean() for draws in seeds]), unit
+        if len(seeds[0]) > 1:
+            within = float(np.sqrt(np.mean([draws.var(ddof=1) for draws in seeds])))
+            draws = sum(map(len, seeds))
+            yield layer, f"{name}_deviation_over_draws", Estimate(within, None, None, draws), unit
+
+
+def _read(path: str | Path, name: str) -> np.ndarray:
+    with storage.read(path, needs=[name]) as file:
+        return file[name][()]
+
+
+def _write_csv(path: str | Path, rows: Sequence[Row]) -> None:
+    with Path(path).open("w", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(Row._fields)
+        writer.writerows(rows)
+
+
+def markdown(rows: Sequence[Row], published: Mapping[str, Any]) -> str:
+    """The headline numbers as a table in Markdown, with published values beside them.
+
+    published: by dataset, network and quantity (or quantity/layer), as in the configuration.
+    """
+    lines = [
+        "| data set | network | layer | quantity | ours | n | published |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for row in rows:
+        if row.quantity in HEADLINES and row.layer != "classifier":
+            key = f"{row.quantity}/{row.layer}" if row.layer else row.quantity
+            theirs = published.get(row.dataset, {}).get(row.network, {}).get(key, [])
+            cells = [row.dataset, row.network, row.layer, HEADLINES[row.quantity], _in_words(row)]
+            cells += [str(row.n), ", ".join(_number(value, row.unit) for value in theirs)]
+            lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _in_words(row: Row) -> str:
+    value = _number(row.value, row.unit)
+    if row.low is None or row.high is None:
+        return value
+    return f"{value} [{_number(row.low, row.unit)}, {_number(row.high, row.unit)}]"
+
+
+def _number(value: float, unit: str) -> str:
+    return f"{value:.1f} %" if unit == "percent" else f"{value:.3f}"

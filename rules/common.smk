@@ -1,0 +1,101 @@
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+from latentdims import download, figures
+from latentdims.config import resolve
+from latentdims.errors import InputError
+from latentdims.provenance import fingerprint
+
+try:
+    SETTINGS = resolve({key: config[key] for key in config if key != "pathvars"})
+    LOCAL_FILES = {
+        name: download.local_files(dataset, key=f"datasets.{name}.path")
+        for name, dataset in SETTINGS["datasets"].items()
+    }
+except InputError as error:
+    raise WorkflowError(f"configuration: {error}") from None
+
+SCRIPTS = Path(workflow.current_basedir).parent / "scripts"
+SEEDS = list(range(SETTINGS["seeds"]))
+NETWORKS = {
+    "dataset": [name for name in SETTINGS["datasets"] for _ in SETTINGS["networks"]],
+    "network": list(SETTINGS["networks"]) * len(SETTINGS["datasets"]),
+}
+RUNS = {name: [value for value in NETWORKS[name] for _ in SEEDS] for name in NETWORKS}
+RUNS["seed"] = SEEDS * len(NETWORKS["network"])
+DRAWN = [name for name in figures.SOURCES if len(SEEDS) > 1 or name not in figures.OF_PAIRS]
+
+
+wildcard_constraints:
+    dataset="[A-Za-z0-9_-]+",
+    network="[A-Za-z0-9_-]+",
+    seed=r"\d+",
+    figure="|".join(figures.SOURCES),
+
+
+def code(script, *modules):
+    """Fingerprint of the code that a script reaches; an edit of it re-runs the rule."""
+    return fingerprint(SCRIPTS / script, *modules)
+
+
+def network_settings(wildcards):
+    """What a trained network depends on."""
+    return {
+        "network": SETTINGS["networks"][wildcards.network],
+        "preprocessing": SETTINGS["datasets"][wildcards.dataset]["preprocessing"],
+        "seed": int(wildcards.seed),
+        "training": SETTINGS["training"],
+    }
+
+
+def partner_seeds(wildcards):
+    """The earlier seeds that a network is compared with."""
+    earlier = SEEDS[: int(wildcards.seed)]
+    return earlier if SETTINGS["alignment"]["pairs"] == "all" else earlier[:1]
+
+
+def of_partners(path):
+    """An input function: a path with {seed}, for each of the partners."""
+    return lambda wildcards: collect(
+        path,
+        dataset=wildcards.dataset,
+        network=wildcards.network,
+        seed=partner_seeds(wildcards),
+    )
+
+
+def source(wildcards):
+    """Where a data set comes from, without how it is preprocessed."""
+    dataset = SETTINGS["datasets"][wildcards.dataset]
+    return {key: dataset[key] for key in dataset if key != "preprocessing"}
+
+
+def source_files(wildcards):
+    """The files that a data set is read from: the user's own, or those to download."""
+    settings = source(wildcards)
+    if settings["source"] != "torchvision" or settings["path"]:
+        return LOCAL_FILES[wildcards.dataset]
+    return collect(
+        "<resources>/download/{dataset}/{file}",
+        dataset=wildcards.dataset,
+        file=[remote.name for remote in download.files(settings["name"])],
+    )
+
+
+def remote_file(wildcards):
+    """A file of a data set on the internet."""
+    settings = source(wildcards)
+    remotes = download.files(settings["name"], settings["mirrors"])
+    return next(remote for remote in remotes if remote.name == wildcards.file)
+
+
+def figure_sources(wildcards):
+    """The artefacts of every seed that a figure is drawn from."""
+    return {
+        kind: collect(
+            f"<results>/{wildcards.dataset}/{wildcards.network}/seed{{seed}}/{kind}.h5",
+            seed=SEEDS,
+        )
+        for kind in figures.SOURCES[wildcards.figure]
+    }

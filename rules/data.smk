@@ -1,0 +1,42 @@
+rule download:
+    output:
+        file="<resources>/download/{dataset}/{file}",
+    log:
+        "<logs>/download/{dataset}/{file}.log",
+    benchmark:
+        "<benchmarks>/download/{dataset}/{file}.tsv"
+    localrule: True
+    conda:
+        "../envs/latentdims.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=60,
+    params:
+        code=code("download.py"),
+        md5=lambda wildcards: remote_file(wildcards).md5,
+        urls=lambda wildcards: list(remote_file(wildcards).urls),
+    script:
+        "../scripts/download.py"
+
+
+rule prepare:
+    input:
+        files=source_files,
+    output:
+        images="<resources>/{dataset}.h5",
+    log:
+        "<logs>/prepare/{dataset}.log",
+    benchmark:
+        "<benchmarks>/prepare/{dataset}.tsv"
+    conda:
+        "../envs/latentdims.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        code=code("prepare.py"),
+        source=source,
+    script:
+        "../scripts/prepare.py"

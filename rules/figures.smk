@@ -1,0 +1,83 @@
+rule summary:
+    input:
+        network=collect(rules.train.output.network, zip, **RUNS),
+        alignment=collect(rules.align.output.alignment, zip, **RUNS),
+        clipping=collect(rules.clip.output.clipping, zip, **RUNS),
+        generation=collect(rules.generate.output.generation, zip, **RUNS),
+    output:
+        table="<results>/summary.csv",
+        comparison="<results>/summary.md",
+    log:
+        "<logs>/summary.log",
+    benchmark:
+        "<benchmarks>/summary.tsv"
+    conda:
+        "../envs/latentdims.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        code=code("summary.py"),
+        published=SETTINGS["published"],
+        runs=list(map(list, zip(*RUNS.values()))),
+    script:
+        "../scripts/summary.py"
+
+
+rule samples:
+    input:
+        images=rules.prepare.output.images,
+    output:
+        svg=report(
+            "<results>/figures/{dataset}/samples.svg",
+            caption="../report/samples.rst",
+            category="{dataset}",
+            labels={"figure": "samples"},
+        ),
+        pdf="<results>/figures/{dataset}/samples.pdf",
+    log:
+        "<logs>/figures/{dataset}/samples.log",
+    benchmark:
+        "<benchmarks>/figures/{dataset}/samples.tsv"
+    conda:
+        "../envs/latentdims.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        code=code("figure.py", "latentdims.figures.samples"),
+        name="samples",
+    script:
+        "../scripts/figure.py"
+
+
+rule figure:
+    input:
+        unpack(figure_sources),
+    output:
+        svg=report(
+            "<results>/figures/{dataset}/{network}/{figure}.svg",
+            caption="../report/{figure}.rst",
+            category="{dataset}",
+            subcategory="{network}",
+            labels={"figure": "{figure}"},
+        ),
+        pdf="<results>/figures/{dataset}/{network}/{figure}.pdf",
+    log:
+        "<logs>/figures/{dataset}/{network}/{figure}.log",
+    benchmark:
+        "<benchmarks>/figures/{dataset}/{network}/{figure}.tsv"
+    conda:
+        "../envs/latentdims.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        code=lambda wildcards: code("figure.py", f"latentdims.figures.{wildcards.figure}"),
+        name="{figure}",
+        seeds=len(SEEDS),
+    script:
+        "../scripts/figure.py"

@@ -1,0 +1,51 @@
+rule clip:
+    input:
+        images=rules.prepare.output.images,
+        network=rules.train.output.network,
+        covariance=rules.covariance.output.covariance,
+    output:
+        clipping="<results>/{dataset}/{network}/seed{seed}/clipping.h5",
+    log:
+        "<logs>/clip/{dataset}/{network}/seed{seed}.log",
+    benchmark:
+        "<benchmarks>/clip/{dataset}/{network}/seed{seed}.tsv"
+    conda:
+        "../envs/latentdims.yaml"
+    threads: 1
+    resources:
+        gpu=1,
+        mem_mb=4000,
+        runtime=60,
+    params:
+        bases=SETTINGS["clipping"]["bases"],
+        code=code("clip.py"),
+        ranks=SETTINGS["clipping"]["ranks"],
+        settings=network_settings,
+    script:
+        "../scripts/clip.py"
+
+
+rule generate:
+    input:
+        images=rules.prepare.output.images,
+        network=rules.train.output.network,
+    output:
+        generation="<results>/{dataset}/{network}/seed{seed}/generation.h5",
+    log:
+        "<logs>/generate/{dataset}/{network}/seed{seed}.log",
+    benchmark:
+        "<benchmarks>/generate/{dataset}/{network}/seed{seed}.tsv"
+    conda:
+        "../envs/latentdims.yaml"
+    threads: 1
+    resources:
+        gpu=1,
+        mem_mb=8000,
+        runtime=60,
+    params:
+        code=code("generate.py"),
+        draws=SETTINGS["generation"]["draws"],
+        flattened_classifier=SETTINGS["generation"]["flattened_classifier"],
+        settings=network_settings,
+    script:
+        "../scripts/generate.py"

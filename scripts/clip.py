@@ -1,0 +1,19 @@
+from typing import TYPE_CHECKING
+
+from latentdims import clipping
+from latentdims.job import running
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with running(snakemake) as job:
+    clipping.clip(
+        images=snakemake.input.images,
+        network=snakemake.input.network,
+        covariance=snakemake.input.covariance,
+        output=snakemake.output.clipping,
+        bases=snakemake.params.bases,
+        ranks=snakemake.params.ranks,
+        settings=snakemake.params.settings,
+        device=job.device,
+    )

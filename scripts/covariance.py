@@ -1,0 +1,17 @@
+from typing import TYPE_CHECKING
+
+from latentdims import covariance
+from latentdims.job import running
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with running(snakemake) as job:
+    covariance.covariance(
+        images=snakemake.input.images,
+        network=snakemake.input.network,
+        partners=dict(zip(snakemake.params.partners, snakemake.input.partners, strict=True)),
+        output=snakemake.output.covariance,
+        settings=snakemake.params.settings,
+        device=job.device,
+    )
