@@ -20,8 +20,11 @@ include: "rules/figures.smk"
 
 rule all:
     default_target: True
-    localrule: True
     input:
         rules.summary.output,
         collect(rules.samples.output, dataset=SETTINGS["datasets"]),
-        [collect(rules.figure.output, zip, figure=[name] * len(NETWORKS["network"]), **NETWORKS) for name in DRAWN],
+        [
+            collect(rules.figure.output, zip, figure=[name] * len(NETWORKS["network"]), **NETWORKS)
+            for name in DRAWN
+        ],
+    localrule: True

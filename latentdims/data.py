@@ -66,7 +66,7 @@ def prepare(*, output: str | Path, source: Mapping[str, Any], files: Sequence[st
         file.attrs["classes"] = classes
         file.attrs["source"] = json.dumps(dict(source), sort_keys=True)
         file.attrs["sha256"] = storage.sha256(*(arrays[name] for name in DATASETS))
-        for split in ("train", "test"):
+        for split in storage.SPLITS:
             storage.write(
                 file,
                 f"{split}/images",
@@ -97,7 +97,7 @@ def load(path: str | Path, *, preprocessing: Mapping[str, Any], device: str) -> 
         matrix, offset = _affine(file["train/images"], preprocessing, path=path)
         splits = {
             split: _load_split(file[split], matrix, offset, device=device)
-            for split in ("train", "test")
+            for split in storage.SPLITS
         }
         return Images(
             train=splits["train"],

@@ -2,7 +2,6 @@
 
 import hashlib
 import logging
-import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -138,7 +137,7 @@ def download(*, output: str | Path, urls: Sequence[str], md5: str, timeout: floa
     output.parent.mkdir(parents=True, exist_ok=True)
     partial = output.with_name(f".{output.name}.partial")
     if partial.is_file() and _md5(partial) == md5:  # stopped between the last byte and the move
-        os.replace(partial, output)
+        partial.replace(output)
         return
     reasons: list[str] = []
     for url in urls:
@@ -148,7 +147,7 @@ def download(*, output: str | Path, urls: Sequence[str], md5: str, timeout: floa
             reasons.append(f"{url}: {_reason(error)}")
             logger.warning("%s", reasons[-1])
             continue
-        os.replace(partial, output)
+        partial.replace(output)
         logger.info("%s: %d bytes from %s", output, output.stat().st_size, url)
         return
     listed = "".join(f"\n  {reason}" for reason in reasons) or "\n  no URL was given"
@@ -195,7 +194,7 @@ def _append(url: str, partial: Path, *, start: int, timeout: float) -> bool:
         length = int(response.headers.get("Content-Length", 0))
         kept = start if resumed else 0
         with (
-            open(partial, "ab" if resumed else "wb") as file,
+            partial.open("ab" if resumed else "wb") as file,
             _Progress(url, kept, length) as shown,
         ):
             clock, window = time.monotonic(), 0
@@ -241,7 +240,7 @@ class _Progress:
 
 
 def _md5(path: Path) -> str:
-    with open(path, "rb") as file:
+    with path.open("rb") as file:
         return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 

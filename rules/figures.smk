@@ -59,7 +59,7 @@ rule figure:
     output:
         svg=report(
             "<results>/figures/{dataset}/{network}/{figure}.svg",
-            caption="../report/{figure}.rst",
+            caption="../report/figure.rst",
             category="{dataset}",
             subcategory="{network}",
             labels={"figure": "{figure}"},

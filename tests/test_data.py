@@ -18,7 +18,7 @@ TUTORIAL = {
 UNIT = 2.0**-24  # relative rounding error of float32
 
 
-def write(path, images, *, samples=None):
+def write(path, images):
     """A file of images; the test split holds the same, reversed."""
     with storage.create(path, settings={}) as file:
         file.attrs["classes"] = ["a", "b"]

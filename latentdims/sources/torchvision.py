@@ -1,6 +1,5 @@
 """Published data sets, read by torchvision's own classes from archives that were verified first."""
 
-import os
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -29,24 +28,24 @@ def read(
     Raises InputError for a missing, truncated or other file.
     """
     archives = _verified(name, files)
-    classes = getattr(_datasets(), name)
+    published = getattr(_datasets(), name)
     arrays: dict[str, NDArray[np.generic]] = {}
     with tempfile.TemporaryDirectory(prefix="latentdims-") as root:
         folder = Path(root, *_SUBFOLDERS.get(name, ()))
         folder.mkdir(parents=True, exist_ok=True)
         for file, archive in archives.items():
-            os.symlink(archive.resolve(), folder / file)
+            (folder / file).symlink_to(archive.resolve())
         for split in ("train", "test"):
             try:
                 # It finds the archives under their names and checksums, and downloads nothing.
-                dataset = classes(root, download=True, **_split(name, split))
+                dataset = published(root, download=True, **_split(name, split))
             except (RuntimeError, OSError, ValueError, KeyError, EOFError) as error:
                 listed = ", ".join(map(str, archives.values()))
                 raise InputError(f"{listed}: torchvision cannot read {name}: {error}") from error
             images, labels = _arrays(dataset)
             arrays[f"{split}/images"], arrays[f"{split}/labels"] = images, labels
-    names = getattr(dataset, "classes", range(10))  # the classes of SVHN are the digits
-    return arrays, [str(name) for name in names]
+    classes = getattr(dataset, "classes", range(10))  # SVHN names none: they are the digits
+    return arrays, list(map(str, classes))
 
 
 _SUBFOLDERS = {"MNIST": ("MNIST", "raw"), "FashionMNIST": ("FashionMNIST", "raw")}
@@ -101,7 +100,7 @@ def _datasets() -> ModuleType:
             raise
         for module in [key for key in sys.modules if key.split(".")[0] == "torchvision"]:
             del sys.modules[module]
-        library: Any = torch.library.Library("torchvision", "DEF")  # type: ignore[no-untyped-call]
+        library: Any = torch.library.Library("torchvision", "DEF")
         for operator in ("nms", "qnms"):
             library.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
         _declared.append(library)

@@ -1,0 +1,54 @@
+# make run    the experiment of CONFIG, to its last figure and the report
+# make test   every check
+# Both make the environment in .venv first, from pinned versions.
+
+PYTHON ?= python3
+CONFIG ?= config.yaml
+PROFILE ?= profiles/default
+ARGS ?=
+
+BIN := .venv/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint envs/constraints.txt
+GPUS := $(shell nvidia-smi --list-gpus 2>/dev/null | grep -c GPU)
+
+SNAKEMAKE = $(BIN)/snakemake --configfile $(CONFIG) --workflow-profile $(PROFILE)
+ifeq ($(PROFILE),profiles/default)
+SNAKEMAKE += --resources gpu=$(GPUS)
+endif
+
+.PHONY: run test lint constraints clean
+.NOTPARALLEL:
+
+run: .venv/run
+	$(SNAKEMAKE) --quiet progress --report results/report.html --report-after-run $(ARGS)
+
+test: .venv/test lint
+	$(BIN)/python -m pytest
+
+lint: .venv/test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile rules
+	$(BIN)/snakemake --lint
+	$(BIN)/mypy
+
+.venv/run: envs/requirements.txt envs/constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: Python 3.11 or newer is needed, this is " + sys.version)'
+	$(PYTHON) -m venv .venv
+	$(INSTALL) --requirement envs/requirements.txt
+	touch $@
+
+.venv/test: .venv/run envs/requirements-dev.txt
+	$(INSTALL) --requirement envs/requirements-dev.txt
+	touch $@
+
+# After a change of a requirement: resolve anew, and pin what it brings in.
+constraints:
+	$(PYTHON) -m venv .venv-constraints
+	.venv-constraints/bin/python -m pip install --quiet --requirement envs/requirements-dev.txt
+	{ echo '# Everything that requirements-dev.txt brings in; written by: make constraints'; \
+	  .venv-constraints/bin/python -m pip freeze | grep -v -e '^torch' -e '^nvidia' -e '^triton'; } > envs/constraints.txt
+	rm -r .venv-constraints
+
+clean:
+	rm -rf .venv .snakemake

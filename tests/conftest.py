@@ -1,0 +1,83 @@
+"""What several tests share: small data sets and networks of random numbers."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from latentdims import architectures, storage
+from latentdims.networks import Network
+
+CLASSES = ("a", "b", "c", "d")
+NETWORKS = {
+    "mlp": {"architecture": "mlp", "widths": [7, 5]},
+    "cnn": {"architecture": "cnn", "channels": [3, 6], "kernel_size": 3, "stride": 2},
+}
+SHAPE = (2, 11, 11)
+
+
+def write_images(path: Path, *, seed: int = 0, train: int = 60, test: int = 30) -> Path:
+    """A file of random images with two channels, of which the first tells the class."""
+    random = np.random.default_rng(seed)
+    with storage.create(path, settings={"source": "test"}) as file:
+        arrays = []
+        for split, samples in (("train", train), ("test", test)):
+            labels = random.integers(0, len(CLASSES), samples)
+            images = random.integers(0, 200, (samples, *SHAPE)).astype(np.uint8)
+            images[:, 0] += (labels * 15).astype(np.uint8)[:, None, None]
+            file[f"{split}/images"], file[f"{split}/labels"] = images, labels
+            arrays += [images, labels]
+        file.attrs["classes"] = list(CLASSES)
+        file.attrs["source"] = "{}"
+        file.attrs["sha256"] = storage.sha256(*arrays)
+    return path
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    return write_images(tmp_path / "images.h5")
+
+
+@pytest.fixture
+def settings() -> Callable[..., dict[str, Any]]:
+    """Settings of a network to be trained, as the workflow hands them on."""
+
+    def make(network: str = "mlp", *, seed: int = 0, **training: Any) -> dict[str, Any]:
+        defaults = {
+            "epochs": 2,
+            "batch_size": 16,
+            "learning_rate": 0.05,
+            "momentum": 0.9,
+            "weight_decay": 0.0,
+            "keep_epochs": [],
+        }
+        return {
+            "network": NETWORKS[network],
+            "preprocessing": {"steps": ["normalize"], "mean": "dataset", "std": "dataset"},
+            "seed": seed,
+            "training": {**defaults, **training},
+        }
+
+    return make
+
+
+def integer_network(name: str, *, seed: int) -> Network:
+    """A network with small whole weights: float32 computes its representations exactly."""
+    random = np.random.default_rng(seed)
+    layers = architectures.layers(NETWORKS[name], input_shape=SHAPE, classes=len(CLASSES))
+    weights = {
+        layer.name: torch.from_numpy(
+            random.integers(-2, 3, layer.weight_shape).astype(np.float32)
+        )
+        for layer in layers
+    }
+    return Network(layers, weights)
+
+
+def integer_images(samples: int, *, seed: int) -> torch.Tensor:
+    """(N, C, H, W) of whole numbers from -2 to 2."""
+    random = np.random.default_rng(seed)
+    return torch.from_numpy(random.integers(-2, 3, (samples, *SHAPE)).astype(np.float32))

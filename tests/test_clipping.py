@@ -1,0 +1,131 @@
+"""Clipping at every rank against a network whose weights were really projected."""
+
+import h5py
+import numpy as np
+import pytest
+import torch
+from conftest import SHAPE
+
+from latentdims import architectures, clipping, covariance, networks, training
+from latentdims.architectures import Layer
+from latentdims.clipping import accuracy_by_rank, of_representation, of_weights
+from latentdims.data import Split
+from latentdims.networks import Network, evaluate
+from latentdims.spectra import weight_components
+
+
+# Wide enough that no sample silences a whole layer: all logits would be equal, up to rounding.
+WIDE = {
+    "mlp": {"architecture": "mlp", "widths": [40, 30]},
+    "cnn": {"architecture": "cnn", "channels": [6, 12], "kernel_size": 3, "stride": 2},
+}
+
+
+@pytest.fixture(params=["mlp", "cnn"])
+def network(request) -> Network:
+    layers = architectures.layers(WIDE[request.param], input_shape=SHAPE, classes=4)
+    return Network(layers, networks.initial_weights(layers, seed=3, device="cpu"))
+
+
+@pytest.fixture
+def split() -> Split:
+    random = torch.Generator().manual_seed(0)
+    images = torch.randn(900, *SHAPE, generator=random)  # more than one batch
+    return Split(images, torch.randint(0, 4, (900,), generator=random))
+
+
+def replaced(network: Network, layer: Layer, weight: torch.Tensor) -> Network:
+    return Network(network.layers, {**network.weights, layer.name: weight})
+
+
+def random_basis(dimension: int) -> torch.Tensor:
+    random = np.random.default_rng(dimension)
+    return torch.from_numpy(
+        np.linalg.qr(random.standard_normal((dimension, dimension)))[0].astype(np.float32)
+    )
+
+
+@pytest.mark.parametrize("number", [0, 1, 2])
+def test_weights_at_every_rank(network, split, number):
+    layer = network.layers[number]
+    weight = network.weights[layer.name]
+    vectors = torch.from_numpy(weight_components(weight.numpy())[1].astype(np.float32))
+    ranks = range(1, vectors.shape[1] + 1)
+    found = accuracy_by_rank(network, split, of_weights(network, number, vectors), ranks)
+    for rank in ranks:
+        projector = vectors[:, :rank] @ vectors[:, :rank].T
+        projected = (weight.flatten(1) @ projector).reshape(weight.shape)
+        expected = evaluate(replaced(network, layer, projected), split)[1]
+        assert found[rank - 1] == expected, rank
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_representations_at_every_rank(network, split, number):
+    """Projecting the input channels of a layer is projecting its weights along that axis."""
+    layer = network.layers[number]
+    weight = network.weights[layer.name]
+    channels, positions = layer.patch_shape
+    vectors = random_basis(channels)
+    ranks = range(1, channels + 1)
+    found = accuracy_by_rank(network, split, of_representation(network, number, vectors), ranks)
+    for rank in ranks:
+        projector = vectors[:, :rank] @ vectors[:, :rank].T
+        projected = torch.einsum(
+            "ocp,cd->odp", weight.reshape(-1, channels, positions), projector
+        ).reshape(weight.shape)
+        expected = evaluate(replaced(network, layer, projected), split)[1]
+        assert found[rank - 1] == expected, rank
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_centred_basis_adds_the_mean_back(network, split, number):
+    layer = network.layers[number]
+    channels = layer.input_shape[0]
+    vectors, mean = random_basis(channels), torch.linspace(0.1, 1, channels)
+    x = split.images
+    for before in network.layers[:number]:
+        x = networks.activate(before, networks.linear(before, x, network.weights[before.name]))
+    shift = mean.reshape(1, -1, *(1,) * (x.ndim - 2))
+    components = of_representation(network, number, vectors, mean)
+    found = accuracy_by_rank(network, split, components, [1, channels])
+    for index, rank in enumerate([1, channels]):
+        projector = vectors[:, :rank] @ vectors[:, :rank].T
+        projected = torch.einsum("nc...,cd->nd...", x - shift, projector) + shift
+        logits = network.logits(projected, after=number)
+        correct = (logits.argmax(1) == split.labels).sum().item()
+        assert found[index] == 100 * correct / len(split.labels)
+
+
+def test_skipping_ranks_changes_nothing(network, split):
+    components = of_weights(network, 0, random_basis(network.layers[0].fan_in))
+    every = accuracy_by_rank(network, split, components, range(1, 10))
+    assert (accuracy_by_rank(network, split, components, [2, 5, 9]) == every[[1, 4, 8]]).all()
+
+
+def test_file(images, tmp_path, settings):
+    made = settings("cnn")
+    network, moments, output = (tmp_path / f"{name}.h5" for name in ("network", "moments", "clip"))
+    training.train(images=images, output=network, settings=made, device="cpu")
+    covariance.covariance(
+        images=images, network=network, partners={}, output=moments, settings=made, device="cpu"
+    )
+    bases = ["activation", "activation_centred", "weight", "random"]
+    clipping.clip(
+        images=images,
+        network=network,
+        covariance=moments,
+        output=output,
+        bases=bases,
+        ranks="all",
+        settings=made,
+        device="cpu",
+    )
+    with h5py.File(output) as file:
+        assert sorted(file) == sorted([*bases, "reference_accuracy"])
+        assert list(file["weight"]) == ["classifier", "layer1", "layer2"]
+        assert list(file["activation"]) == list(file["random"]) == ["layer1", "layer2"]
+        assert file["weight/layer1/rank"][()].tolist() == [1, 2, 3]
+        assert file["activation/layer2/rank"][()].tolist() == [1, 2, 3, 4, 5, 6]
+        for basis in bases:  # nothing is clipped at full rank
+            for group in file[basis].values():
+                assert group["accuracy"][-1] == file["reference_accuracy"][()]

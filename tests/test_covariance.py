@@ -1,0 +1,148 @@
+"""Covariances in one pass against all data at once, in any batches."""
+
+from fractions import Fraction
+
+import h5py
+import numpy as np
+import pytest
+import torch
+from conftest import integer_images, integer_network, write_images
+from hypothesis import given
+from hypothesis import strategies as st
+
+from latentdims import covariance, networks, training
+from latentdims.covariance import Moments, measure, needs, rows
+from latentdims.errors import InputError
+from latentdims.storage import SPLITS, STAGES
+
+EPS = np.finfo(np.float64).eps
+
+
+def merged(x: torch.Tensor, y: torch.Tensor, cuts: list[int]) -> Moments:
+    moments = Moments()
+    edges = [0, *sorted(cuts), len(x)]
+    for start, end in zip(edges[:-1], edges[1:], strict=True):
+        moments.merge(Moments.of(x[start:end], y[start:end]) if end > start else Moments())
+    return moments
+
+
+def tolerance(x: np.ndarray, y: np.ndarray) -> float:
+    """Rounding of a mean of n products: each sum of n terms errs by at most n eps of its size."""
+    return 8 * len(x) * EPS * float(np.abs(x).max() * np.abs(y).max())
+
+
+@given(
+    seed=st.integers(0, 2**32),
+    cuts=st.lists(st.integers(0, 40), max_size=6),
+    offset=st.sampled_from([0.0, 1.0, 1e3]),
+)
+def test_merging_any_split_gives_the_moments_of_all_rows(seed, cuts, offset):
+    random = np.random.default_rng(seed)
+    x, y = random.standard_normal((40, 3)) + offset, random.standard_normal((40, 5)) - offset
+    moments = merged(torch.from_numpy(x), torch.from_numpy(y), cuts)
+    expected = (x - x.mean(0)).T @ (y - y.mean(0)) / len(x)
+    assert moments.count == len(x)
+    np.testing.assert_allclose(moments.mean_x, x.mean(0), rtol=0, atol=40 * EPS * (5 + offset))
+    np.testing.assert_allclose(moments.mean_y, y.mean(0), rtol=0, atol=40 * EPS * (5 + offset))
+    np.testing.assert_allclose(moments.covariance, expected, rtol=0, atol=tolerance(x, y))
+    np.testing.assert_allclose(moments.second_moment, x.T @ y / len(x), rtol=0, atol=tolerance(x, y))
+
+
+@given(seed=st.integers(0, 2**32), cuts=st.lists(st.integers(0, 24), max_size=4))
+def test_moments_agree_with_rational_arithmetic(seed, cuts):
+    random = np.random.default_rng(seed)
+    x, y = random.integers(-9, 10, (24, 2)), random.integers(-9, 10, (24, 3))
+    moments = merged(torch.from_numpy(x), torch.from_numpy(y), cuts)
+    for i in range(2):
+        for j in range(3):
+            products = [Fraction(int(a) * int(b)) for a, b in zip(x[:, i], y[:, j], strict=True)]
+            means = Fraction(int(x[:, i].sum()), 24) * Fraction(int(y[:, j].sum()), 24)
+            exact = sum(products) / 24 - means
+            assert abs(moments.covariance[i, j].item() - float(exact)) <= tolerance(x, y)
+
+
+def test_positions_in_space_are_rows():
+    images = torch.arange(2 * 3 * 2 * 2).reshape(2, 3, 2, 2)
+    expected = [images[n, :, h, w].tolist() for n in range(2) for h in range(2) for w in range(2)]
+    assert rows(images).tolist() == expected
+
+
+@pytest.mark.parametrize("name", ["mlp", "cnn"])
+@pytest.mark.parametrize("batch", [1, 7, 1000])
+def test_one_pass_gives_every_block(name, batch, monkeypatch):
+    monkeypatch.setattr(covariance, "BATCH", batch)
+    chains = [integer_network(name, seed=seed) for seed in range(3)]
+    images = integer_images(20, seed=9)
+    moments = measure(chains[2], chains[:2], images)
+    for number, layer in enumerate(chains[0].layers):
+        # Whole numbers below 2^24: the float32 representations are exact in any batch size.
+        levels = [rows(list(c.representations(images))[number][1]).double().numpy() for c in chains]
+        assert max(np.abs(level).max() for level in levels) < 2**24
+        together = np.concatenate(levels, axis=1)
+        expected = (together - together.mean(0)).T @ (levels[2] - levels[2].mean(0))
+        np.testing.assert_allclose(
+            moments[layer.name].covariance,
+            expected / len(together),
+            rtol=0,
+            atol=tolerance(together, levels[2]),
+        )
+
+
+@pytest.fixture
+def trained(tmp_path, settings):
+    images = write_images(tmp_path / "images.h5")
+    paths = []
+    for seed in range(2):
+        paths.append(tmp_path / f"network{seed}.h5")
+        training.train(
+            images=images, output=paths[-1], settings=settings("cnn", seed=seed), device="cpu"
+        )
+    return images, paths
+
+
+def test_file_holds_both_stages_and_splits(trained, tmp_path, settings):
+    images, paths = trained
+    output = tmp_path / "covariance.h5"
+    covariance.covariance(
+        images=images,
+        network=paths[1],
+        partners={0: paths[0]},
+        output=output,
+        settings=settings("cnn", seed=1),
+        device="cpu",
+    )
+    with h5py.File(output) as file:
+        for split, samples in zip(SPLITS, (60, 30), strict=True):
+            group = file[f"{split}/layer2"]
+            assert group["count"][()].tolist() == [samples * 2 * 2] * len(STAGES)
+            assert group["mean"].shape == (2, 6)
+            assert group["covariance"].shape == group["cross_covariance/seed0"].shape == (2, 6, 6)
+            own = group["covariance"][()]
+            assert (own == own.transpose(0, 2, 1)).all()
+            assert not np.allclose(own[0], own[1])
+
+
+def test_network_of_other_settings_is_refused(trained, tmp_path, settings):
+    images, paths = trained
+    with pytest.raises(InputError, match=r"network0\.h5: was made with training = .*0\.05.*0\.5"):
+        covariance.covariance(
+            images=images,
+            network=paths[0],
+            partners={},
+            output=tmp_path / "covariance.h5",
+            settings=settings("cnn", learning_rate=0.5),
+            device="cpu",
+        )
+    assert not (tmp_path / "covariance.h5").exists()
+
+
+def test_network_trained_on_other_images_is_refused(trained, settings):
+    _, paths = trained
+    with pytest.raises(InputError, match="other images"):
+        networks.load(paths[0], settings=settings("cnn"), images="0" * 64)
+
+
+def test_needs_come_from_the_layer_shapes():
+    layers = integer_network("cnn", seed=0).layers
+    entries = 3 * (3**2 + 6**2 + 4**2)
+    assert f"{8 * 4 * entries / 1e6:.1f} MB on disk" in needs(layers, partners=2)

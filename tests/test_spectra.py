@@ -1,0 +1,69 @@
+"""What is read off a spectrum, against spectra that are known."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from latentdims.spectra import (
+    eigh,
+    marchenko_pastur_edges,
+    participation_ratio,
+    power_law,
+    weight_components,
+)
+
+
+@given(st.integers(0, 2**32), st.integers(1, 8))
+def test_eigh_orders_and_reconstructs(seed, dimension):
+    root = np.random.default_rng(seed).standard_normal((dimension, dimension))
+    values, vectors = eigh(root @ root.T)
+    assert (np.diff(values) <= 0).all()
+    assert (vectors[np.abs(vectors).argmax(0), np.arange(dimension)] > 0).all()
+    np.testing.assert_allclose(vectors * values @ vectors.T, root @ root.T, atol=1e-12 * values[0])
+
+
+def test_eigh_refuses_what_is_no_covariance():
+    with pytest.raises(ValueError, match="not a covariance"):
+        eigh(np.diag([1.0, -0.1]))
+
+
+@pytest.mark.parametrize("shape", [(5, 3), (3, 5), (4, 2, 3, 3)])
+def test_weight_components_diagonalise_the_weight_covariance(shape):
+    weight = np.random.default_rng(0).standard_normal(shape)
+    matrix = weight.reshape(len(weight), -1)
+    values, vectors = weight_components(weight)
+    np.testing.assert_allclose(
+        vectors * values @ vectors.T, matrix.T @ matrix / len(matrix), atol=1e-13
+    )
+
+
+def test_marchenko_pastur_edges_hold_the_spectrum_of_the_initialisation():
+    """The tutorial's layers: 1024 -> 512 -> 256. Published edges 1.90e-3 and 3.79e-3."""
+    random = np.random.default_rng(0)
+    for fan_in, neurons, published in ((1024, 512, 1.90e-3), (512, 256, 3.79e-3)):
+        low, high = marchenko_pastur_edges(
+            variance=1 / (3 * fan_in), dimension=fan_in, neurons=neurons
+        )
+        assert high == pytest.approx(published, rel=3e-3)
+        bound = fan_in**-0.5
+        values, _ = weight_components(random.uniform(-bound, bound, (neurons, fan_in)))
+        # Tracy and Widom: extreme eigenvalues lie within a few d^(-2/3) of the edges.
+        margin = 4 * neurons ** (-2 / 3)
+        assert values[0] == pytest.approx(high, rel=margin)
+        assert values[-1] == pytest.approx(low, rel=4 * margin)
+
+
+@pytest.mark.parametrize("exponent", [0.5, 1.0, 2.3])
+def test_power_law_of_an_exact_power_law(exponent):
+    found, prefactor = power_law(3 * np.arange(1.0, 601) ** -exponent)
+    assert found == pytest.approx(exponent, rel=1e-12)
+    assert prefactor == pytest.approx(3, rel=1e-10)
+
+
+def test_power_law_needs_three_ranks():
+    assert np.isnan(power_law(np.arange(12.0, 1, -1)[:11])).all()
+
+
+def test_participation_ratio_counts_equal_eigenvalues():
+    assert participation_ratio(np.array([2.0, 2, 2, 0, 0])) == pytest.approx(3)
