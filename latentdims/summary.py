@@ -16,14 +16,14 @@ from latentdims.storage import SPLITS, STAGES
 
 HEADLINES = {  # what the comparison shows, in words
     "test_accuracy": "test accuracy, trained",
-    "similarity_train_uncentred_trained": "similarity s, training images, as published",
-    "similarity_train_uncentred_initial": "… of the untrained networks",
-    "variance_explained_test_centred_trained": "variance explained s², test images, centred",
-    "variance_explained_test_centred_initial": "… of the untrained networks",
     "generated_accuracy": "test accuracy, generated",
-    "generated_accuracy_deviation_over_draws": "… standard deviation over draws",
-    "generated_accuracy_flattened": "test accuracy, generated, classifier aligned as published",
-    "generated_accuracy_flattened_deviation_over_draws": "… standard deviation over draws",
+    "generated_accuracy_deviation_over_draws": "its standard deviation over draws",
+    "generated_accuracy_flattened": "test accuracy, generated, flattened classifier",
+    "generated_accuracy_flattened_deviation_over_draws": "its standard deviation over draws",
+    "similarity_train_uncentred_trained": "similarity s, training images, uncentred",
+    "similarity_train_uncentred_initial": "the same, untrained",
+    "variance_explained_test_centred_trained": "variance explained s², test images, centred",
+    "variance_explained_test_centred_initial": "the same, untrained",
 }
 
 
@@ -186,13 +186,14 @@ def markdown(rows: Sequence[Row], published: Mapping[str, Any]) -> str:
         "| data set | network | layer | quantity | ours | n | published |",
         "| --- | --- | --- | --- | --- | --- | --- |",
     ]
-    for row in rows:
-        if row.quantity in HEADLINES and row.layer != "classifier":
-            key = f"{row.quantity}/{row.layer}" if row.layer else row.quantity
-            theirs = published.get(row.dataset, {}).get(row.network, {}).get(key, [])
-            cells = [row.dataset, row.network, row.layer, HEADLINES[row.quantity], _in_words(row)]
-            cells += [str(row.n), ", ".join(_number(value, row.unit) for value in theirs)]
-            lines.append(f"| {' | '.join(cells)} |")
+    order = list(HEADLINES)
+    shown = [row for row in rows if row.quantity in HEADLINES and row.layer != "classifier"]
+    for row in sorted(shown, key=lambda row: (row[:3], order.index(row.quantity))):
+        key = f"{row.quantity}/{row.layer}" if row.layer else row.quantity
+        theirs = published.get(row.dataset, {}).get(row.network, {}).get(key, [])
+        cells = [row.dataset, row.network, row.layer, HEADLINES[row.quantity], _in_words(row)]
+        cells += [str(row.n), ", ".join(_number(value, row.unit) for value in theirs)]
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 

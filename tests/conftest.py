@@ -19,14 +19,16 @@ NETWORKS = {
 SHAPE = (2, 11, 11)
 
 
-def write_images(path: Path, *, seed: int = 0, train: int = 60, test: int = 30) -> Path:
-    """A file of random images with two channels, of which the first tells the class."""
+def write_images(
+    path: Path, *, seed: int = 0, train: int = 60, test: int = 30, channels: int = SHAPE[0]
+) -> Path:
+    """A file of random images whose first channel tells the class."""
     random = np.random.default_rng(seed)
     with storage.create(path, settings={"source": "test"}) as file:
         arrays = []
         for split, samples in (("train", train), ("test", test)):
             labels = random.integers(0, len(CLASSES), samples)
-            images = random.integers(0, 200, (samples, *SHAPE)).astype(np.uint8)
+            images = random.integers(0, 200, (samples, channels, *SHAPE[1:])).astype(np.uint8)
             images[:, 0] += (labels * 15).astype(np.uint8)[:, None, None]
             file[f"{split}/images"], file[f"{split}/labels"] = images, labels
             arrays += [images, labels]

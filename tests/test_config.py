@@ -1,0 +1,117 @@
+"""The configuration: defaults, numbers, and clear refusals."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from latentdims.config import SCHEMA, resolve
+from latentdims.errors import InputError
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def config(**changes: Any) -> dict[str, Any]:
+    return {
+        "datasets": {"shapes": {"source": "embedded"}},
+        "networks": {"mlp": {"architecture": "mlp", "widths": [8]}},
+        "seeds": 2,
+        **changes,
+    }
+
+
+def dataset(**keys: Any) -> dict[str, Any]:
+    return config(datasets={"mine": keys})
+
+
+def cnn(**keys: Any) -> dict[str, Any]:
+    return config(networks={"net": {"architecture": "cnn", "channels": [4], **keys}})
+
+
+@pytest.mark.parametrize("path", ["config.yaml", "configs/tutorial.yaml"])
+def test_shipped_configurations_are_valid(path):
+    resolve(yaml.safe_load((ROOT / path).read_text()))
+
+
+def test_defaults_are_filled_in():
+    resolved = resolve(config())
+    assert resolved["training"]["learning_rate"] == 0.01
+    assert resolved["datasets"]["shapes"]["preprocessing"]["steps"] == ["normalize"]
+    assert resolved["generation"] == {"draws": 10, "flattened_classifier": False}
+
+
+def test_text_that_is_a_number_is_taken_for_it():
+    training = yaml.safe_load("{learning_rate: 1e-3, epochs: 1e1, momentum: 0}")
+    assert training["learning_rate"] == "1e-3"
+    resolved = resolve(config(training=training))["training"]
+    assert (resolved["learning_rate"], resolved["epochs"]) == (0.001, 10)
+    assert isinstance(resolved["epochs"], int)
+    assert isinstance(resolved["momentum"], float)
+
+
+def test_the_order_of_keys_is_forgotten():
+    def shuffled(value):
+        if isinstance(value, dict):
+            return {key: shuffled(part) for key, part in reversed(value.items())}
+        return value
+
+    given = config(training={"epochs": 3, "batch_size": 7})
+    assert repr(resolve(shuffled(given))) == repr(resolve(given))
+
+
+def test_keys_of_another_source_are_ignored():
+    mixed = dataset(source="imagefolder", path="photos.tar", name="CIFAR10", train_samples=50)
+    assert set(resolve(mixed)["datasets"]["mine"]) == {"preprocessing", "source", "path", "size"}
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (config(sedes=3), "sedes: unknown key; did you mean 'seeds'"),
+        (
+            config(training={"learning_rat": 0.1}),
+            "training.learning_rat: unknown key; did you mean 'learning_rate'",
+        ),
+        (dataset(source="embeded"), "datasets.mine.source: .*'embeded'; did you mean 'embedded'"),
+        (dataset(source="torchvision", name="CIFAR"), "did you mean 'CIFAR10'"),
+        (dataset(source="torchvision"), "source 'torchvision' needs the key 'name'"),
+        (dataset(source="imagefolder"), "source 'imagefolder' needs the key 'path'"),
+        (dataset(path="x"), "datasets.mine: missing key 'source'"),
+        (dataset(source="embedded", size=[1, 2, 3]), "datasets.mine.size"),
+        (config(datasets={"a/b": {"source": "embedded"}}), "datasets.a/b: names may hold only"),
+        (config(datasets={}), "datasets: "),
+        (config(seeds=0), "seeds: 0 is less than the minimum of 1"),
+        (config(seeds="three"), "seeds: found 'three', expected a whole number"),
+        (config(seeds=2.5), "seeds: found 2.5, expected a whole number"),
+        (config(seeds=None), "seeds: found None, expected a whole number"),
+        (config(training={"learning_rate": "fast"}), "expected a number"),
+        (config(training={"epochs": 2, "keep_epochs": [3]}), "3 is beyond the last epoch, 2"),
+        (config(alignment={"pairs": "al"}), "alignment.pairs: .*did you mean 'all'"),
+        (config(clipping={"ranks": "every"}), "clipping.ranks: found 'every', expected 'all' or a"),
+        (config(clipping={"ranks": [0]}), "clipping.ranks.0"),
+        (config(clipping={"ranks": [2, 9]}), "9 is beyond the dimension of every layer, at most 8"),
+        (
+            config(networks={"big": {"architecture": "resnet"}}),
+            "networks.big.architecture: unknown 'resnet'",
+        ),
+        (cnn(kernel_size=33), "networks.net.kernel_size: 33 is larger than the 32 x 32"),
+        (cnn(kernels=3), "networks.net.kernels: unknown key .*did you mean 'kernel_size'"),
+    ],
+)
+def test_mistakes_name_the_key_and_what_to_do(given, message):
+    with pytest.raises(InputError, match=message):
+        resolve(given)
+
+
+def test_every_key_of_the_schema_has_a_description():
+    def undescribed(schema, path):
+        for key, part in schema.get("properties", {}).items():
+            if part.get("type") == "object":
+                yield from undescribed(part, f"{path}{key}.")
+            elif "description" not in part:
+                yield f"{path}{key}"
+        for part in schema.get("patternProperties", {}).values():
+            yield from undescribed(part, f"{path}*.")
+
+    assert list(undescribed(yaml.safe_load(SCHEMA.read_text()), "")) == []

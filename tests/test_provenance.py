@@ -1,0 +1,62 @@
+"""Fingerprints change with what code does, and with nothing else."""
+
+import pytest
+
+from latentdims import provenance
+from latentdims.provenance import fingerprint
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """A package of its own: script -> a -> b, and c that nothing reaches."""
+    folder = tmp_path / "pack"
+    folder.mkdir()
+    (folder / "__init__.py").write_text("")
+    (folder / "a.py").write_text('"""Doc."""\nfrom pack import b\n\ndef f():\n    return b.g()\n')
+    (folder / "b.py").write_text("def g():\n    return 1\n")
+    (folder / "c.py").write_text("def h():\n    return 2\n")
+    script = tmp_path / "script.py"
+    script.write_text("from pack.a import f\nf()\n")
+    monkeypatch.setattr(provenance, "PACKAGE", folder)
+    monkeypatch.setattr(provenance, "_parse", provenance._parse.__wrapped__)
+    return folder, script
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "changes"),
+    [
+        ("b.py", "return 1", "return 3", True),
+        ("a.py", "b.g()", "-b.g()", True),
+        ("c.py", "return 2", "return 3", False),
+        ("b.py", "return 1", "return 1  # one", False),
+        ("b.py", "def g():\n", 'def g():\n    """What g does."""\n\n', False),
+        ("a.py", "Doc.", "Another.", False),
+        ("c.py", "def h", "import pack.a\n\ndef h", False),
+        ("a.py", "import b", "import b, c", True),
+    ],
+)
+def test_what_counts(package, file, old, new, changes):
+    folder, script = package
+    before = fingerprint(script)
+    text = (folder / file).read_text()
+    assert old in text
+    (folder / file).write_text(text.replace(old, new))
+    assert (fingerprint(script) != before) == changes
+
+
+def test_modules_named_besides_count_too(package):
+    folder, script = package
+    before = fingerprint(script, "pack.c")
+    assert before != fingerprint(script)
+    (folder / "c.py").write_text("def h():\n    return 3\n")
+    assert fingerprint(script, "pack.c") != before
+
+
+def test_it_does_not_depend_on_where_the_code_lies(package, tmp_path, monkeypatch):
+    folder, script = package
+    before = fingerprint(script)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    folder.rename(elsewhere / "pack")
+    monkeypatch.setattr(provenance, "PACKAGE", elsewhere / "pack")
+    assert fingerprint(script) == before

@@ -1,0 +1,126 @@
+"""The summary and every figure, from files whose numbers are known."""
+
+import csv
+
+import numpy as np
+import pytest
+
+from latentdims import storage, summary
+
+SEEDS = 3
+LAYERS = {"layer1": 4, "classifier": 2}  # and their neurons
+FAN_IN = 6
+
+
+def write(file, name, data):
+    storage.write(file, name, data, units="1", description="made up")
+
+
+@pytest.fixture
+def files(tmp_path):
+    """Files of three seeds: accuracy 50 + seed, similarities 0.5 + (r + s) / 10, and so on."""
+    paths = {kind: [] for kind in summary.KINDS}
+    for seed in range(SEEDS):
+        for kind in summary.KINDS:
+            path = tmp_path / f"{kind}{seed}.h5"
+            with storage.create(path, settings={}) as file:
+                globals()[f"fill_{kind}"](file, seed)
+            paths[kind].append(str(path))
+    return paths
+
+
+def fill_network(file, seed):
+    for split in storage.SPLITS:
+        write(file, f"history/{split}_accuracy", [10.0, 30.0, 50.0 + seed])
+        write(file, f"history/{split}_loss", [2.3, 1.5, 1.0])
+
+
+def fill_alignment(file, seed):
+    for layer, neurons in LAYERS.items():
+        values = np.arange(neurons, 0, -1.0)
+        for name in ("second_moment", "covariance"):
+            write(file, f"spectra/{layer}/{name}", [np.ones(neurons), values])
+        # The edge is (1 + sqrt(6 / 4))² / 18 = 0.275 for layer1: one weight lies above it.
+        write(file, f"spectra/{layer}/weight", [values / 100, np.eye(neurons)[0]])
+        file[f"spectra/{layer}"].attrs.update(fan_in=FAN_IN, neurons=neurons)
+        for partner in range(seed):
+            group = f"seed{partner}/{layer}"
+            score = 0.5 + (seed + partner) / 10
+            write(file, f"{group}/similarity", np.full((2, 2, 2), score))
+            for kind in ("activation", "weight"):
+                write(file, f"{group}/{kind}_overlap", [np.eye(2)] * 2)
+                write(file, f"{group}/{kind}_subspace", np.ones((2, neurons)))
+
+
+def fill_clipping(file, seed):
+    write(file, "reference_accuracy", 50.0 + seed)
+    for basis in ("activation", "random", "weight"):
+        for layer in LAYERS if basis == "weight" else ["layer1"]:
+            write(file, f"{basis}/{layer}/rank", [1, 2, 3])
+            write(file, f"{basis}/{layer}/accuracy", [20.0, 49.5 + seed, 50.0 + seed])
+
+
+def fill_generation(file, seed):
+    write(file, "reference_accuracy", 50.0 + seed)
+    write(file, "accuracy", [30.0 + seed, 32.0 + seed])
+    write(file, "similarity/layer1", [0.8, 0.9])
+    write(file, "flattened_classifier/accuracy", [40.0, 40.0])
+
+
+@pytest.fixture
+def rows(files, tmp_path):
+    summary.summarise(
+        inputs=files,
+        runs=[("d", "n", seed) for seed in range(SEEDS)],
+        table=tmp_path / "summary.csv",
+        comparison=tmp_path / "summary.md",
+        published={"d": {"n": {"test_accuracy": [42.7], "similarity_x/layer1": [1]}}},
+    )
+    with (tmp_path / "summary.csv").open() as file:
+        table = list(csv.DictReader(file))
+    assert list(table[0]) == list(summary.Row._fields)
+    return {(row["layer"], row["quantity"]): row for row in table}
+
+
+@pytest.mark.parametrize(
+    ("layer", "quantity", "value", "n"),
+    [
+        ("", "test_accuracy", 51, 3),
+        ("layer1", "similarity_test_centred_trained", 0.7, 3),
+        ("layer1", "variance_explained_train_uncentred_initial", (0.36 + 0.49 + 0.64) / 3, 3),
+        ("layer1", "weights_above_edge", 1, 3),
+        ("layer1", "participation_ratio_covariance", 10**2 / 30, 3),
+        ("layer1", "rank_within_1_point_activation", 2, 3),
+        ("classifier", "rank_within_1_point_weight", 2, 3),
+        ("", "generated_accuracy", 32, 3),
+        ("", "generated_accuracy_deviation_over_draws", 2**0.5, 6),
+        ("", "generated_accuracy_flattened", 40, 3),
+        ("layer1", "generated_similarity", 0.85, 3),
+    ],
+)
+def test_values(rows, layer, quantity, value, n):
+    row = rows[layer, quantity]
+    assert float(row["value"]) == pytest.approx(value)
+    assert int(row["n"]) == n
+    if not quantity.endswith("draws"):
+        assert float(row["low"]) <= float(row["value"]) <= float(row["high"])
+
+
+def test_comparison_shows_published_numbers(rows, tmp_path):
+    lines = (tmp_path / "summary.md").read_text().splitlines()
+    trained = next(line for line in lines if "test accuracy, trained" in line)
+    assert trained == (
+        "| d | n |  | test accuracy, trained | 51.0 % [48.5 %, 53.5 %] | 3 | 42.7 % |"
+    )
+
+
+def test_two_seeds_have_no_interval(files, tmp_path):
+    summary.summarise(
+        inputs={kind: paths[:2] for kind, paths in files.items()},
+        runs=[("d", "n", seed) for seed in range(2)],
+        table=tmp_path / "summary.csv",
+        comparison=tmp_path / "summary.md",
+        published={},
+    )
+    with (tmp_path / "summary.csv").open() as file:
+        assert all(row["low"] == row["high"] == "" for row in csv.DictReader(file))
