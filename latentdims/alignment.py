@@ -47,8 +47,7 @@ def lift(rotation: Array, vectors: Array) -> Array:
 
     Channels vary slowest, as in flattened kernels; rotation is (C, D).
     """
-    channels, width = rotation.shape
-    patches = vectors.reshape(channels, -1)  # (C, positions · R)
+    patches = vectors.reshape(len(rotation), -1)  # (C, positions · R)
     return (rotation.T @ patches).reshape(-1, vectors.shape[1])
 
 
@@ -180,7 +179,10 @@ class Files:
         return [
             Measured(
                 {split: self.moments[f"{split}/{layer.name}/mean"][stage] for split in SPLITS},
-                {split: self.moments[f"{split}/{layer.name}/covariance"][stage] for split in SPLITS},
+                {
+                    split: self.moments[f"{split}/{layer.name}/covariance"][stage]
+                    for split in SPLITS
+                },
                 self.network[f"weights/{layer.name}"][epoch],
             )
             for stage, epoch in enumerate(STAGES.values())
@@ -208,6 +210,21 @@ def _compare_layers(
         found = {name: np.stack([stage[name] for stage in stages]) for name in stages[0]}
         below = list(found["rotation"])
         yield layer, found
+
+
+def pairs(paths: Sequence[str | Path]) -> dict[str, dict[tuple[int, int], Array]]:
+    """Similarities (stages, splits, centrings) by layer and pair of seeds.
+
+    paths: the alignment files of seeds 0, 1, and so on.
+    """
+    scores: dict[str, dict[tuple[int, int], Array]] = {}
+    for seed, path in enumerate(paths):
+        with storage.read(path, needs=["spectra"]) as file:
+            for partner in range(seed):
+                for layer in storage.layers(file.get(f"seed{partner}", {})):
+                    score = file[f"seed{partner}/{layer}/similarity"][()]
+                    scores.setdefault(layer, {})[partner, seed] = score
+    return scores
 
 
 DATASETS = {  # name: (units, description, axes after that of the stages)
@@ -265,7 +282,7 @@ def _save_spectra(group: h5py.Group, stages: Sequence[Measured], layer: Layer) -
             name,
             np.stack([eigh(stage.moment("train", centring))[0] for stage in stages]),
             units="activation^2",
-            description=f"eigenvalues, descending, of the {name.replace('_', ' ')} on training images",
+            description=f"eigenvalues, descending, of the {name} on training images",
             dimensions=("stage", "rank"),
         )
     storage.write(

@@ -142,9 +142,7 @@ def build(settings: Mapping[str, Any]) -> Architecture:
     return architecture(**given)
 
 
-def layers(
-    settings: Mapping[str, Any], *, input_shape: Sequence[int], classes: int
-) -> list[Layer]:
+def layers(settings: Mapping[str, Any], *, input_shape: Sequence[int], classes: int) -> list[Layer]:
     """The chain of weight layers of a network's settings for images of a shape (C, H, W)."""
     channels, height, width = input_shape
     return build(settings).layers(

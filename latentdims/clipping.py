@@ -109,12 +109,12 @@ def _encode(
 ) -> tuple[Tensor, Tensor]:
     """The pre-activation with no component, and the components (N, R, ...) of an input."""
     shape = (len(x), *layer.output_shape)
-    if components.mean is None:
-        preactivation = x.new_zeros(shape)
-    else:
+    preactivation = x.new_zeros(shape)
+    if len(shape) == 4:
+        preactivation = preactivation.to(memory_format=torch.channels_last)
+    if components.mean is not None:
         mean = components.mean.reshape(1, -1, *(1,) * (x.ndim - 2))
-        constant = networks.linear(layer, mean.expand_as(x[:1]), network.weights[layer.name])
-        preactivation = constant.expand(shape).clone()
+        preactivation += networks.linear(layer, mean.expand_as(x[:1]), network.weights[layer.name])
         x = x - mean
     return preactivation, _apply(x, components.encode, components.encode_stride).contiguous()
 
@@ -168,8 +168,7 @@ def clip(
             for number, layer in enumerate(progress(clipped, name=basis)):
                 components = _components(trained, number, basis, moments, settings["seed"])
                 dimension = min(components.decode.shape[1], components.encode.shape[0])
-                kept = range(1, dimension + 1) if ranks == "all" else ranks
-                kept = [rank for rank in kept if rank <= dimension]
+                kept = [k for k in range(1, dimension + 1) if ranks == "all" or k in ranks]
                 accuracy = accuracy_by_rank(trained, loaded.test, components, kept)
                 _save(file.create_group(f"{basis}/{layer.name}"), kept, accuracy)
                 logger.info("%s, %s: %d ranks", basis, layer.name, len(kept))

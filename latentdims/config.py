@@ -109,7 +109,8 @@ def _explain(error: jsonschema.ValidationError) -> str:
             missing = next(name for name in error.validator_value if name not in found)
             return f"{prefix}missing key '{missing}'; add it"
         case "enum":
-            return f"{prefix}unknown value {found!r}; {nearest(found, map(str, error.validator_value))}"
+            choices = nearest(found, map(str, error.validator_value))
+            return f"{prefix}unknown value {found!r}; {choices}"
         case "type":
             return f"{prefix}found {found!r}, expected {_type_name(error.validator_value)}"
         case "pattern":
@@ -168,8 +169,8 @@ def check_ranks(clipping: Mapping[str, Any], layers: list[Layer]) -> None:
     beyond = [rank for rank in clipping["ranks"] if rank > largest]
     if beyond:
         raise InputError(
-            f"clipping.ranks: {beyond[0]} is beyond the dimension of every layer, at most {largest}; "
-            "give smaller ranks, or 'all'"
+            f"clipping.ranks: {beyond[0]} is beyond the dimension of every layer, at most "
+            f"{largest}; give smaller ranks, or 'all'"
         )
 
 

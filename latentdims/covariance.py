@@ -23,6 +23,8 @@ from latentdims.storage import SPLITS, STAGES
 
 logger = logging.getLogger(__name__)
 
+ROWS = 2048  # multiplied at once: what is made of them on the way stays in the cache
+
 
 @dataclass
 class Moments:
@@ -92,10 +94,10 @@ def measure(
     for batch in progress(images.split(BATCH), name=name):
         chains = [chain.representations(batch) for chain in (*partners, network)]
         for level in zip(*chains, strict=True):
-            together = torch.cat([rows(x) for _, x in level], dim=1).double()
             layer = level[-1][0]
-            own = together[:, -layer.channels :]
-            moments[layer.name].merge(Moments.of(together, own))
+            for parts in zip(*(rows(x).split(ROWS) for _, x in level), strict=True):
+                together = torch.cat(parts, dim=1).double()
+                moments[layer.name].merge(Moments.of(together, together[:, -layer.channels :]))
     return moments
 
 

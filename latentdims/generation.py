@@ -15,11 +15,13 @@ from torch import Tensor
 from latentdims import data, networks, storage
 from latentdims.alignment import rotation, similarity
 from latentdims.architectures import Layer
-from latentdims.covariance import Moments, rows
+from latentdims.covariance import rows
 from latentdims.job import progress
 from latentdims.networks import BATCH, Network, activate, evaluate, linear
 
 logger = logging.getLogger(__name__)
+
+ALIGN_BATCH = 1000  # samples whose products are added up at once
 
 Array = NDArray[np.float64]
 
@@ -64,11 +66,16 @@ def contract(weight: Array, rotation: Array) -> Array:
 
 @dataclass(frozen=True)
 class Reference:
-    """A trained network, with its representations of the training images kept for every draw."""
+    """A trained network, with its representations of the training images kept for every draw.
+
+    drawn: room for the representations of one draw, by layer, which the next overwrites: to be
+    given such large memory anew for every draw costs as much as what is computed in it.
+    """
 
     network: Network
     images: Tensor
     representations: Mapping[str, Tensor]
+    drawn: Mapping[str, Tensor]
 
     @classmethod
     def of(cls, network: Network, images: Tensor) -> "Reference":
@@ -76,13 +83,14 @@ class Reference:
         representations: dict[str, Tensor] = {}
         x = images
         for layer in network.layers[:-1]:
-            x = propagate(layer, x, network.weights[layer.name])
-            representations[layer.name] = x
-        return cls(network, images, representations)
+            representations[layer.name] = _room(layer, x)
+            x = propagate(layer, x, network.weights[layer.name], representations[layer.name])
+        drawn = {layer: torch.empty_like(kept) for layer, kept in representations.items()}
+        return cls(network, images, representations, drawn)
 
-    def weight(self, layer: Layer) -> NDArray[np.float32]:
+    def weight(self, layer: Layer) -> Array:
         """The trained weights of a layer."""
-        return self.network.weights[layer.name].cpu().numpy()
+        return self.network.weights[layer.name].double().cpu().numpy()
 
     def tensor(self, weight: Array) -> Tensor:
         """Weights as float32 on the device of the reference."""
@@ -106,7 +114,7 @@ def draw(reference: Reference, *, seed: int, number: int, flattened: bool = Fals
             generator=np.random.default_rng([seed, number, level]),
         )
         weights[layer.name] = reference.tensor(contract(sampled, aligned))
-        x = propagate(layer, x, weights[layer.name])
+        x = propagate(layer, x, weights[layer.name], reference.drawn[layer.name])
         aligned, scores[layer.name] = align(reference.representations[layer.name], x)
 
     def complete(rotation: Array) -> Network:
@@ -116,34 +124,36 @@ def draw(reference: Reference, *, seed: int, number: int, flattened: bool = Fals
     network = complete(aligned)
     if not flattened or x.ndim == 2:
         return Generated(network, scores)
-    features = reference.representations[hidden[-1].name].flatten(1)
-    return Generated(network, scores, complete(align(features, x.flatten(1))[0]))
+    over_features, _ = align(reference.representations[hidden[-1].name], x, flattened=True)
+    return Generated(network, scores, complete(over_features))
+
+
+def _room(layer: Layer, x: Tensor) -> Tensor:
+    memory_format = torch.channels_last if len(layer.output_shape) > 1 else torch.contiguous_format
+    return torch.empty((len(x), *layer.output_shape), device=x.device, memory_format=memory_format)
 
 
 @torch.inference_mode()
-def propagate(layer: Layer, x: Tensor, weight: Tensor) -> Tensor:
-    """One layer on all samples, in batches: (N, *input_shape) -> (N, *output_shape)."""
-    memory_format = torch.channels_last if len(layer.output_shape) > 1 else torch.contiguous_format
-    output = torch.empty(
-        (len(x), *layer.output_shape), device=x.device, memory_format=memory_format
-    )
+def propagate(layer: Layer, x: Tensor, weight: Tensor, output: Tensor) -> Tensor:
+    """One layer on all samples, in batches: (N, *input_shape) -> output (N, *output_shape)."""
     for batch, place in zip(x.split(BATCH), output.split(BATCH), strict=True):
         place.copy_(activate(layer, linear(layer, batch, weight)))
     return output
 
 
 @torch.inference_mode()
-def align(reference: Tensor, generated: Tensor) -> tuple[Array, float]:
-    """Rotation (C, D) from the reference's channels to the generated ones, and its similarity.
+def align(reference: Tensor, drawn: Tensor, *, flattened: bool = False) -> tuple[Array, float]:
+    """Rotation (C, D) from the reference's channels to the drawn ones, and its similarity.
 
-    reference: (N, C, ...) and generated: (N, D, ...) representations of the same images.
+    reference: (N, C, ...) and drawn: (N, D, ...) representations of the same images. flattened:
+    take every feature of an image for a channel, instead of every position for a sample.
     """
-    cross, power, partner_power = 0.0, 0.0, 0.0
-    for x, y in zip(reference.split(BATCH), generated.split(BATCH), strict=True):
-        x, y = rows(x), rows(y)
+    cross, power, partner_power = torch.zeros(3, dtype=torch.float64, device=drawn.device)
+    for x, y in zip(reference.split(ALIGN_BATCH), drawn.split(ALIGN_BATCH), strict=True):
+        x, y = (x.flatten(1), y.flatten(1)) if flattened else (rows(x), rows(y))
         cross = cross + (x.T @ y).double()
-        power = power + x.square().sum(dtype=torch.float64)
-        partner_power = partner_power + y.square().sum(dtype=torch.float64)
+        power = power + torch.linalg.vector_norm(x, dtype=torch.float64).square()
+        partner_power = partner_power + torch.linalg.vector_norm(y, dtype=torch.float64).square()
     moment = cross.cpu().numpy()
     aligned = rotation(moment)
     return aligned, similarity(
@@ -185,7 +195,8 @@ def generate(
     reference_loss, reference_accuracy = evaluate(trained, loaded.test)
     with storage.create(output, settings=settings, device=device) as file:
         for name, value in {
-            "reference_accuracy": reference_accuracy, "reference_loss": reference_loss
+            "reference_accuracy": reference_accuracy,
+            "reference_loss": reference_loss,
         }.items():
             _write(file, name, value)
         for name, values in scores.items():
@@ -199,6 +210,4 @@ def _write(file: h5py.File, name: str, values: Any, *, dimensions: tuple[str, ..
         units, description = "nats", "test cross-entropy"
     else:
         units, description = "percent", "test accuracy"
-    storage.write(
-        file, name, values, units=units, description=description, dimensions=dimensions
-    )
+    storage.write(file, name, values, units=units, description=description, dimensions=dimensions)

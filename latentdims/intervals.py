@@ -20,9 +20,9 @@ class Estimate(NamedTuple):
 
 def over_seeds(values: Sequence[float]) -> Estimate:
     """Mean and Student t interval of one value per seed."""
-    values = np.asarray(values, dtype=np.float64)
-    spread = values.std(ddof=1) / np.sqrt(len(values)) if len(values) > 1 else 0.0
-    return _estimate(float(values.mean()), float(spread), len(values))
+    sample = np.asarray(values, dtype=np.float64)
+    spread = sample.std(ddof=1) / np.sqrt(len(sample)) if len(sample) > 1 else 0.0
+    return _estimate(float(sample.mean()), float(spread), len(sample))
 
 
 def over_pairs(values: Mapping[tuple[int, int], float]) -> Estimate:

@@ -32,6 +32,8 @@ class Job:
         import torch  # here, because jobs that need no device must not wait for its import
 
         torch.use_deterministic_algorithms(True)
+        # All memory is written before it is read, so that filling it first would be wasted.
+        setattr(torch.utils.deterministic, "fill_uninitialized_memory", False)  # noqa: B010
         torch.backends.cuda.matmul.allow_tf32 = False
         torch.backends.cudnn.allow_tf32 = False
         torch.backends.cudnn.benchmark = False

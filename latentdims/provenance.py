@@ -6,6 +6,7 @@ from functools import cache
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent
+DOCUMENTED = ast.Module | ast.ClassDef | ast.FunctionDef  # what may have a docstring
 
 
 def fingerprint(script: str | Path, *modules: str) -> str:
@@ -37,9 +38,8 @@ def _parse(path: Path) -> tuple[str, list[Path]]:
         elif isinstance(node, ast.ImportFrom) and node.module:
             imports.append(_source(node.module))
             imports += [_source(f"{node.module}.{alias.name}") for alias in node.names]
-        elif isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
-            if ast.get_docstring(node, clean=False) is not None:
-                node.body = node.body[1:] or [ast.Pass()]
+        elif isinstance(node, DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
+            node.body = node.body[1:] or [ast.Pass()]
     return ast.dump(tree), [path for path in imports if path]
 
 

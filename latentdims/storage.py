@@ -43,7 +43,7 @@ def create(
             yield file
         _flush(partial)
         _check_finite(partial, name=path)
-        os.replace(partial, path)
+        partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
 
@@ -85,8 +85,8 @@ def read(path: str | Path, *, needs: Sequence[str] = ()) -> Iterator[h5py.File]:
         found = file.attrs.get("format_version")
         if found is None or int(found) != FORMAT_VERSION:
             raise InputError(
-                f"{path}: format version {found}, expected {FORMAT_VERSION}; it was made by another "
-                "program or version; move it away and run the same command again"
+                f"{path}: format version {found}, expected {FORMAT_VERSION}; it was made by "
+                "another program or version; move it away and run the same command again"
             )
         missing = [name for name in needs if name not in file]
         if missing:
@@ -94,6 +94,11 @@ def read(path: str | Path, *, needs: Sequence[str] = ()) -> Iterator[h5py.File]:
                 f"{path}: holds no {', '.join(missing)}; delete it and run the same command again"
             )
         yield file
+
+
+def layers(group: h5py.Group) -> list[str]:
+    """Names of the layers in a group in the order of the network, where HDF5 sorts by letters."""
+    return sorted(group, key=lambda name: (name == "classifier", len(name), name))
 
 
 def settings(file: h5py.File) -> dict[str, Any]:
@@ -120,9 +125,9 @@ def _flush(path: Path) -> None:
 
 def _check_finite(partial: Path, *, name: Path) -> None:
     def check(key: str, item: h5py.HLObject) -> None:
-        if isinstance(item, h5py.Dataset) and item.dtype.kind == "f":
-            if not np.isfinite(item[()]).all():
-                raise InputError(f"{name}: {key} is not finite, so the file was not written")
+        floats = isinstance(item, h5py.Dataset) and item.dtype.kind == "f"
+        if floats and not np.isfinite(item[()]).all():
+            raise InputError(f"{name}: {key} is not finite, so the file was not written")
 
     with h5py.File(partial, "r", locking=False) as file:
         file.visititems(check)

@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 
 from latentdims import storage
-from latentdims.alignment import CENTRINGS
+from latentdims.alignment import CENTRINGS, pairs
 from latentdims.intervals import Estimate, over_pairs, over_seeds
 from latentdims.spectra import marchenko_pastur_edges, participation_ratio, power_law
 from latentdims.storage import SPLITS, STAGES
@@ -89,17 +89,11 @@ def _training(paths: Sequence[str | Path]) -> Iterator[Quantity]:
 
 
 def _similarities(paths: Sequence[str | Path]) -> Iterator[Quantity]:
-    scores: dict[str, dict[tuple[int, int], np.ndarray]] = {}
-    for seed, path in enumerate(paths):
-        with storage.read(path) as file:
-            for partner in range(seed):
-                for layer, group in file.get(f"seed{partner}", {}).items():
-                    scores.setdefault(layer, {})[partner, seed] = group["similarity"][()]
-    for layer, pairs in scores.items():
+    for layer, scores in pairs(paths).items():
         for stage, stage_name in enumerate(STAGES):
             for split, split_name in enumerate(SPLITS):
                 for centring, centring_name in enumerate(CENTRINGS):
-                    values = {pair: s[stage, split, centring] for pair, s in pairs.items()}
+                    values = {pair: s[stage, split, centring] for pair, s in scores.items()}
                     squares = {pair: s**2 for pair, s in values.items()}
                     name = f"{split_name}_{centring_name}_{stage_name}"
                     yield layer, f"similarity_{name}", over_pairs(values), "1"
@@ -110,8 +104,8 @@ def _spectra(paths: Sequence[str | Path]) -> Iterator[Quantity]:
     found: dict[tuple[str, str], list[float]] = {}
     for path in paths:
         with storage.read(path, needs=["spectra"]) as file:
-            for layer, group in file["spectra"].items():
-                for name, value in _of_spectrum(group).items():
+            for layer in storage.layers(file["spectra"]):
+                for name, value in _of_spectrum(file["spectra"][layer]).items():
                     found.setdefault((layer, name), []).append(value)
     for (layer, name), values in found.items():
         if np.isfinite(values).all():
@@ -136,7 +130,8 @@ def _clipping(paths: Sequence[str | Path]) -> Iterator[Quantity]:
         with storage.read(path, needs=["reference_accuracy"]) as file:
             reference = float(file["reference_accuracy"][()])
             for basis in (name for name in file if name != "reference_accuracy"):
-                for layer, group in file[basis].items():
+                for layer in storage.layers(file[basis]):
+                    group = file[basis][layer]
                     enough = group["accuracy"][()] >= reference - 1
                     if enough.any():
                         rank = float(group["rank"][int(enough.argmax())])
@@ -154,8 +149,9 @@ def _generation(paths: Sequence[str | Path]) -> Iterator[Quantity]:
             if "flattened_classifier" in file:
                 values = file["flattened_classifier/accuracy"][()]
                 found.setdefault(("", "generated_accuracy_flattened"), []).append(values)
-            for layer, scores in file["similarity"].items():
-                found.setdefault((layer, "generated_similarity"), []).append(scores[()])
+            for layer in storage.layers(file["similarity"]):
+                scores = file[f"similarity/{layer}"][()]
+                found.setdefault((layer, "generated_similarity"), []).append(scores)
     for (layer, name), seeds in found.items():
         unit = "percent" if "accuracy" in name else "1"
         yield layer, name, over_seeds([draws.mean() for draws in seeds]), unit

@@ -44,7 +44,10 @@ def train(
             history.setdefault(f"{split}_loss", []).append(loss)
             history.setdefault(f"{split}_accuracy", []).append(accuracy)
         logger.info(
-            "epoch %d of %d: %s", epoch, epochs, {key: round(v[-1], 3) for key, v in history.items()}
+            "epoch %d of %d: %s",
+            epoch,
+            epochs,
+            {key: round(v[-1], 3) for key, v in history.items()},
         )
         if epoch in keep:
             kept[epoch] = {
@@ -79,9 +82,7 @@ def _descend(network: Network, split: Split, settings: Mapping[str, Any]) -> Ite
         yield epoch
 
 
-def _batches(
-    split: Split, *, size: int, order: torch.Generator
-) -> Iterator[tuple[Tensor, Tensor]]:
+def _batches(split: Split, *, size: int, order: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
     """Every sample once, in a new random order, in batches of a size (the last may be smaller)."""
     permutation = torch.randperm(len(split.labels), generator=order).to(split.labels.device)
     for batch in permutation.split(size):
@@ -94,8 +95,8 @@ def _check_losses(losses: Tensor, *, epoch: int, learning_rate: float) -> None:
     if not finite.all():
         step = int((~finite).nonzero()[0].item()) + 1
         raise InputError(
-            f"training.learning_rate: the loss is {losses[step - 1].item()} at step {step} of epoch "
-            f"{epoch} with learning rate {learning_rate}; give a smaller learning rate"
+            f"training.learning_rate: the loss is {losses[step - 1].item()} at step {step} of "
+            f"epoch {epoch} with learning rate {learning_rate}; give a smaller learning rate"
         )
 
 
@@ -126,7 +127,9 @@ def _save(
                 dimensions=("epoch", "out", "in"),
             )
         for name, values in history.items():
-            units, what = ("nats", "cross-entropy") if name.endswith("loss") else ("percent", "accuracy")
+            units, what = (
+                ("nats", "cross-entropy") if name.endswith("loss") else ("percent", "accuracy")
+            )
             storage.write(
                 file,
                 f"history/{name}",

@@ -7,6 +7,4 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with running(snakemake):
-    download(
-        output=snakemake.output.file, urls=snakemake.params.urls, md5=snakemake.params.md5
-    )
+    download(output=snakemake.output.file, urls=snakemake.params.urls, md5=snakemake.params.md5)

@@ -71,9 +71,7 @@ def integer_network(name: str, *, seed: int) -> Network:
     random = np.random.default_rng(seed)
     layers = architectures.layers(NETWORKS[name], input_shape=SHAPE, classes=len(CLASSES))
     weights = {
-        layer.name: torch.from_numpy(
-            random.integers(-2, 3, layer.weight_shape).astype(np.float32)
-        )
+        layer.name: torch.from_numpy(random.integers(-2, 3, layer.weight_shape).astype(np.float32))
         for layer in layers
     }
     return Network(layers, weights)

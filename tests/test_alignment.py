@@ -49,9 +49,7 @@ def test_similarity_is_one_for_any_rotation_and_scale(seed, scale):
     phi = random.standard_normal((30, 5)) + 1
     psi = scale * phi @ orthogonal(random, 5, 5)
     cross = phi.T @ psi
-    score = similarity(
-        cross, rotation(cross), power=(phi**2).sum(), partner_power=(psi**2).sum()
-    )
+    score = similarity(cross, rotation(cross), power=(phi**2).sum(), partner_power=(psi**2).sum())
     assert score == pytest.approx(1, abs=1e-13)
 
 
@@ -96,9 +94,7 @@ def test_a_rotated_network_shares_every_eigenvector():
         dict.fromkeys(SPLITS, turn @ covariances @ turn.T),
         np.einsum("ab,bcxy,dc->adxy", turn, weight, below),
     )
-    found = compare(
-        partner, own, dict.fromkeys(SPLITS, turn @ covariances), below=below, vectors=4
-    )
+    found = compare(partner, own, dict.fromkeys(SPLITS, turn @ covariances), below=below, vectors=4)
     np.testing.assert_allclose(found["rotation"], turn, atol=1e-9)
     np.testing.assert_allclose(found["rotation_centred"], turn, atol=1e-9)
     np.testing.assert_allclose(found["similarity"], np.ones((2, 2)), atol=1e-12)

@@ -13,7 +13,6 @@ from latentdims.data import Split
 from latentdims.networks import Network, evaluate
 from latentdims.spectra import weight_components
 
-
 # Wide enough that no sample silences a whole layer: all logits would be equal, up to rounding.
 WIDE = {
     "mlp": {"architecture": "mlp", "widths": [40, 30]},

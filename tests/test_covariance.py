@@ -1,6 +1,7 @@
 """Covariances in one pass against all data at once, in any batches."""
 
 from fractions import Fraction
+from itertools import pairwise
 
 import h5py
 import numpy as np
@@ -20,8 +21,7 @@ EPS = np.finfo(np.float64).eps
 
 def merged(x: torch.Tensor, y: torch.Tensor, cuts: list[int]) -> Moments:
     moments = Moments()
-    edges = [0, *sorted(cuts), len(x)]
-    for start, end in zip(edges[:-1], edges[1:], strict=True):
+    for start, end in pairwise([0, *sorted(cuts), len(x)]):
         moments.merge(Moments.of(x[start:end], y[start:end]) if end > start else Moments())
     return moments
 
@@ -45,7 +45,9 @@ def test_merging_any_split_gives_the_moments_of_all_rows(seed, cuts, offset):
     np.testing.assert_allclose(moments.mean_x, x.mean(0), rtol=0, atol=40 * EPS * (5 + offset))
     np.testing.assert_allclose(moments.mean_y, y.mean(0), rtol=0, atol=40 * EPS * (5 + offset))
     np.testing.assert_allclose(moments.covariance, expected, rtol=0, atol=tolerance(x, y))
-    np.testing.assert_allclose(moments.second_moment, x.T @ y / len(x), rtol=0, atol=tolerance(x, y))
+    np.testing.assert_allclose(
+        moments.second_moment, x.T @ y / len(x), rtol=0, atol=tolerance(x, y)
+    )
 
 
 @given(seed=st.integers(0, 2**32), cuts=st.lists(st.integers(0, 24), max_size=4))

@@ -11,7 +11,7 @@ from latentdims.figures import spectra, style
 
 BASES = {
     "activation": ("eigenvectors", "trained"),
-    "activation_centred": ("eigenvectors, centred", "centred"),
+    "activation_centred": ("eigenvectors, centred", "variant"),
     "random": ("random directions", "random"),
 }
 
@@ -24,22 +24,23 @@ def draw(files: Mapping[str, Sequence[str]]) -> Figure:
     for (top, bottom), layer in zip(axes.T, layers, strict=True):
         seeds = [seed[layer]["second_moment"][-1] for seed in found]
         style.spectra(top, seeds, label="trained", colour="trained")
-        top.set(xscale="log", yscale="log", title=style.title(layer))
+        style.logarithmic(top, x=True, y=True)
+        top.set(title=style.title(layer))
         for basis, (label, colour) in BASES.items():
             accuracy(bottom, files["clipping"], basis, layer, label=label, colour=colour)
         limits(bottom, files["clipping"], chance=100 / int(found[0]["classifier"]["neurons"]))
-        bottom.set(xscale="log", xlabel="rank kept")
-        bottom.set_xlim(top.get_xlim())
-    axes[0, 0].set_ylabel("eigenvalue of the second moment")
+        style.logarithmic(bottom, x=True)
+        bottom.set(xlabel="rank kept", xlim=top.get_xlim())
+    axes[0, 0].set_ylabel("eigenvalue")
     axes[1, 0].set_ylabel("test accuracy (%)")
-    axes[1, 0].legend()
+    style.legend(figure, axes[1, 0])
     return figure
 
 
 def accuracy(
     axis: Axes, paths: Sequence[str], basis: str, layer: str, *, label: str, colour: str
 ) -> None:
-    """Accuracy against rank in a basis, over the seeds that were clipped in it."""
+    """Accuracy against rank in a basis, over the seeds; nothing where it was not clipped in it."""
     seeds = []
     for path in paths:
         with storage.read(path) as file:
@@ -57,11 +58,11 @@ def limits(axis: Axes, paths: Sequence[str], *, chance: float) -> None:
     for path in paths:
         with storage.read(path, needs=["reference_accuracy"]) as file:
             whole.append(file["reference_accuracy"][()])
-    axis.axhline(
-        np.mean(whole), color=style.COLOURS["reference"], linewidth=0.8, linestyle="--",
-        label="whole network",
-    )
-    axis.axhline(
-        chance, color=style.COLOURS["initial"], linewidth=0.8, linestyle=":", label="chance"
-    )
+    for height, colour, line, label in (
+        (np.mean(whole), "reference", "--", "whole network"),
+        (chance, "initial", ":", "chance"),
+    ):
+        axis.axhline(
+            height, color=style.COLOURS[colour], linewidth=0.8, linestyle=line, label=label
+        )
     axis.set_ylim(bottom=0)

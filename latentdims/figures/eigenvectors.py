@@ -3,55 +3,70 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+from matplotlib.ticker import MaxNLocator
 
 from latentdims import storage
-from latentdims.figures import style
+from latentdims.figures import spectra, style
 from latentdims.storage import STAGES
 
 
 def draw(files: Mapping[str, Sequence[str]]) -> Figure:
     """The pair of seeds 0 and 1, a column per layer but the classifier."""
-    return pair(files["alignment"], kind="activation", spectrum="second_moment", classifier=False)
+    return pair(files["alignment"], kind="activation", spectrum="second_moment", size="neurons")
 
 
-def pair(paths: Sequence[str], *, kind: str, spectrum: str, classifier: bool) -> Figure:
-    """Spectra, |cosines| of leading eigenvectors, and the overlap of their spans, per layer."""
-    spectra = []
-    for path in paths[:2]:
-        with storage.read(path, needs=["spectra"]) as file:
-            spectra.append({layer: g[spectrum][-1] for layer, g in file["spectra"].items()})
-    layers = [layer for layer in spectra[0] if classifier or layer != "classifier"]
-    figure, axes = style.panels(rows=3, columns=len(layers), heights=[1, 1.3, 1])
-    for column, layer in zip(axes.T, layers, strict=True):
-        with storage.read(paths[1], needs=["seed0"]) as file:
+def pair(paths: Sequence[str], *, kind: str, spectrum: str, size: str) -> Figure:
+    """Spectra, |cosines| of leading eigenvectors, and the overlap of their spans, per layer.
+
+    kind: of overlap in the file, `activation` or `weight`; spectrum: that goes with it; size: what
+    the dimension of its vectors is, `neurons` or `fan_in`.
+    """
+    found = [spectra.read(path) for path in paths[:2]]
+    layers = [layer for layer in found[0] if kind == "weight" or layer != "classifier"]
+    figure, axes = style.panels(rows=3, columns=len(layers), heights=[1, 1.2, 1])
+    for (top, middle, bottom), layer in zip(axes.T, layers, strict=True):
+        with storage.read(paths[1], needs=[f"seed0/{layer}"]) as file:
             overlap = file[f"seed0/{layer}/{kind}_overlap"][-1]
             subspace = file[f"seed0/{layer}/{kind}_subspace"][()]
-            dimension = int(file["spectra"][layer].attrs["neurons" if kind == "activation" else "fan_in"])
-        top, middle, bottom = column
-        for seed, line in enumerate(("-", "--")):
-            values = spectra[seed][layer][: len(overlap)]
-            top.plot(
-                np.arange(1, len(values) + 1), values, line, color=style.COLOURS["trained"],
-                label=f"seed {seed}",
-            )
-        top.set(yscale="log", xlabel="rank", title=style.title(layer))
-        edge = len(overlap) + 0.5
-        image = middle.imshow(
-            overlap, vmin=0, vmax=1, cmap="viridis", extent=(0.5, edge, edge, 0.5)
-        )
-        middle.set(xlabel="eigenvector, seed 1")
-        ranks = np.arange(1, subspace.shape[1] + 1)
-        for stage, name in reversed(list(enumerate(STAGES))):
-            bottom.plot(ranks, subspace[stage], color=style.COLOURS[name], label=name)
-        bottom.plot(
-            ranks, ranks / dimension, ":", color=style.COLOURS["reference"], label="chance, k/d"
-        )
-        bottom.set(xscale="log", xlabel="k", ylim=(0, 1.02))
+        _spectra(top, [seed[layer][spectrum][-1][: len(overlap)] for seed in found])
+        top.set(title=style.title(layer))
+        image = _matrix(middle, overlap)
+        _subspaces(bottom, subspace, dimension=int(found[0][layer][size]))
     axes[0, 0].set_ylabel("eigenvalue")
-    axes[0, 0].legend()
     axes[1, 0].set_ylabel("eigenvector, seed 0")
     axes[2, 0].set_ylabel("overlap of first k")
-    axes[2, 0].legend()
-    figure.colorbar(image, ax=list(axes[1]), label="|cosine| after alignment", shrink=0.8)
+    figure.colorbar(image, ax=list(axes[1]), label="|cosine|", shrink=0.8)
+    style.legend(figure, axes[0, 0], axes[2, 0])
     return figure
+
+
+def _spectra(axis: Axes, seeds: Sequence[np.ndarray]) -> None:
+    for seed, (values, marker) in enumerate(zip(seeds, ("o", "x"), strict=True)):
+        ranks = np.arange(1, len(values) + 1)
+        colour = style.COLOURS["trained"]
+        axis.plot(ranks, values, marker, color=colour, markersize=2, label=f"seed {seed}")
+    style.logarithmic(axis, y=True)
+    style.whole_numbers(axis)
+    axis.set(xlabel="rank")
+
+
+def _matrix(axis: Axes, overlap: np.ndarray) -> AxesImage:
+    edge = len(overlap) + 0.5
+    axis.set(xlabel="eigenvector, seed 1")
+    for part in (axis.xaxis, axis.yaxis):
+        part.set_major_locator(MaxNLocator(5, integer=True))
+    return axis.imshow(overlap, vmin=0, vmax=1, cmap="viridis", extent=(0.5, edge, edge, 0.5))
+
+
+def _subspaces(axis: Axes, subspace: np.ndarray, *, dimension: int) -> None:
+    ranks = np.arange(1, subspace.shape[1] + 1)
+    for (stage, name), width in zip(enumerate(STAGES), (2.4, 1.2), strict=True):
+        colour, label = style.COLOURS[name], style.NAMES[name]
+        axis.plot(ranks, subspace[stage], color=colour, linewidth=width, label=label)
+    colour = style.COLOURS["reference"]
+    axis.plot(ranks, ranks / dimension, ":", color=colour, linewidth=0.8, label="chance, k/d")
+    style.logarithmic(axis, x=True)
+    axis.set(xlabel="k", ylim=(0, 1.02))

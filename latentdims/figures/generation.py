@@ -3,51 +3,58 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from latentdims import storage
 from latentdims.figures import style
 
 VARIANTS = {
-    "accuracy": "generated",
-    "flattened_classifier/accuracy": "generated, classifier as published",
+    "accuracy": ("generated", "generated"),
+    "flattened_classifier/accuracy": ("generated, flattened classifier", "variant"),
 }
 
 
 def draw(files: Mapping[str, Sequence[str]]) -> Figure:
     """Accuracy of every draw, and similarity of its layers with the reference's, per seed."""
-    figure, (axes,) = style.panels(rows=1, columns=2)
-    left, right = axes
+    figure, ((left, right),) = style.panels(rows=1, columns=2)
     for seed, path in enumerate(files["generation"]):
         with storage.read(path, needs=["accuracy", "similarity"]) as file:
-            left.plot(
-                seed - 0.25, file["reference_accuracy"][()], "_", color=style.COLOURS["trained"],
-                markersize=12, markeredgewidth=2, label="trained" if seed == 0 else None,
-            )
-            for number, (name, label) in enumerate(VARIANTS.items()):
+            _dots(left, seed - 0.25, file["reference_accuracy"][()], "trained", "trained")
+            for number, (name, (label, colour)) in enumerate(VARIANTS.items()):
                 if name in file:
-                    place = seed + 0.25 * number
-                    colour = ("generated", "centred")[number]
-                    _draws(left, place, file[name][()], label if seed == 0 else None, colour)
-            for place, (layer, values) in enumerate(file["similarity"].items()):
-                _draws(right, place + 0.1 * seed, values[()], None, "generated")
-            layers = list(file["similarity"])
+                    _dots(left, seed + 0.25 * number, file[name][()], label, colour)
+            layers = storage.layers(file["similarity"])
+            step = 0.6 / len(files["generation"])
+            for place, layer in enumerate(layers):
+                values = file[f"similarity/{layer}"][()]
+                _dots(right, place - 0.3 + step * (seed + 0.5), values, "generated", "generated")
     left.set(xlabel="seed", ylabel="test accuracy (%)")
     left.set_xticks(range(len(files["generation"])))
-    left.set_ylim(bottom=0)
-    left.legend()
-    right.set_xticks(range(len(layers)), [style.title(layer) for layer in layers])
-    right.set(ylabel="similarity s with the trained network", ylim=(0, 1.02))
+    left.set_xlim(-0.5, len(files["generation"]) - 0.25)
+    left.set_ylim(0, 1.05 * left.get_ylim()[1])
+    right.set(ylabel="similarity s", title="with the trained network", ylim=(0, 1.02))
+    right.set_xticks(range(len(layers)), [f"{style.title(layer)}, by seed" for layer in layers])
+    right.set_xlim(-0.5, len(layers) - 0.5)
+    style.legend(figure, left)
     return figure
 
 
-def _draws(axis, place: float, values: np.ndarray, label: str | None, colour: str) -> None:
-    """Every draw as a dot, and their mean with its standard deviation."""
-    axis.plot(
-        [place] * len(values), values, ".", color=style.COLOURS[colour], alpha=0.4, markersize=4
-    )
-    deviation = values.std(ddof=1) if len(values) > 1 else None
+def _dots(axis: Axes, place: float, values: np.ndarray, label: str, colour: str) -> None:
+    """Every value as a dot, and beside them their mean with its standard deviation."""
+    shade = style.COLOURS[colour]
+    values = np.atleast_1d(values)
+    deviation = None
+    if len(values) > 1:
+        axis.plot([place] * len(values), values, ".", color=shade, alpha=0.3, markersize=3)
+        deviation = values.std(ddof=1)
     axis.errorbar(
-        place + 0.08, values.mean(), yerr=deviation, fmt="o", color=style.COLOURS[colour],
-        markersize=4, capsize=2, label=label,
+        place + (0.05 if len(values) > 1 else 0),
+        values.mean(),
+        yerr=deviation,
+        fmt="o",
+        color=shade,
+        markersize=3,
+        capsize=2,
+        label=label,
     )

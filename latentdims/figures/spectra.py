@@ -1,4 +1,4 @@
-"""Spectra of representations, trained and initial, uncentred and centred."""
+"""Spectra of representations, trained and untrained, uncentred and centred."""
 
 from collections.abc import Mapping, Sequence
 
@@ -23,19 +23,26 @@ def draw(files: Mapping[str, Sequence[str]]) -> Figure:
             for stage, stage_name in reversed(list(enumerate(STAGES))):
                 seeds = [seed[layer][moment][stage] for seed in spectra]
                 exponent = np.mean([power_law(values)[0] for values in seeds])
-                label = f"{stage_name}, α = {exponent:.2f}" if np.isfinite(exponent) else stage_name
+                label = style.NAMES[stage_name]
+                if np.isfinite(exponent):
+                    label += f", α = {exponent:.2f}"
                 style.spectra(axis, seeds, label=label, colour=stage_name)
-            axis.set(xscale="log", yscale="log", xlabel="rank", title=style.title(layer))
+            style.logarithmic(axis, x=True, y=True)
+            axis.set(xlabel="rank", title=f"{style.title(layer)}, {name}")
             axis.legend()
-        row[0].set_ylabel(f"eigenvalue of the {name}")
+        row[0].set_ylabel("eigenvalue")
     return figure
 
 
 def read(path: str) -> dict[str, dict[str, np.ndarray]]:
-    """Spectra by layer and kind, each (stages, ranks), from an alignment file."""
+    """Spectra by layer and kind, each (stages, ranks), from an alignment file.
+
+    Beside them, `fan_in` and `neurons` of the layer.
+    """
     with storage.read(path, needs=["spectra"]) as file:
-        return {
-            layer: {kind: values[()] for kind, values in group.items()}
-            | {name: np.array(value) for name, value in group.attrs.items()}
-            for layer, group in file["spectra"].items()
-        }
+        found = {}
+        for layer in storage.layers(file["spectra"]):
+            group = file["spectra"][layer]
+            found[layer] = {kind: values[()] for kind, values in group.items()}
+            found[layer] |= {name: np.array(value) for name, value in group.attrs.items()}
+        return found

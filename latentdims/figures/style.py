@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, NullFormatter
 from numpy.typing import ArrayLike
 
 from latentdims.intervals import over_seeds
@@ -16,10 +18,14 @@ COLOURS = {  # Okabe and Ito's palette, which colour-blind readers can tell apar
     "initial": "#999999",
     "random": "#E69F00",
     "generated": "#009E73",
-    "centred": "#CC79A7",
+    "variant": "#CC79A7",
     "reference": "#000000",
 }
-SETTINGS = {
+NAMES = {"trained": "trained", "initial": "untrained"}  # of the stages, in words
+PANEL = (2.5, 2.0)  # width and height of one panel, inches
+
+matplotlib.use("Agg")
+SETTINGS: dict[Any, Any] = {
     "font.size": 8,
     "axes.titlesize": 8,
     "axes.spines.top": False,
@@ -27,22 +33,37 @@ SETTINGS = {
     "legend.frameon": False,
     "legend.fontsize": 7,
     "lines.linewidth": 1.2,
-    "figure.constrained_layout.use": True,
     "svg.fonttype": "none",  # text stays text
     "svg.hashsalt": "latentdims",  # and names of elements stay the same
     "pdf.fonttype": 42,
 }
-PANEL = (2.5, 2.1)  # width and height of one panel, inches
-
-matplotlib.use("Agg")
 matplotlib.rcParams.update(SETTINGS)
 
 
-def panels(*, rows: int, columns: int, heights: Sequence[float] | None = None) -> tuple[Figure, np.ndarray]:
-    """A figure and its axes, (rows, columns)."""
-    figure = Figure(figsize=(PANEL[0] * columns, PANEL[1] * rows))
+def panels(
+    *, rows: int, columns: int, heights: Sequence[float] | None = None
+) -> tuple[Figure, np.ndarray]:
+    """A figure and its axes, (rows, columns); heights: of the rows, relative to a panel's."""
+    heights = heights or [1.0] * rows
+    size = (PANEL[0] * columns + 0.4, PANEL[1] * sum(heights) + 0.3)
+    figure = Figure(figsize=size, layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False, height_ratios=heights)
     return figure, axes
+
+
+def legend(figure: Figure, *axes: Axes, title: str | None = None) -> None:
+    """One legend below all panels, of what these axes show, each label once."""
+    handles: dict[str, Any] = {}
+    for axis in axes:
+        for handle, label in zip(*axis.get_legend_handles_labels(), strict=True):
+            handles.setdefault(label, handle)
+    figure.legend(
+        handles.values(),
+        handles,
+        title=title,
+        loc="outside lower center",
+        ncols=min(len(handles), 2 if figure.get_figwidth() < 4 else 4),
+    )
 
 
 def save(figure: Figure, *, svg: str | Path, pdf: str | Path) -> None:
@@ -52,44 +73,48 @@ def save(figure: Figure, *, svg: str | Path, pdf: str | Path) -> None:
 
 
 def curves(
-    axis: Axes,
-    x: ArrayLike,
-    seeds: ArrayLike,
-    *,
-    label: str,
-    colour: str,
-    linestyle: str = "-",
+    axis: Axes, x: ArrayLike, seeds: ArrayLike, *, label: str, colour: str, linestyle: str = "-"
 ) -> None:
     """One curve per seed, (seeds, points), as their mean with its 95 % interval.
 
     With fewer than three seeds there is no interval, and every curve is drawn.
     """
     values = np.asarray(seeds, dtype=np.float64)
-    style = {"color": COLOURS[colour], "linestyle": linestyle}
+    shade = COLOURS[colour]
     if len(values) < 3:
         for number, curve in enumerate(values):
-            axis.plot(x, curve, label=label if number == 0 else None, **style)
+            name = label if number == 0 else None
+            axis.plot(x, curve, label=name, color=shade, linestyle=linestyle)
         return
     estimates = [over_seeds(column) for column in values.T]
-    axis.plot(x, [estimate.value for estimate in estimates], label=label, **style)
+    means = [estimate.value for estimate in estimates]
+    axis.plot(x, means, label=label, color=shade, linestyle=linestyle)
     low, high = ([getattr(e, end) for e in estimates] for end in ("low", "high"))
-    axis.fill_between(x, low, high, color=style["color"], alpha=0.25, linewidth=0)
+    axis.fill_between(x, low, high, color=shade, alpha=0.25, linewidth=0)
 
 
-def spectra(
-    axis: Axes, seeds: Sequence[np.ndarray], *, label: str, colour: str
-) -> None:
+def spectra(axis: Axes, seeds: Sequence[np.ndarray], *, label: str, colour: str) -> None:
     """Eigenvalues against rank, one thin line per seed; those at rounding are left out."""
     for number, values in enumerate(seeds):
-        values = values[values > 1e-12 * values[0]]
-        axis.plot(
-            np.arange(1, len(values) + 1),
-            values,
-            color=COLOURS[colour],
-            linewidth=0.8,
-            alpha=0.8,
-            label=label if number == 0 else None,
-        )
+        kept = values[values > 1e-12 * values[0]]
+        name = label if number == 0 else None
+        ranks = np.arange(1, len(kept) + 1)
+        axis.plot(ranks, kept, color=COLOURS[colour], linewidth=0.8, alpha=0.8, label=name)
+
+
+def logarithmic(axis: Axes, *, x: bool = False, y: bool = False) -> None:
+    """Logarithmic axes, labelled at powers of ten alone where there are at least two."""
+    for chosen, scale, part in ((x, axis.set_xscale, axis.xaxis), (y, axis.set_yscale, axis.yaxis)):
+        if chosen:
+            scale("log")
+            low, high = part.get_view_interval()
+            if high >= 20 * low:
+                part.set_minor_formatter(NullFormatter())
+
+
+def whole_numbers(axis: Axes) -> None:
+    """Ticks of the horizontal axis at whole numbers."""
+    axis.xaxis.set_major_locator(MaxNLocator(5, integer=True))
 
 
 def title(layer: str) -> str:

@@ -1,4 +1,4 @@
-"""Weight spectra, trained and initial, above accuracy against the rank of weights."""
+"""Weight spectra, trained and untrained, above accuracy against the rank of weights."""
 
 from collections.abc import Mapping, Sequence
 
@@ -17,24 +17,23 @@ def draw(files: Mapping[str, Sequence[str]]) -> Figure:
     for (top, bottom), layer in zip(axes.T, found[0], strict=True):
         for stage, stage_name in reversed(list(enumerate(STAGES))):
             seeds = [seed[layer]["weight"][stage] for seed in found]
-            style.spectra(top, seeds, label=stage_name, colour=stage_name)
+            style.spectra(top, seeds, label=style.NAMES[stage_name], colour=stage_name)
         fan_in = int(found[0][layer]["fan_in"])
         edge = marchenko_pastur_edges(
             variance=1 / (3 * fan_in), dimension=fan_in, neurons=int(found[0][layer]["neurons"])
         )[1]
-        top.axhline(
-            edge, color=style.COLOURS["reference"], linewidth=0.8, linestyle="--",
-            label="Marchenko-Pastur edge",
-        )
-        top.set(yscale="log", title=style.title(layer))
-        clipping.accuracy(
-            bottom, files["clipping"], "weight", layer, label="weight eigenvectors", colour="trained"
-        )
+        colour = style.COLOURS["reference"]
+        label = "Marchenko-Pastur edge"
+        top.axhline(edge, color=colour, linewidth=0.8, linestyle="-.", label=label)
+        style.logarithmic(top, y=True)
+        top.set(title=style.title(layer))
+        label = "weight eigenvectors"
+        clipping.accuracy(bottom, files["clipping"], "weight", layer, label=label, colour="trained")
         clipping.limits(bottom, files["clipping"], chance=chance)
-        bottom.set(xlabel="rank kept")
-        bottom.set_xlim(top.get_xlim())
-    axes[0, 0].set_ylabel("eigenvalue of the weight covariance")
-    axes[0, 0].legend()
+        bottom.set(xlabel="rank kept", xlim=top.get_xlim())
+        for axis in (top, bottom):
+            style.whole_numbers(axis)
+    axes[0, 0].set_ylabel("eigenvalue of WᵀW / n")
     axes[1, 0].set_ylabel("test accuracy (%)")
-    axes[1, 0].legend()
+    style.legend(figure, axes[0, 0], axes[1, 0])
     return figure
