@@ -1,0 +1,233 @@
+"""The workflow as a whole: what it plans, what it makes, what it repeats, and how it fails."""
+
+import copy
+import os
+import tarfile
+from collections import Counter
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from workflow import TINY, Workflow
+
+from latentdims import figures, storage
+
+pytestmark = pytest.mark.xdist_group("workflow")  # one worker, one finished run
+
+FIGURES = len(figures.SOURCES)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory) -> Workflow:
+    """The tiny experiment, run to its end."""
+    workflow = Workflow(tmp_path_factory.mktemp("finished") / "code", TINY)
+    workflow.complete("--quiet", "--report", "results/report.html", "--report-after-run")
+    return workflow
+
+
+@pytest.fixture
+def again(finished, tmp_path) -> Workflow:
+    """A copy of the finished run, to be changed."""
+    return finished.copy(tmp_path / "again")
+
+
+@pytest.fixture
+def fresh(tmp_path) -> Workflow:
+    return Workflow(tmp_path / "code", TINY)
+
+
+def test_plan_of_a_small_configuration(fresh):
+    per_network = {"train": 2, "covariance": 2, "align": 2, "clip": 2, "generate": 2}
+    expected = {rule: 2 * count for rule, count in per_network.items()}
+    expected |= {"prepare": 1, "samples": 1, "figure": 2 * FIGURES, "summary": 1, "all": 1}
+    assert fresh.planned() == Counter(expected)
+
+
+def test_pairs_with_the_first_seed_alone(fresh):
+    output = fresh.complete("--dry-run", "--config", "seeds=3", "alignment={pairs: first}")
+    third = next(
+        line
+        for line in output.splitlines()
+        if "input:" in line and "mlp/seed2/network.h5, results/shapes/mlp/seed0/network.h5" in line
+    )
+    assert "seed1" not in third
+
+
+def test_one_seed_has_no_pairs_to_draw(fresh):
+    plan = fresh.planned("--config", "seeds=1")
+    assert plan["figure"] == 2 * (FIGURES - len(figures.OF_PAIRS))
+
+
+@pytest.mark.slow
+def test_every_artefact_is_there_and_whole(finished):
+    results = finished.folder / "results"
+    for network in TINY["networks"]:
+        for seed in range(2):
+            folder = results / "shapes" / network / f"seed{seed}"
+            for kind in ("network", "covariance", "alignment", "clipping", "generation"):
+                with storage.read(folder / f"{kind}.h5") as file:
+                    assert storage.settings(file)["seed"] == seed
+        for figure in figures.SOURCES:
+            path = results / "figures" / "shapes" / network / f"{figure}.svg"
+            assert "<svg" in path.read_text()
+            assert path.with_suffix(".pdf").read_bytes().startswith(b"%PDF")
+    assert (results / "summary.csv").read_text().startswith("dataset,network,layer,quantity,value")
+    report = (results / "report.html").read_text()
+    assert all(figure in report for figure in figures.SOURCES)
+    assert list(results.rglob("*.partial")) == list(results.rglob(".*")) == []
+    logs = (finished.folder / "logs" / "covariance" / "shapes" / "cnn" / "seed1.log").read_text()
+    assert "MB of memory" in logs
+
+
+def test_networks_of_different_seeds_differ(finished):
+    weights = []
+    for seed in range(2):
+        path = finished.folder / "results" / "shapes" / "mlp" / f"seed{seed}" / "network.h5"
+        with h5py.File(path) as file:
+            weights.append(file["weights/layer1"][()])
+    assert not np.array_equal(weights[0][0], weights[1][0])
+    assert not np.array_equal(weights[0][-1], weights[1][-1])
+
+
+def test_nothing_runs_again(finished):
+    assert finished.planned() == Counter()
+
+
+def test_nothing_runs_again_after_a_touch_a_comment_or_another_order(again):
+    for path in (*(again.folder / "latentdims").rglob("*.py"), *again.folder.glob("scripts/*.py")):
+        os.utime(path)
+    again.edit("latentdims/clipping.py", "import logging\n", "import logging  # for progress\n")
+    again.edit("latentdims/training.py", "Train one network", "Train a single network")
+    again.configure(dict(reversed(TINY.items())))
+    assert again.planned() == Counter()
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "expected"),
+    [
+        (
+            "latentdims/clipping.py",
+            "CLIP_BATCH = 500",
+            "CLIP_BATCH = 400",
+            {"clip": 4, "summary": 1, "figure": 4},
+        ),
+        (
+            "latentdims/figures/training.py",
+            'xlabel="epoch"',
+            'xlabel="epochs"',
+            {"figure": 2},
+        ),
+        (
+            "latentdims/intervals.py",
+            "CONFIDENCE = 0.95",
+            "CONFIDENCE = 0.9",
+            {"summary": 1, "figure": 2 * FIGURES, "samples": 1},
+        ),
+    ],
+)
+def test_an_edit_runs_exactly_what_it_reaches(again, file, old, new, expected):
+    again.edit(file, old, new)
+    assert again.planned() == Counter({**expected, "all": 1})
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"clipping": {"ranks": [1, 2]}}, {"clip": 4, "summary": 1, "figure": 4}),
+        ({"generation": {"draws": 3}}, {"generate": 4, "summary": 1, "figure": 2}),
+        (
+            {"seeds": 3},
+            {"train": 2, "covariance": 2, "align": 2, "clip": 2, "generate": 2}
+            | {"summary": 1, "figure": 2 * FIGURES},
+        ),
+    ],
+)
+def test_a_change_of_the_configuration_runs_exactly_what_it_reaches(again, change, expected):
+    config = copy.deepcopy(TINY)
+    for key, value in change.items():
+        config[key] = {**config.get(key, {}), **value} if isinstance(value, dict) else value
+    again.configure(config)
+    assert again.planned() == Counter({**expected, "all": 1})
+
+
+def test_another_workflow_can_import_it(fresh, tmp_path):
+    importer = tmp_path / "importer"
+    importer.mkdir()
+    (importer / "Snakefile").write_text(
+        f"""
+module latent:
+    snakefile: "{fresh.folder}/Snakefile"
+    config: {TINY!r}
+    pathvars:
+        results="mine/latent",
+        resources="shared/images",
+
+use rule * from latent as latent_*
+
+rule everything:
+    default_target: True
+    input: rules.latent_all.input
+"""
+    )
+    outer = Workflow(importer)
+    outer.complete("mine/latent/shapes/mlp/seed1/covariance.h5")
+    assert (importer / "mine" / "latent" / "shapes" / "mlp" / "seed0" / "network.h5").exists()
+    assert (importer / "shared" / "images" / "shapes.h5").exists()
+    assert not (importer / "results").exists()
+
+
+def assert_clear(done, *words: str) -> None:
+    """A failure that names what is wrong, without a traceback."""
+    output = done.stdout + done.stderr
+    assert done.returncode != 0
+    assert [word for word in words if word not in output] == []
+    assert "Traceback" not in output
+
+
+def test_a_misspelt_key_stops_before_anything_runs(fresh):
+    done = fresh.run("--config", "sedes=3")
+    assert_clear(done, "configuration: sedes: unknown key; did you mean 'seeds'?")
+    assert not (fresh.folder / "results").exists()
+
+
+def test_a_missing_archive_stops_before_anything_runs(fresh):
+    override = "datasets={shapes: {source: imagefolder, path: nowhere.tar}}"
+    assert_clear(fresh.run("--config", override), "datasets.shapes.path", "nowhere.tar")
+
+
+def test_a_truncated_archive_leaves_no_file_of_images(fresh, tmp_path):
+    rows = np.random.default_rng(0).integers(0, 255, (2000, 32), dtype=np.uint8)
+    (tmp_path / "pixels").write_bytes(rows.tobytes())
+    archive = tmp_path / "photos.tar.gz"
+    with tarfile.open(archive, "w:gz") as file:
+        file.add(tmp_path / "pixels", "train/a/0.png")
+    archive.write_bytes(archive.read_bytes()[:20_000])
+    override = f"datasets={{shapes: {{source: imagefolder, path: {archive}}}}}"
+    done = fresh.run("resources/shapes.h5", "--config", override)
+    assert_clear(done, "photos.tar.gz", "not a whole tar archive", "error: ")
+    assert list((fresh.folder / "resources").iterdir()) == []
+
+
+def test_a_network_file_cut_short_is_named_and_nothing_else_is_lost(again):
+    folder = Path("results/shapes/mlp/seed0")
+    network = again.folder / folder / "network.h5"
+    network.write_bytes(network.read_bytes()[:5000])
+    kept = {
+        path: path.read_bytes() for path in (again.folder / folder.parent / "seed1").glob("*.h5")
+    }
+    done = again.run("--forcerun", "covariance", "--", f"{folder}/covariance.h5")
+    assert_clear(done, f"{folder}/network.h5: not a readable HDF5 file", "delete it")
+    network.unlink()
+    again.complete("--quiet", "all", "--", f"{folder}/covariance.h5")
+    assert all(path.read_bytes() == content for path, content in kept.items())
+
+
+def test_a_loss_that_is_not_finite_is_explained(fresh):
+    done = fresh.run(
+        "results/shapes/mlp/seed0/network.h5", "--config", "training={learning_rate: 1e30}"
+    )
+    assert_clear(done, "step ", "of epoch 1 with learning rate 1e+30")
+    log = (fresh.folder / "logs" / "train" / "shapes" / "mlp" / "seed0.log").read_text()
+    assert "error: training.learning_rate" in log
+    assert not (fresh.folder / "results" / "shapes" / "mlp" / "seed0" / "network.h5").exists()

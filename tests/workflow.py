@@ -1,0 +1,85 @@
+"""Running the workflow in a copy of the repository, and reading what it would run."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+CODE = ("Snakefile", "config.yaml", "configs", "rules", "scripts", "latentdims", "schemas")
+CODE += ("profiles", "report", "envs")
+
+TINY: dict[str, Any] = {
+    "datasets": {
+        "shapes": {"source": "embedded", "train_samples": 200, "test_samples": 100},
+    },
+    "networks": {
+        "mlp": {"architecture": "mlp", "widths": [12, 8]},
+        "cnn": {"architecture": "cnn", "channels": [4, 6], "kernel_size": 5, "stride": 3},
+    },
+    "seeds": 2,
+    "training": {"epochs": 1},
+    "generation": {"draws": 2, "flattened_classifier": True},
+}
+
+
+class Workflow:
+    """A copy of the repository's workflow in a folder of its own, with a configuration."""
+
+    def __init__(self, folder: Path, config: dict[str, Any] | None = None) -> None:
+        self.folder = folder
+        if config is not None:
+            folder.mkdir(parents=True)
+            for name in CODE:
+                source = ROOT / name
+                copy = shutil.copytree if source.is_dir() else shutil.copy2
+                copy(source, folder / name)
+            self.configure(config)
+
+    def copy(self, folder: Path) -> "Workflow":
+        """With all results, and their times."""
+        shutil.copytree(self.folder, folder, copy_function=shutil.copy2, symlinks=True)
+        return Workflow(folder)
+
+    def configure(self, config: dict[str, Any]) -> None:
+        (self.folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "snakemake", "--resources", "gpu=0", "--cores", "2"]
+        environment = {**os.environ, "PYTHONWARNINGS": "default"}
+        return subprocess.run(
+            [*command, *arguments],
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            env=environment,
+            check=False,
+        )
+
+    def complete(self, *arguments: str) -> str:
+        """Run, and fail with all output where the workflow does."""
+        done = self.run(*arguments)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    def planned(self, *arguments: str) -> Counter[str]:
+        """How often each rule would run."""
+        output = self.complete("--dry-run", *arguments)
+        if "Nothing to be done" in output:
+            return Counter()
+        table = output.split("Job stats:")[1].split("total")[0]
+        return Counter(
+            {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", table, re.M)}
+        )
+
+    def edit(self, file: str, old: str, new: str) -> None:
+        path = self.folder / file
+        text = path.read_text()
+        assert old in text, f"{file} holds no {old}"
+        path.write_text(text.replace(old, new))
