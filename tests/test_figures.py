@@ -10,10 +10,17 @@ from latentdims import figures
 from latentdims.figures import style
 
 WORDS = {  # what must stand on each
-    "training": ["epoch", "accuracy (%)", "cross-entropy (nats)", "train", "test", "3 seeds"],
-    "spectra": ["rank", "eigenvalue of the second moment", "eigenvalue of the covariance"],
+    "training": [
+        "epoch",
+        "accuracy (%)",
+        "cross-entropy (nats)",
+        "train",
+        "test images",
+        "3 seeds",
+    ],
+    "spectra": ["rank", "eigenvalue", "layer 1, second moment", "layer 1, covariance", "3 seeds"],
     "clipping": ["rank kept", "test accuracy (%)", "random directions", "chance", "whole network"],
-    "weights": ["Marchenko-Pastur edge", "initial", "trained", "test accuracy (%)", "classifier"],
+    "weights": ["Marchenko-Pastur edge", "untrained", "trained", "test accuracy (%)", "classifier"],
     "alignment": ["variance explained", "trained", "untrained", "layer 1", "3 seeds"],
     "eigenvectors": ["eigenvector, seed 0", "eigenvector, seed 1", "|cosine|", "chance, k/d"],
     "weight_eigenvectors": ["eigenvector, seed 0", "eigenvector, seed 1", "classifier"],

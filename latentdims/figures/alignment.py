@@ -20,7 +20,7 @@ def draw(files: Mapping[str, Sequence[str]]) -> Figure:
     left.set(ylabel="variance explained s²", title="test images, centred")
     _panel(right, scores, split="train", centring="uncentred", power=1)
     right.set(ylabel="similarity s", title="training images, uncentred")
-    style.legend(figure, left)
+    style.legend(figure, left, seeds=len(files["alignment"]))
     return figure
 
 

@@ -33,7 +33,7 @@ def draw(files: Mapping[str, Sequence[str]]) -> Figure:
         bottom.set(xlabel="rank kept", xlim=top.get_xlim())
     axes[0, 0].set_ylabel("eigenvalue")
     axes[1, 0].set_ylabel("test accuracy (%)")
-    style.legend(figure, axes[1, 0])
+    style.legend(figure, axes[1, 0], seeds=len(files["clipping"]))
     return figure
 
 

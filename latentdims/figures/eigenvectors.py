@@ -39,7 +39,7 @@ def pair(paths: Sequence[str], *, kind: str, spectrum: str, size: str) -> Figure
     axes[1, 0].set_ylabel("eigenvector, seed 0")
     axes[2, 0].set_ylabel("overlap of first k")
     figure.colorbar(image, ax=list(axes[1]), label="|cosine|", shrink=0.8)
-    style.legend(figure, axes[0, 0], axes[2, 0])
+    style.legend(figure, axes[0, 0], axes[2, 0], seeds=len(found))
     return figure
 
 

@@ -36,7 +36,7 @@ def draw(files: Mapping[str, Sequence[str]]) -> Figure:
     right.set(ylabel="similarity s", title="with the trained network", ylim=(0, 1.02))
     right.set_xticks(range(len(layers)), [f"{style.title(layer)}, by seed" for layer in layers])
     right.set_xlim(-0.5, len(layers) - 0.5)
-    style.legend(figure, left)
+    style.legend(figure, left, seeds=len(files["generation"]))
     return figure
 
 

@@ -29,7 +29,7 @@ def draw(files: Mapping[str, Sequence[str]]) -> Figure:
                 style.spectra(axis, seeds, label=label, colour=stage_name)
             style.logarithmic(axis, x=True, y=True)
             axis.set(xlabel="rank", title=f"{style.title(layer)}, {name}")
-            axis.legend()
+            axis.legend(title=f"{len(spectra)} seeds")
         row[0].set_ylabel("eigenvalue")
     return figure
 

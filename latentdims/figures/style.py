@@ -51,7 +51,7 @@ def panels(
     return figure, axes
 
 
-def legend(figure: Figure, *axes: Axes, title: str | None = None) -> None:
+def legend(figure: Figure, *axes: Axes, seeds: int) -> None:
     """One legend below all panels, of what these axes show, each label once."""
     handles: dict[str, Any] = {}
     for axis in axes:
@@ -60,7 +60,7 @@ def legend(figure: Figure, *axes: Axes, title: str | None = None) -> None:
     figure.legend(
         handles.values(),
         handles,
-        title=title,
+        title=f"{seeds} seeds" if seeds > 1 else "1 seed",
         loc="outside lower center",
         ncols=min(len(handles), 2 if figure.get_figwidth() < 4 else 4),
     )

@@ -26,5 +26,5 @@ def draw(files: Mapping[str, Sequence[str]]) -> Figure:
         axis.set(xlabel="epoch", ylabel=label)
         axis.set_ylim(bottom=0)
         style.whole_numbers(axis)
-    style.legend(figure, axes[0, 0])
+    style.legend(figure, axes[0, 0], seeds=len(files["network"]))
     return figure

@@ -35,5 +35,5 @@ def draw(files: Mapping[str, Sequence[str]]) -> Figure:
             style.whole_numbers(axis)
     axes[0, 0].set_ylabel("eigenvalue of WᵀW / n")
     axes[1, 0].set_ylabel("test accuracy (%)")
-    style.legend(figure, axes[0, 0], axes[1, 0])
+    style.legend(figure, axes[0, 0], axes[1, 0], seeds=len(files["clipping"]))
     return figure
