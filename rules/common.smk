@@ -39,6 +39,11 @@ def code(script, *modules):
     return fingerprint(SCRIPTS / script, *modules)
 
 
+def growing(amount):
+    """A resource that doubles where a job is tried again."""
+    return lambda wildcards, attempt: amount * 2 ** (attempt - 1)
+
+
 def network_settings(wildcards):
     """What a trained network depends on."""
     return {

@@ -14,8 +14,8 @@ rule covariance:
     threads: 1
     resources:
         gpu=1,
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=growing(4000),
+        runtime=growing(60),
     params:
         code=code("covariance.py"),
         partners=partner_seeds,
@@ -40,8 +40,8 @@ rule align:
         "../envs/latentdims.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=growing(2000),
+        runtime=growing(30),
     params:
         code=code("align.py"),
         partners=partner_seeds,

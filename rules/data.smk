@@ -10,8 +10,8 @@ rule download:
         "../envs/latentdims.yaml"
     threads: 1
     resources:
-        mem_mb=500,
-        runtime=60,
+        mem_mb=growing(500),
+        runtime=growing(60),
     params:
         code=code("download.py"),
         md5=lambda wildcards: remote_file(wildcards).md5,
@@ -33,8 +33,8 @@ rule prepare:
         "../envs/latentdims.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=growing(4000),
+        runtime=growing(30),
     params:
         code=code("prepare.py"),
         source=source,

@@ -11,6 +11,7 @@ rule summary:
         "<logs>/summary.log",
     benchmark:
         "<benchmarks>/summary.tsv"
+    localrule: True
     conda:
         "../envs/latentdims.yaml"
     threads: 1
@@ -40,6 +41,7 @@ rule samples:
         "<logs>/figures/{dataset}/samples.log",
     benchmark:
         "<benchmarks>/figures/{dataset}/samples.tsv"
+    localrule: True
     conda:
         "../envs/latentdims.yaml"
     threads: 1
@@ -69,6 +71,7 @@ rule figure:
         "<logs>/figures/{dataset}/{network}/{figure}.log",
     benchmark:
         "<benchmarks>/figures/{dataset}/{network}/{figure}.tsv"
+    localrule: True
     conda:
         "../envs/latentdims.yaml"
     threads: 1

@@ -14,8 +14,8 @@ rule clip:
     threads: 1
     resources:
         gpu=1,
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=growing(4000),
+        runtime=growing(60),
     params:
         bases=SETTINGS["clipping"]["bases"],
         code=code("clip.py"),
@@ -40,8 +40,8 @@ rule generate:
     threads: 1
     resources:
         gpu=1,
-        mem_mb=8000,
-        runtime=60,
+        mem_mb=growing(8000),
+        runtime=growing(60),
     params:
         code=code("generate.py"),
         draws=SETTINGS["generation"]["draws"],

@@ -13,8 +13,8 @@ rule train:
     threads: 1
     resources:
         gpu=1,
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=growing(4000),
+        runtime=growing(60),
     params:
         code=code("train.py"),
         settings=network_settings,

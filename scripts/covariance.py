@@ -1,10 +1,5 @@
-from typing import TYPE_CHECKING
-
 from latentdims import covariance
 from latentdims.job import running
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
 
 with running(snakemake) as job:
     covariance.covariance(
