@@ -16,7 +16,7 @@ ifeq ($(PROFILE),profiles/default)
 SNAKEMAKE += --resources gpu=$(GPUS)
 endif
 
-.PHONY: run test lint constraints clean
+.PHONY: run test lint readme constraints clean
 .NOTPARALLEL:
 
 run: .venv/run
@@ -41,6 +41,10 @@ lint: .venv/test
 .venv/test: .venv/run envs/requirements-dev.txt
 	$(INSTALL) --requirement envs/requirements-dev.txt
 	touch $@
+
+# The table and the picture of the README, from the results of the tutorial.
+readme: .venv/run
+	$(BIN)/python docs/update.py
 
 # After a change of a requirement: resolve anew, and pin what it brings in.
 constraints:

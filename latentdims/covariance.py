@@ -144,8 +144,9 @@ def needs(layers: Sequence[Layer], *, partners: int) -> str:
     """A sentence on the memory and the disk that the covariances will take."""
     entries = sum((partners + 1) * layer.channels**2 for layer in layers)
     disk = 8 * len(STAGES) * len(SPLITS) * entries
-    widest = max((layer.channels + 1) * layer.positions for layer in layers)
-    memory = 3 * 8 * entries * len(STAGES) + 3 * 8 * BATCH * (partners + 1) * widest
+    widest = max(layer.channels * layer.positions for layer in layers)
+    # Sums of both stages, and one layer of every network for a batch, before and after ReLU.
+    memory = 8 * len(STAGES) * entries + 2 * 4 * BATCH * (partners + 1) * widest
     return (
         f"{len(layers)} layers of {', '.join(str(layer.channels) for layer in layers)} channels, "
         f"{partners} partners: {_megabytes(memory)} of memory beside the images, "

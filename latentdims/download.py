@@ -4,10 +4,10 @@ import hashlib
 import logging
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import requests
 import urllib3
@@ -89,24 +89,6 @@ def files(name: str, mirrors: Sequence[str] = ()) -> tuple[RemoteFile, ...]:
         RemoteFile(file, md5, tuple(f"{host}/{file}" for host in hosts))
         for file, md5 in published.md5.items()
     )
-
-
-def local_files(source: Mapping[str, Any], *, key: str) -> list[str]:
-    """The user's own files that a source is read from: none where it has no path.
-
-    A published data set of several files is given as the folder that holds them.
-    Raises InputError naming the key where a file is missing.
-    """
-    if not source.get("path"):
-        return []
-    path = Path(source["path"])
-    paths = [path]
-    if source["source"] == "torchvision" and path.is_dir():
-        paths = [path / file.name for file in files(source["name"])]
-    for each in paths:
-        if not each.exists():
-            raise InputError(f"{key}: no such file or folder, {each}; give its path, from here")
-    return [str(each) for each in paths]
 
 
 def verify(path: str | Path, *, md5: str) -> None:

@@ -6,11 +6,12 @@ from latentdims import download, figures
 from latentdims.config import resolve
 from latentdims.errors import InputError
 from latentdims.provenance import fingerprint
+from latentdims.sources import local
 
 try:
     SETTINGS = resolve({key: config[key] for key in config if key != "pathvars"})
     LOCAL_FILES = {
-        name: download.local_files(dataset, key=f"datasets.{name}.path")
+        name: local.files(dataset, key=f"datasets.{name}.path")
         for name, dataset in SETTINGS["datasets"].items()
     }
 except InputError as error:

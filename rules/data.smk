@@ -37,6 +37,7 @@ rule prepare:
         runtime=growing(30),
     params:
         code=code("prepare.py"),
+        listing=lambda wildcards: local.listing(LOCAL_FILES[wildcards.dataset]),
         source=source,
     script:
         "../scripts/prepare.py"

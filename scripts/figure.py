@@ -1,4 +1,5 @@
 from importlib import import_module
+
 from latentdims.figures import style
 from latentdims.job import running
 
