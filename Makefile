@@ -16,11 +16,17 @@ ifeq ($(PROFILE),profiles/default)
 SNAKEMAKE += --resources gpu=$(GPUS)
 endif
 
+# A complete run leaves a summary; the report is made where anything in it is newer.
+REPORT := results/report.html
+STALE = [ -e results/summary.csv ] && { [ ! -e $(REPORT) ] || \
+	find results/summary.csv results/figures -newer $(REPORT) | grep -q .; }
+
 .PHONY: run test lint readme constraints clean
 .NOTPARALLEL:
 
 run: .venv/run
-	$(SNAKEMAKE) --quiet progress --report results/report.html --report-after-run $(ARGS)
+	$(SNAKEMAKE) --quiet progress $(ARGS)
+	@if $(STALE); then $(SNAKEMAKE) --quiet all --report $(REPORT) $(ARGS) && echo "Report: $(REPORT)"; fi
 
 test: .venv/test lint
 	$(BIN)/python -m pytest

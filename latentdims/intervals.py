@@ -30,10 +30,12 @@ def over_pairs(values: Mapping[tuple[int, int], float]) -> Estimate:
 
     Pairs that share a seed are not independent, so the standard error is that of the jackknife
     that leaves out one seed with all its pairs (Efron and Stein 1981). Where every pair shares
-    seed 0, the others are the sample. n counts the networks that were left out in turn.
+    seed 0, the others are the sample. n counts the networks.
     """
     mean = float(np.mean(list(values.values())))
     seeds = sorted({seed for pair in values for seed in pair})
+    if len(seeds) < 3:
+        return _estimate(mean, 0.0, len(seeds))
     without = [[v for pair, v in values.items() if seed not in pair] for seed in seeds]
     if not all(without):
         return over_seeds(list(values.values()))

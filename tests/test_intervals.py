@@ -28,6 +28,10 @@ def test_pairs_of_additive_effects_have_the_interval_of_the_seeds():
     assert over_pairs(pairs) == pytest.approx(over_seeds(seeds))
 
 
+def test_one_pair_is_of_two_networks():
+    assert over_pairs({(0, 1): 0.5}) == (0.5, None, None, 2)
+
+
 def test_pairs_with_one_reference_count_the_others():
     pairs = {(0, 1): 1.0, (0, 2): 2.0, (0, 3): 3.0}
     assert over_pairs(pairs) == over_seeds([1.0, 2.0, 3.0])

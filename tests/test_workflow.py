@@ -20,7 +20,8 @@ FIGURES = len(figures.SOURCES)
 def finished(tmp_path_factory) -> Workflow:
     """The tiny experiment, run to its end."""
     workflow = Workflow(tmp_path_factory.mktemp("finished") / "code", TINY)
-    workflow.complete("--quiet", "--report", "results/report.html", "--report-after-run")
+    workflow.complete("--quiet")
+    workflow.complete("--quiet", "all", "--report", "results/report.html")
     return workflow
 
 
