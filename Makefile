@@ -26,7 +26,7 @@ STALE = [ -e results/summary.csv ] && { [ ! -e $(REPORT) ] || \
 
 run: .venv/run
 	$(SNAKEMAKE) --quiet progress $(ARGS)
-	@if $(STALE); then $(SNAKEMAKE) --quiet all --report $(REPORT) $(ARGS) && echo "Report: $(REPORT)"; fi
+	@if $(STALE); then $(SNAKEMAKE) --report $(REPORT) $(ARGS) && echo "Report: $(REPORT)"; fi
 
 test: .venv/test lint
 	$(BIN)/python -m pytest
