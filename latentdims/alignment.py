@@ -1,8 +1,6 @@
 """Alignment: the rotation between two networks' representations, and how much they share."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +8,13 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from latentdims import architectures, storage
+from latentdims import storage
 from latentdims.architectures import Layer
+from latentdims.measured import CENTRINGS, Files, Measured, centre
 from latentdims.spectra import eigh, weight_components
 from latentdims.storage import SPLITS, STAGES
 
 Array = NDArray[np.float64]
-
-CENTRINGS = ("uncentred", "centred")
 
 
 def rotation(cross: Array) -> Array:
@@ -58,24 +55,6 @@ def subspace_overlap(cosines: Array) -> Array:
     """
     blocks = (cosines**2).cumsum(0).cumsum(1)
     return np.diagonal(blocks) / np.arange(1, len(blocks) + 1)
-
-
-@dataclass(frozen=True)
-class Measured:
-    """One layer of one network at one stage: moments of its representation, and its weights."""
-
-    mean: dict[str, Array]  # by split: (C,)
-    covariance: dict[str, Array]  # by split: (C, C)
-    weight: NDArray[np.float32]  # (out, in[, kh, kw])
-
-    def moment(self, split: str, centring: str) -> Array:
-        """(C, C): the covariance, or the second moment where uncentred."""
-        return centre(self.covariance[split], self.mean[split], self.mean[split], centring)
-
-
-def centre(cross: Array, mean: Array, partner_mean: Array, centring: str) -> Array:
-    """(C, D): a cross-covariance as it is, or as the second moment E[φ ψᵀ] where uncentred."""
-    return cross if centring == "centred" else cross + np.outer(mean, partner_mean)
 
 
 def compare(
@@ -142,51 +121,23 @@ def align(
 ) -> None:
     """Write the spectra of a network, and its alignment with each partner, layer by layer.
 
-    The three lists of partners run in parallel. Raises InputError for a file that cannot be read.
+    The three lists of partners run in parallel; they have the settings of the network but for
+    their seeds. Raises InputError for a file that is not what it should be, and for a partner that
+    saw other images, or the same in another order.
     """
     partners = zip(partner_seeds, partner_networks, partner_covariances, strict=True)
     with (
-        Files.open(network, covariance) as own,
+        Files.open(network, covariance, settings) as own,
         storage.create(output, settings=settings) as file,
     ):
         for layer in own.layers:
             _save_spectra(file.create_group(f"spectra/{layer.name}"), own.stages(layer), layer)
-        for seed, *paths in partners:
-            with Files.open(*paths) as partner:
+        for seed, their_network, their_covariance in partners:
+            theirs = {**settings, "seed": seed}
+            with Files.open(their_network, their_covariance, theirs) as partner:
+                own.check_same_images(partner)
                 for layer, found in _compare_layers(partner, own, seed=seed, vectors=vectors):
                     _save_pair(file.create_group(f"seed{seed}/{layer.name}"), found)
-
-
-@dataclass(frozen=True)
-class Files:
-    """The open network file and covariance file of one network."""
-
-    network: h5py.File
-    moments: h5py.File
-    layers: list[Layer]
-
-    @classmethod
-    @contextmanager
-    def open(cls, network: str | Path, covariance: str | Path) -> Iterator["Files"]:
-        with (
-            storage.read(network, needs=["weights"]) as weights,
-            storage.read(covariance, needs=SPLITS) as moments,
-        ):
-            yield cls(weights, moments, architectures.from_file(weights))
-
-    def stages(self, layer: Layer) -> list[Measured]:
-        """One layer at every stage."""
-        return [
-            Measured(
-                {split: self.moments[f"{split}/{layer.name}/mean"][stage] for split in SPLITS},
-                {
-                    split: self.moments[f"{split}/{layer.name}/covariance"][stage]
-                    for split in SPLITS
-                },
-                self.network[f"weights/{layer.name}"][epoch],
-            )
-            for stage, epoch in enumerate(STAGES.values())
-        ]
 
 
 def _compare_layers(

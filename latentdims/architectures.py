@@ -150,6 +150,25 @@ def layers(settings: Mapping[str, Any], *, input_shape: Sequence[int], classes: 
     )
 
 
+def check_ranks(
+    layers: Sequence[Layer], *, bases: Sequence[str], ranks: str | Sequence[int]
+) -> None:
+    """Raise InputError for a rank beyond the dimension of every layer that is clipped in `bases`.
+
+    The basis `weight` has the rank of a layer's weights, the others the channels of its
+    representation.
+    """
+    dimensions = [layer.channels for layer in layers[:-1]] if set(bases) - {"weight"} else []
+    if "weight" in bases:
+        dimensions += [min(layer.fan_in, layer.channels) for layer in layers]
+    beyond = [rank for rank in ranks if isinstance(rank, int) and rank > max(dimensions)]
+    if beyond:
+        raise InputError(
+            f"clipping.ranks: {beyond[0]} is beyond the dimension of every layer, at most "
+            f"{max(dimensions)}; give smaller ranks, or 'all'"
+        )
+
+
 def from_file(file: h5py.File) -> list[Layer]:
     """The chain of weight layers of an open network file."""
     return layers(

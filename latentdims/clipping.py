@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from latentdims import data, networks, storage
-from latentdims.architectures import Layer
+from latentdims.architectures import Layer, check_ranks
 from latentdims.data import Split
 from latentdims.job import progress
 from latentdims.networks import Network, activate, evaluate
@@ -148,12 +148,14 @@ def clip(
 
     bases: of `activation`, `activation_centred`, `random` (which clip the representation of a
     layer) and `weight` (which clips its weights). ranks: `all`, or a list of which each layer takes
-    those within its dimension.
+    those within its dimension. Raises InputError for a rank beyond every layer's, and for files
+    that do not belong to the settings.
     """
     loaded = data.load(images, preprocessing=settings["preprocessing"], device=device)
     trained = networks.load(network, settings=settings, images=loaded.sha256).at(-1, device=device)
+    check_ranks(trained.layers, bases=bases, ranks=ranks)
     with (
-        storage.read(covariance, needs=["train"]) as moments,
+        storage.read(covariance, needs=["train"], made_with=settings) as moments,
         storage.create(output, settings=settings, device=device) as file,
     ):
         storage.write(

@@ -1,6 +1,6 @@
 """The configuration: completed with defaults, checked, and refused with the reason."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +8,6 @@ import jsonschema
 import yaml
 
 from latentdims import architectures
-from latentdims.architectures import Layer
 from latentdims.errors import InputError, nearest
 
 SCHEMA = Path(__file__).resolve().parents[1] / "schemas" / "config.schema.yaml"
@@ -155,27 +154,7 @@ def _check_network(name: str, network: Mapping[str, Any], resolved: Mapping[str,
             known = image_shape(dataset)
             if known:
                 layers = architectures.layers(network, input_shape=known[0], classes=known[1])
-                check_ranks(resolved["clipping"], layers)
+                architectures.check_ranks(layers, **resolved["clipping"])
     except InputError as error:
         prefix = "" if str(error).startswith("clipping.") else f"networks.{name}."
         raise InputError(f"{prefix}{error}") from None
-
-
-def check_ranks(clipping: Mapping[str, Any], layers: list[Layer]) -> None:
-    """Raise InputError for a rank beyond the dimension of every layer that is clipped."""
-    if clipping["ranks"] == "all":
-        return
-    largest = max(_dimensions(clipping["bases"], layers))
-    beyond = [rank for rank in clipping["ranks"] if rank > largest]
-    if beyond:
-        raise InputError(
-            f"clipping.ranks: {beyond[0]} is beyond the dimension of every layer, at most "
-            f"{largest}; give smaller ranks, or 'all'"
-        )
-
-
-def _dimensions(bases: list[str], layers: list[Layer]) -> Iterator[int]:
-    if "weight" in bases:
-        yield from (min(layer.fan_in, layer.channels) for layer in layers)
-    if set(bases) - {"weight"}:
-        yield from (layer.channels for layer in layers[:-1])

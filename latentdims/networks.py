@@ -121,8 +121,7 @@ def load(path: str | Path, *, settings: Mapping[str, Any], images: str) -> Train
     settings: what must have made it; images: the sha256 of the data set it must have seen.
     Raises InputError naming the file and what differs.
     """
-    with storage.read(path, needs=["epochs", "weights", "history"]) as file:
-        _check_settings(path, found=storage.settings(file), expected=settings)
+    with storage.read(path, needs=["epochs", "weights", "history"], made_with=settings) as file:
         if file.attrs["images_sha256"] != images:
             raise InputError(
                 f"{path}: was trained on other images (sha256 {file.attrs['images_sha256'][:12]}…) "
@@ -131,14 +130,3 @@ def load(path: str | Path, *, settings: Mapping[str, Any], images: str) -> Train
         layers = architectures.from_file(file)
         weights = {layer.name: file["weights"][layer.name][()] for layer in layers}
         return Trained(layers, file["epochs"][()], weights)
-
-
-def _check_settings(
-    path: str | Path, *, found: Mapping[str, Any], expected: Mapping[str, Any]
-) -> None:
-    for key in sorted(set(found) | set(expected)):
-        if found.get(key) != expected.get(key):
-            raise InputError(
-                f"{path}: was made with {key} = {found.get(key)}, but {expected.get(key)} is asked "
-                "for; delete it and run again, or restore the settings"
-            )

@@ -66,11 +66,14 @@ def write(
 
 
 @contextmanager
-def read(path: str | Path, *, needs: Sequence[str] = ()) -> Iterator[h5py.File]:
-    """Open a file made by `create`, and check that it is whole and holds what is needed.
+def read(
+    path: str | Path, *, needs: Sequence[str] = (), made_with: Mapping[str, Any] | None = None
+) -> Iterator[h5py.File]:
+    """Open a file made by `create`, and check that it is whole and what is asked for.
 
-    Raises InputError, naming the file, where it is missing, cut short, not of this package, of
-    another format version, or without one of the groups or datasets in `needs`.
+    needs: groups and datasets that it must hold. made_with: the settings it must come from.
+    Raises InputError, naming the file and what differs, where one of these does not hold, or it is
+    missing, cut short, not of this package, or of another format version.
     """
     try:
         file = h5py.File(path, "r", locking=False)
@@ -93,6 +96,8 @@ def read(path: str | Path, *, needs: Sequence[str] = ()) -> Iterator[h5py.File]:
             raise InputError(
                 f"{path}: holds no {', '.join(missing)}; delete it and run the same command again"
             )
+        if made_with is not None:
+            _check_settings(path, found=settings(file), expected=made_with)
         yield file
 
 
@@ -104,6 +109,17 @@ def layers(group: h5py.Group) -> list[str]:
 def settings(file: h5py.File) -> dict[str, Any]:
     """The settings that made an open file."""
     return json.loads(file.attrs["settings"])
+
+
+def _check_settings(
+    path: str | Path, *, found: Mapping[str, Any], expected: Mapping[str, Any]
+) -> None:
+    for key in sorted({*found, *expected}):
+        if found.get(key) != expected.get(key):
+            raise InputError(
+                f"{path}: was made with {key} = {found.get(key)}, but {expected.get(key)} is asked "
+                "for; delete it and run again, or restore the settings"
+            )
 
 
 def sha256(*arrays: np.ndarray) -> str:

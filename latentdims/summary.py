@@ -9,8 +9,9 @@ import h5py
 import numpy as np
 
 from latentdims import storage
-from latentdims.alignment import CENTRINGS, pairs
+from latentdims.alignment import pairs
 from latentdims.intervals import Estimate, over_pairs, over_seeds
+from latentdims.measured import CENTRINGS
 from latentdims.spectra import marchenko_pastur_edges, participation_ratio, power_law
 from latentdims.storage import SPLITS, STAGES
 

@@ -8,7 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from latentdims import alignment, covariance, training
-from latentdims.alignment import Measured, compare, lift, rotation, similarity, subspace_overlap
+from latentdims.alignment import compare, lift, rotation, similarity, subspace_overlap
+from latentdims.errors import InputError
+from latentdims.measured import Measured
 from latentdims.storage import SPLITS
 
 EPS = np.finfo(np.float64).eps
@@ -121,16 +123,21 @@ def test_file_of_a_pair(name, tmp_path, settings):
         )
         paths[seed] = (network, moments)
     output = tmp_path / "alignment.h5"
-    alignment.align(
-        network=paths[1][0],
-        covariance=paths[1][1],
-        partner_seeds=[0],
-        partner_networks=[paths[0][0]],
-        partner_covariances=[paths[0][1]],
-        output=output,
-        vectors=3,
-        settings=settings(name, seed=1),
-    )
+    arguments = {
+        "network": paths[1][0],
+        "covariance": paths[1][1],
+        "partner_seeds": [0],
+        "partner_networks": [paths[0][0]],
+        "partner_covariances": [paths[0][1]],
+        "output": output,
+        "vectors": 3,
+        "settings": settings(name, seed=1),
+    }
+    alignment.align(**arguments)
+    with h5py.File(paths[0][1], "r+") as file:
+        file.attrs["images_sha256"] = "0" * 64
+    with pytest.raises(InputError, match=r"covariance1\.h5 and .*covariance0\.h5 .* another order"):
+        alignment.align(**arguments)
     with h5py.File(output) as file:
         assert list(file["seed0"]) == ["classifier", "layer1", "layer2"]
         for layer, group in file["seed0"].items():

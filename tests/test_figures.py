@@ -31,14 +31,14 @@ WORDS = {  # what must stand on each
 @pytest.mark.parametrize("name", figures.SOURCES)
 def test_figure(name, files, tmp_path):  # noqa: F811
     written = []
-    for time in range(2):
+    for time in range(4):
         drawing = import_module(f"latentdims.figures.{name}").draw(
             {kind: files[kind] for kind in figures.SOURCES[name]}
         )
         svg, pdf = tmp_path / f"{time}.svg", tmp_path / f"{time}.pdf"
         style.save(drawing, svg=svg, pdf=pdf)
         written.append((svg.read_bytes(), pdf.read_bytes()))
-    assert written[0] == written[1]
+    assert len(set(written)) == 1
     text = written[0][0].decode()
     assert [word for word in WORDS[name] if word not in text] == []
 

@@ -6,9 +6,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from latentdims.alignment import CENTRINGS, pairs
+from latentdims.alignment import pairs
 from latentdims.figures import style
 from latentdims.intervals import over_pairs
+from latentdims.measured import CENTRINGS
 from latentdims.storage import SPLITS, STAGES
 
 

@@ -67,7 +67,14 @@ def legend(figure: Figure, *axes: Axes, seeds: int) -> None:
 
 
 def save(figure: Figure, *, svg: str | Path, pdf: str | Path) -> None:
-    """Write both formats, without time stamps: a figure changes only when its data do."""
+    """Write both formats, without time stamps: a figure changes only when its data do.
+
+    The layout is solved in another order each time: its last digits are rounded away.
+    """
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    for axis in figure.axes:
+        axis.set_position(tuple(round(length, 5) for length in axis.get_position().bounds))
     figure.savefig(svg, format="svg", metadata={"Date": None})
     figure.savefig(pdf, format="pdf", metadata={"CreationDate": None, "ModDate": None})
 

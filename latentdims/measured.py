@@ -1,0 +1,83 @@
+"""What was measured of one network, read from its files layer by layer."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from latentdims import architectures, storage
+from latentdims.architectures import Layer
+from latentdims.errors import InputError
+from latentdims.storage import SPLITS, STAGES
+
+Array = NDArray[np.float64]
+
+CENTRINGS = ("uncentred", "centred")
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One layer of one network at one stage: moments of its representation, and its weights."""
+
+    mean: dict[str, Array]  # by split: (C,)
+    covariance: dict[str, Array]  # by split: (C, C)
+    weight: NDArray[np.float32]  # (out, in[, kh, kw])
+
+    def moment(self, split: str, centring: str) -> Array:
+        """(C, C): the covariance, or the second moment where uncentred."""
+        return centre(self.covariance[split], self.mean[split], self.mean[split], centring)
+
+
+def centre(cross: Array, mean: Array, partner_mean: Array, centring: str) -> Array:
+    """(C, D): a cross-covariance as it is, or as the second moment E[φ ψᵀ] where uncentred."""
+    return cross if centring == "centred" else cross + np.outer(mean, partner_mean)
+
+
+@dataclass(frozen=True)
+class Files:
+    """The open network file and covariance file of one network."""
+
+    network: h5py.File
+    moments: h5py.File
+    layers: list[Layer]
+
+    @classmethod
+    @contextmanager
+    def open(
+        cls, network: str | Path, covariance: str | Path, settings: Mapping[str, Any]
+    ) -> Iterator["Files"]:
+        """Both files, which must have been made with the settings."""
+        with (
+            storage.read(network, needs=["weights"], made_with=settings) as weights,
+            storage.read(covariance, needs=SPLITS, made_with=settings) as moments,
+        ):
+            yield cls(weights, moments, architectures.from_file(weights))
+
+    def check_same_images(self, partner: "Files") -> None:
+        """Raise InputError where the two covariances are over different images, or orders."""
+        ours, theirs = (files.moments.attrs["images_sha256"] for files in (self, partner))
+        if ours != theirs:
+            raise InputError(
+                f"{self.moments.filename} and {partner.moments.filename} are over different "
+                f"images, or in another order (sha256 {ours[:9]}… and {theirs[:9]}…), and cannot "
+                "be compared; delete the one from other images and run again"
+            )
+
+    def stages(self, layer: Layer) -> list[Measured]:
+        """One layer at every stage."""
+        return [
+            Measured(
+                {split: self.moments[f"{split}/{layer.name}/mean"][stage] for split in SPLITS},
+                {
+                    split: self.moments[f"{split}/{layer.name}/covariance"][stage]
+                    for split in SPLITS
+                },
+                self.network[f"weights/{layer.name}"][epoch],
+            )
+            for stage, epoch in enumerate(STAGES.values())
+        ]
