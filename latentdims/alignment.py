@@ -57,19 +57,12 @@ def subspace_overlap(cosines: Array) -> Array:
     return np.diagonal(blocks) / np.arange(1, len(blocks) + 1)
 
 
-def compare(
-    partner: Measured,
-    own: Measured,
-    crosses: Mapping[str, Array],
-    *,
-    below: Array | None,
-    vectors: int,
-) -> dict[str, Array]:
-    """Everything that is said of one layer of a pair of networks.
+def fit(
+    partner: Measured, own: Measured, crosses: Mapping[str, Array]
+) -> tuple[dict[str, Array], Array]:
+    """Rotations fitted on training images, by centring, and their scores (splits, centrings).
 
-    crosses: the cross-covariance by split, (C, D). below: rotation of the layer before, None for
-    the first layer, which sees the same images in both networks. vectors: how many leading
-    eigenvectors are kept in the matrices of overlaps.
+    crosses: the cross-covariance by split, (C, D).
     """
 
     def cross(split: str, centring: str) -> Array:
@@ -88,6 +81,25 @@ def compare(
         ]
         for split in SPLITS
     ]
+    return rotations, np.array(scores)
+
+
+def compare(
+    partner: Measured,
+    own: Measured,
+    crosses: Mapping[str, Array],
+    shuffled: Mapping[str, Array],
+    *,
+    below: Array | None,
+    vectors: int,
+) -> dict[str, Array]:
+    """Everything that is said of one layer of a pair of networks.
+
+    crosses, shuffled: the cross-covariance by split, (C, D), of the same images and of unrelated
+    ones. below: rotation of the layer before, None for the first layer, which sees the same images
+    in both networks. vectors: how many leading eigenvectors are kept in the matrices of overlaps.
+    """
+    rotations, scores = fit(partner, own, crosses)
     activation = np.abs(
         eigh(partner.moment("train", "uncentred"))[1].T
         @ rotations["uncentred"]
@@ -100,7 +112,8 @@ def compare(
     return {
         "rotation": rotations["uncentred"],
         "rotation_centred": rotations["centred"],
-        "similarity": np.array(scores),
+        "similarity": scores,
+        "similarity_shuffled": fit(partner, own, shuffled)[1],
         "activation_overlap": activation[:vectors, :vectors],
         "activation_subspace": subspace_overlap(activation),
         "weight_overlap": weight[:vectors, :vectors],
@@ -147,12 +160,12 @@ def _compare_layers(
     below: Sequence[Array | None] = [None] * len(STAGES)
     for layer in own.layers:
         pairs = zip(partner.stages(layer), own.stages(layer), below, strict=True)
-        cross = f"{layer.name}/cross_covariance/seed{seed}"
         stages = [
             compare(
                 theirs,
                 ours,
-                {split: own.moments[f"{split}/{cross}"][stage] for split in SPLITS},
+                own.cross(layer, seed, stage),
+                own.cross(layer, seed, stage, shuffled=True),
                 below=rotation_below,
                 vectors=vectors,
             )
@@ -163,18 +176,21 @@ def _compare_layers(
         yield layer, found
 
 
-def pairs(paths: Sequence[str | Path]) -> dict[str, dict[tuple[int, int], Array]]:
+def pairs(
+    paths: Sequence[str | Path], *, score: str = "similarity"
+) -> dict[str, dict[tuple[int, int], Array]]:
     """Similarities (stages, splits, centrings) by layer and pair of seeds.
 
-    paths: the alignment files of seeds 0, 1, and so on.
+    paths: the alignment files of seeds 0, 1, and so on. score: `similarity`, or its floor
+    `similarity_shuffled`.
     """
     scores: dict[str, dict[tuple[int, int], Array]] = {}
     for seed, path in enumerate(paths):
         with storage.read(path, needs=["spectra"]) as file:
             for partner in range(seed):
                 for layer in storage.layers(file.get(f"seed{partner}", {})):
-                    score = file[f"seed{partner}/{layer}/similarity"][()]
-                    scores.setdefault(layer, {})[partner, seed] = score
+                    found = file[f"seed{partner}/{layer}/{score}"][()]
+                    scores.setdefault(layer, {})[partner, seed] = found
     return scores
 
 
@@ -194,6 +210,11 @@ DATASETS = {  # name: (units, description, axes after that of the stages)
         "1",
         "cosine after the rotation that was fitted on training images; splits are train and test, "
         "centrings are uncentred and centred",
+        ("split", "centring"),
+    ),
+    "similarity_shuffled": (
+        "1",
+        "the same where the networks see unrelated images: the floor",
         ("split", "centring"),
     ),
     "activation_overlap": (

@@ -5,7 +5,7 @@ channels. Every sum is kept in float64.
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -87,18 +87,30 @@ def measure(
 ) -> dict[str, Moments]:
     """Moments of every layer of a network against those of its partners and its own.
 
-    images: (N, C, H, W). For each layer, x are the partners' channels side by side, then its own
-    (P + 1)·C of them, and y its own C: one product gives every block.
+    images: (N, C, H, W). For each layer, x are the partners' channels side by side, then its own,
+    (P + 1)·C of them, and y its own C, then the same C of another image: one product gives every
+    block, and those of the shuffled pairing that a similarity must beat.
     """
     moments = {layer.name: Moments() for layer in network.layers}
-    for batch in progress(images.split(BATCH), name=name):
-        chains = [chain.representations(batch) for chain in (*partners, network)]
+    for batch in progress(list(shuffled_batches(len(images))), name=name):
+        chains = [chain.representations(images[batch]) for chain in (*partners, network)]
         for level in zip(*chains, strict=True):
-            layer = level[-1][0]
-            for parts in zip(*(rows(x).split(ROWS) for _, x in level), strict=True):
+            layer, own = level[-1]
+            blocks = [*(rows(x) for _, x in level), rows(own.roll(1, dims=0))]
+            for parts in zip(*(block.split(ROWS) for block in blocks), strict=True):
                 together = torch.cat(parts, dim=1).double()
-                moments[layer.name].merge(Moments.of(together, together[:, -layer.channels :]))
+                x, y = together[:, : -layer.channels], together[:, -2 * layer.channels :]
+                moments[layer.name].merge(Moments.of(x, y))
     return moments
+
+
+def shuffled_batches(samples: int) -> Iterator[Tensor]:
+    """Indices of all samples in one fixed random order, in batches of at least two.
+
+    Neighbours in a batch are then unrelated, also where a data set is sorted by class.
+    """
+    order = torch.randperm(samples, generator=torch.Generator().manual_seed(0))
+    return iter(order.tensor_split(-(-samples // BATCH)))
 
 
 def covariance(
@@ -142,11 +154,11 @@ def covariance(
 
 def needs(layers: Sequence[Layer], *, partners: int) -> str:
     """A sentence on the memory and the disk that the covariances will take."""
-    entries = sum((partners + 1) * layer.channels**2 for layer in layers)
+    entries = sum((2 * partners + 1) * layer.channels**2 for layer in layers)
     disk = 8 * len(STAGES) * len(SPLITS) * entries
     widest = max(layer.channels * layer.positions for layer in layers)
     # Sums of both stages, and one layer of every network for a batch, before and after ReLU.
-    memory = 8 * len(STAGES) * entries + 2 * 4 * BATCH * (partners + 1) * widest
+    memory = 2 * 8 * len(STAGES) * entries + 2 * 4 * BATCH * (partners + 1) * widest
     return (
         f"{len(layers)} layers of {', '.join(str(layer.channels) for layer in layers)} channels, "
         f"{partners} partners: {_megabytes(memory)} of memory beside the images, "
@@ -160,7 +172,7 @@ def _megabytes(size: int) -> str:
 
 def _save(group: h5py.Group, moments: Sequence[Moments], *, seeds: Sequence[int]) -> None:
     """Write one layer; the leading axis of every dataset is that of the stages."""
-    width = len(moments[0].mean_y)
+    width = len(moments[0].mean_y) // 2
     storage.write(
         group,
         "count",
@@ -172,13 +184,13 @@ def _save(group: h5py.Group, moments: Sequence[Moments], *, seeds: Sequence[int]
     storage.write(
         group,
         "mean",
-        np.stack([stage.mean_y.cpu().numpy() for stage in moments]),
+        np.stack([stage.mean_y[:width].cpu().numpy() for stage in moments]),
         units="activation",
         description="mean over rows",
         dimensions=("stage", "channel"),
     )
     blocks = np.stack([stage.covariance.cpu().numpy() for stage in moments])
-    own = blocks[:, -width:]
+    own = blocks[:, -width:, :width]
     storage.write(
         group,
         "covariance",
@@ -189,11 +201,17 @@ def _save(group: h5py.Group, moments: Sequence[Moments], *, seeds: Sequence[int]
         dimensions=("stage", "channel", "channel"),
     )
     for number, seed in enumerate(seeds):
-        storage.write(
-            group,
-            f"cross_covariance/seed{seed}",
-            blocks[:, number * width : (number + 1) * width],
-            units="activation^2",
-            description=f"covariance of the channels of seed {seed} with this network's",
-            dimensions=("stage", f"channel of seed {seed}", "channel"),
-        )
+        cross = blocks[:, number * width : (number + 1) * width]
+        for name, part, images in (
+            ("cross_covariance", cross[:, :, :width], "the same image"),
+            ("cross_covariance_shuffled", cross[:, :, width:], "another image, drawn once for all"),
+        ):
+            storage.write(
+                group,
+                f"{name}/seed{seed}",
+                part,
+                units="activation^2",
+                description=f"covariance of the channels of seed {seed} with this network's on "
+                f"{images}",
+                dimensions=("stage", f"channel of seed {seed}", "channel"),
+            )

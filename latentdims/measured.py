@@ -68,6 +68,16 @@ class Files:
                 "be compared; delete the one from other images and run again"
             )
 
+    def cross(
+        self, layer: Layer, seed: int, stage: int, *, shuffled: bool = False
+    ) -> dict[str, Array]:
+        """Cross-covariance of an earlier seed with this network by split, (C, D)."""
+        kind = "cross_covariance_shuffled" if shuffled else "cross_covariance"
+        return {
+            split: self.moments[f"{split}/{layer.name}/{kind}/seed{seed}"][stage]
+            for split in SPLITS
+        }
+
     def stages(self, layer: Layer) -> list[Measured]:
         """One layer at every stage."""
         return [

@@ -25,6 +25,7 @@ HEADLINES = {  # what the comparison shows, in words
     "similarity_train_uncentred_initial": "the same, untrained",
     "variance_explained_test_centred_trained": "variance explained s², test images, centred",
     "variance_explained_test_centred_initial": "the same, untrained",
+    "variance_explained_test_centred_shuffled": "the same, unrelated images",
 }
 
 
@@ -90,15 +91,18 @@ def _training(paths: Sequence[str | Path]) -> Iterator[Quantity]:
 
 
 def _similarities(paths: Sequence[str | Path]) -> Iterator[Quantity]:
+    shuffled = pairs(paths, score="similarity_shuffled")
     for layer, scores in pairs(paths).items():
-        for stage, stage_name in enumerate(STAGES):
+        kinds = {name: (scores, stage) for stage, name in enumerate(STAGES)}
+        kinds["shuffled"] = (shuffled[layer], list(STAGES).index("trained"))
+        for kind, (of_pair, stage) in kinds.items():
             for split, split_name in enumerate(SPLITS):
                 for centring, centring_name in enumerate(CENTRINGS):
-                    values = {pair: s[stage, split, centring] for pair, s in scores.items()}
-                    squares = {pair: s**2 for pair, s in values.items()}
-                    name = f"{split_name}_{centring_name}_{stage_name}"
+                    values = {pair: s[stage, split, centring] for pair, s in of_pair.items()}
+                    explained = {pair: s * abs(s) for pair, s in values.items()}
+                    name = f"{split_name}_{centring_name}_{kind}"
                     yield layer, f"similarity_{name}", over_pairs(values), "1"
-                    yield layer, f"variance_explained_{name}", over_pairs(squares), "1"
+                    yield layer, f"variance_explained_{name}", over_pairs(explained), "1"
 
 
 def _spectra(paths: Sequence[str | Path]) -> Iterator[Quantity]:

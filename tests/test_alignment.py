@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from latentdims import alignment, covariance, training
-from latentdims.alignment import compare, lift, rotation, similarity, subspace_overlap
+from latentdims.alignment import compare, fit, lift, rotation, similarity, subspace_overlap
 from latentdims.errors import InputError
-from latentdims.measured import Measured
+from latentdims.measured import CENTRINGS, Measured
 from latentdims.storage import SPLITS
 
 EPS = np.finfo(np.float64).eps
@@ -96,13 +96,55 @@ def test_a_rotated_network_shares_every_eigenvector():
         dict.fromkeys(SPLITS, turn @ covariances @ turn.T),
         np.einsum("ab,bcxy,dc->adxy", turn, weight, below),
     )
-    found = compare(partner, own, dict.fromkeys(SPLITS, turn @ covariances), below=below, vectors=4)
+    cross = dict.fromkeys(SPLITS, turn @ covariances)
+    found = compare(partner, own, cross, cross, below=below, vectors=4)
     np.testing.assert_allclose(found["rotation"], turn, atol=1e-9)
     np.testing.assert_allclose(found["rotation_centred"], turn, atol=1e-9)
     np.testing.assert_allclose(found["similarity"], np.ones((2, 2)), atol=1e-12)
     for kind in ("activation", "weight"):
         np.testing.assert_allclose(found[f"{kind}_overlap"], np.eye(4), atol=1e-6)
         np.testing.assert_allclose(found[f"{kind}_subspace"], np.ones(4), atol=1e-12)
+
+
+def moments_of(phi: np.ndarray, psi: np.ndarray) -> tuple[Measured, Measured, dict]:
+    """What would be measured of two representations (2 splits, n, C), and their covariance."""
+    weight = np.eye(phi.shape[2])
+    measured = [
+        Measured(
+            {split: x[i].mean(0) for i, split in enumerate(SPLITS)},
+            {split: np.cov(x[i].T, bias=True) for i, split in enumerate(SPLITS)},
+            weight,
+        )
+        for x in (phi, psi)
+    ]
+    crosses = {
+        split: (phi[i] - phi[i].mean(0)).T @ (psi[i] - psi[i].mean(0)) / phi.shape[1]
+        for i, split in enumerate(SPLITS)
+    }
+    return measured[0], measured[1], crosses
+
+
+def test_held_out_score_of_independent_representations_is_centred_on_zero():
+    random = np.random.default_rng(0)
+    scores = []
+    for _ in range(400):
+        phi, psi = random.standard_normal((2, 2, 60, 6)) + 1
+        scores.append(fit(*moments_of(phi, psi))[1])
+    scores = np.array(scores)[:, :, CENTRINGS.index("centred")]
+    train, test = scores[:, 0], scores[:, 1]
+    assert train.mean() > 0.15  # in sample, the rotation fits the noise
+    for held_out in (test, test * np.abs(test)):
+        assert abs(held_out.mean()) < 3 * held_out.std(ddof=1) / np.sqrt(len(held_out))
+
+
+@given(seed=SEEDS, scale=st.floats(1e-3, 1e3))
+def test_scores_do_not_change_with_rotation_and_scale(seed, scale):
+    random = np.random.default_rng(seed)
+    phi, noise = random.standard_normal((2, 2, 40, 4)) + 1
+    psi = phi + noise
+    expected = fit(*moments_of(phi, psi))[1]
+    turned = scale * psi @ orthogonal(random, 4, 4)
+    np.testing.assert_allclose(fit(*moments_of(phi, turned))[1], expected, atol=1e-9)
 
 
 @pytest.mark.parametrize("name", ["mlp", "cnn"])

@@ -69,24 +69,36 @@ def test_positions_in_space_are_rows():
     assert rows(images).tolist() == expected
 
 
+@pytest.mark.parametrize("samples", [2, 249, 250, 251, 1000])
+def test_every_image_is_paired_with_another(samples):
+    batches = list(covariance.shuffled_batches(samples))
+    shown = torch.cat(batches)
+    other = torch.cat([batch.roll(1) for batch in batches])
+    assert sorted(shown.tolist()) == sorted(other.tolist()) == list(range(samples))
+    assert (shown != other).all()
+
+
 @pytest.mark.parametrize("name", ["mlp", "cnn"])
-@pytest.mark.parametrize("batch", [1, 7, 1000])
+@pytest.mark.parametrize("batch", [2, 7, 1000])
 def test_one_pass_gives_every_block(name, batch, monkeypatch):
     monkeypatch.setattr(covariance, "BATCH", batch)
     chains = [integer_network(name, seed=seed) for seed in range(3)]
     images = integer_images(20, seed=9)
+    batches = list(covariance.shuffled_batches(20))
+    shown, other = torch.cat(batches), torch.cat([indices.roll(1) for indices in batches])
     moments = measure(chains[2], chains[:2], images)
     for number, layer in enumerate(chains[0].layers):
         # Whole numbers below 2^24: the float32 representations are exact in any batch size.
-        levels = [rows(list(c.representations(images))[number][1]).double().numpy() for c in chains]
-        assert max(np.abs(level).max() for level in levels) < 2**24
-        together = np.concatenate(levels, axis=1)
-        expected = (together - together.mean(0)).T @ (levels[2] - levels[2].mean(0))
+        def level(chain, indices, number=number):
+            x = list(chain.representations(images[indices]))[number][1]
+            assert x.abs().max() < 2**24
+            return rows(x).double().numpy()
+
+        x = np.concatenate([level(chain, shown) for chain in chains], axis=1)
+        y = np.concatenate([level(chains[2], shown), level(chains[2], other)], axis=1)
+        expected = (x - x.mean(0)).T @ (y - y.mean(0)) / len(x)
         np.testing.assert_allclose(
-            moments[layer.name].covariance,
-            expected / len(together),
-            rtol=0,
-            atol=tolerance(together, levels[2]),
+            moments[layer.name].covariance, expected, rtol=0, atol=tolerance(x, y)
         )
 
 
@@ -119,6 +131,7 @@ def test_file_holds_both_stages_and_splits(trained, tmp_path, settings):
             assert group["count"][()].tolist() == [samples * 2 * 2] * len(STAGES)
             assert group["mean"].shape == (2, 6)
             assert group["covariance"].shape == group["cross_covariance/seed0"].shape == (2, 6, 6)
+            assert group["cross_covariance_shuffled/seed0"].shape == (2, 6, 6)
             own = group["covariance"][()]
             assert (own == own.transpose(0, 2, 1)).all()
             assert not np.allclose(own[0], own[1])
@@ -146,5 +159,5 @@ def test_network_trained_on_other_images_is_refused(trained, settings):
 
 def test_needs_come_from_the_layer_shapes():
     layers = integer_network("cnn", seed=0).layers
-    entries = 3 * (3**2 + 6**2 + 4**2)
+    entries = 5 * (3**2 + 6**2 + 4**2)
     assert f"{8 * 4 * entries / 1e6:.1f} MB on disk" in needs(layers, partners=2)

@@ -21,7 +21,7 @@ WORDS = {  # what must stand on each
     "spectra": ["rank", "eigenvalue", "layer 1, second moment", "layer 1, covariance", "3 seeds"],
     "clipping": ["rank kept", "test accuracy (%)", "random directions", "chance", "whole network"],
     "weights": ["Marchenko-Pastur edge", "untrained", "trained", "test accuracy (%)", "classifier"],
-    "alignment": ["variance explained", "trained", "untrained", "layer 1", "3 seeds"],
+    "alignment": ["variance explained", "trained", "untrained", "unrelated images", "3 seeds"],
     "eigenvectors": ["eigenvector, seed 0", "eigenvector, seed 1", "|cosine|", "chance, k/d"],
     "weight_eigenvectors": ["eigenvector, seed 0", "eigenvector, seed 1", "classifier"],
     "generation": ["seed", "test accuracy (%)", "trained", "generated", "similarity"],

@@ -47,6 +47,7 @@ def fill_alignment(file, seed):
             group = f"seed{partner}/{layer}"
             score = 0.5 + (seed + partner) / 10
             write(file, f"{group}/similarity", np.full((2, 2, 2), score))
+            write(file, f"{group}/similarity_shuffled", np.full((2, 2, 2), -0.1))
             for kind in ("activation", "weight"):
                 write(file, f"{group}/{kind}_overlap", [np.eye(2)] * 2)
                 write(file, f"{group}/{kind}_subspace", np.ones((2, neurons)))
@@ -88,6 +89,8 @@ def rows(files, tmp_path):
         ("", "test_accuracy", 51, 3),
         ("layer1", "similarity_test_centred_trained", 0.7, 3),
         ("layer1", "variance_explained_train_uncentred_initial", (0.36 + 0.49 + 0.64) / 3, 3),
+        ("layer1", "similarity_train_centred_shuffled", -0.1, 3),
+        ("layer1", "variance_explained_test_uncentred_shuffled", -0.01, 3),
         ("layer1", "weights_above_edge", 1, 3),
         ("layer1", "participation_ratio_covariance", 10**2 / 30, 3),
         ("layer1", "rank_within_1_point_activation", 2, 3),
