@@ -14,7 +14,9 @@ include: "rules/common.smk"
 include: "rules/data.smk"
 include: "rules/networks.smk"
 include: "rules/covariances.smk"
+include: "rules/alignments.smk"
 include: "rules/interventions.smk"
+include: "rules/summary.smk"
 include: "rules/figures.smk"
 
 

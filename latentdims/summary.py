@@ -50,22 +50,28 @@ def summarise(
     *,
     inputs: Mapping[str, Sequence[str]],
     runs: Sequence[tuple[str, str, int]],
+    networks: Sequence[tuple[str, str]],
     table: str | Path,
     comparison: str | Path,
     published: Mapping[str, Any],
 ) -> None:
     """Write the table of every number (CSV), and the comparison with published ones (Markdown).
 
-    runs: (dataset, network, seed). inputs: for each of `KINDS`, one file per run.
+    runs: (dataset, network, seed); networks: (dataset, network). inputs: for each of `KINDS`, one
+    file per run; for `consensus` one per network, or none.
     """
-    networks: dict[tuple[str, str], dict[str, list[str]]] = {}
+    files: dict[tuple[str, str], dict[str, list[str]]] = {
+        (dataset, network): {kind: [] for kind in (*KINDS, "consensus")}
+        for dataset, network in networks
+    }
     for number, (dataset, network, _) in enumerate(runs):
-        paths = networks.setdefault((dataset, network), {kind: [] for kind in KINDS})
         for kind in KINDS:
-            paths[kind].append(inputs[kind][number])
+            files[dataset, network][kind].append(inputs[kind][number])
+    for (dataset, network), path in zip(networks, inputs["consensus"], strict=False):
+        files[dataset, network]["consensus"].append(path)
     rows = [
         Row(dataset, network, layer, quantity, *estimate, unit)
-        for (dataset, network), paths in networks.items()
+        for (dataset, network), paths in files.items()
         for layer, quantity, estimate, unit in _quantities(paths)
     ]
     _write_csv(table, rows)
@@ -78,6 +84,7 @@ Quantity = tuple[str, str, Estimate, str]
 def _quantities(paths: Mapping[str, Sequence[str | Path]]) -> Iterator[Quantity]:
     yield from _training(paths["network"])
     yield from _similarities(paths["alignment"])
+    yield from _consensus(paths["consensus"])
     yield from _spectra(paths["alignment"])
     yield from _clipping(paths["clipping"])
     yield from _generation(paths["generation"])
@@ -103,6 +110,18 @@ def _similarities(paths: Sequence[str | Path]) -> Iterator[Quantity]:
                     name = f"{split_name}_{centring_name}_{kind}"
                     yield layer, f"similarity_{name}", over_pairs(values), "1"
                     yield layer, f"variance_explained_{name}", over_pairs(explained), "1"
+
+
+def _consensus(paths: Sequence[str | Path]) -> Iterator[Quantity]:
+    for path in paths:
+        with storage.read(path) as file:
+            for layer in storage.layers(file):
+                scores = file[layer]["similarity"][()]
+                for stage, stage_name in enumerate(STAGES):
+                    for split, split_name in enumerate(SPLITS):
+                        explained = scores[stage, split] * np.abs(scores[stage, split])
+                        name = f"variance_explained_by_mean_{split_name}_centred_{stage_name}"
+                        yield layer, name, over_seeds(explained), "1"
 
 
 def _spectra(paths: Sequence[str | Path]) -> Iterator[Quantity]:

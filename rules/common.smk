@@ -25,6 +25,7 @@ NETWORKS = {
 }
 RUNS = {name: [value for value in NETWORKS[name] for _ in SEEDS] for name in NETWORKS}
 RUNS["seed"] = SEEDS * len(NETWORKS["network"])
+ALL_PAIRS = SETTINGS["alignment"]["pairs"] == "all" and len(SEEDS) > 2  # a mean of the others
 DRAWN = [name for name in figures.SOURCES if len(SEEDS) > 1 or name not in figures.OF_PAIRS]
 
 
@@ -45,14 +46,18 @@ def growing(amount):
     return lambda wildcards, attempt: amount * 2 ** (attempt - 1)
 
 
-def network_settings(wildcards):
-    """What a trained network depends on."""
+def settings_of_all_seeds(wildcards):
+    """What trained networks depend on besides their seed."""
     return {
         "network": SETTINGS["networks"][wildcards.network],
         "preprocessing": SETTINGS["datasets"][wildcards.dataset]["preprocessing"],
-        "seed": int(wildcards.seed),
         "training": SETTINGS["training"],
     }
+
+
+def network_settings(wildcards):
+    """What a trained network depends on."""
+    return {**settings_of_all_seeds(wildcards), "seed": int(wildcards.seed)}
 
 
 def partner_seeds(wildcards):
@@ -68,6 +73,13 @@ def of_partners(path):
         dataset=wildcards.dataset,
         network=wildcards.network,
         seed=partner_seeds(wildcards),
+    )
+
+
+def of_seeds(path):
+    """An input function: a path with {seed}, for each of the seeds."""
+    return lambda wildcards: collect(
+        path, dataset=wildcards.dataset, network=wildcards.network, seed=SEEDS
     )
 
 

@@ -1,31 +1,3 @@
-rule summary:
-    input:
-        network=collect(rules.train.output.network, zip, **RUNS),
-        alignment=collect(rules.align.output.alignment, zip, **RUNS),
-        clipping=collect(rules.clip.output.clipping, zip, **RUNS),
-        generation=collect(rules.generate.output.generation, zip, **RUNS),
-    output:
-        table="<results>/summary.csv",
-        comparison="<results>/summary.md",
-    log:
-        "<logs>/summary.log",
-    benchmark:
-        "<benchmarks>/summary.tsv"
-    localrule: True
-    conda:
-        "../envs/latentdims.yaml"
-    threads: 1
-    resources:
-        mem_mb=1000,
-        runtime=10,
-    params:
-        code=code("summary.py"),
-        published=SETTINGS["published"],
-        runs=list(map(list, zip(*RUNS.values()))),
-    script:
-        "../scripts/summary.py"
-
-
 rule samples:
     input:
         images=rules.prepare.output.images,

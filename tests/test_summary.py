@@ -26,7 +26,9 @@ def files(tmp_path):
             with storage.create(path, settings={}) as file:
                 globals()[f"fill_{kind}"](file, seed)
             paths[kind].append(str(path))
-    return paths
+    with storage.create(tmp_path / "consensus.h5", settings={}) as file:
+        write(file, "layer1/similarity", np.full((2, 2, SEEDS), 0.9))
+    return paths | {"consensus": [str(tmp_path / "consensus.h5")]}
 
 
 def fill_network(file, seed):
@@ -73,6 +75,7 @@ def rows(files, tmp_path):
     summary.summarise(
         inputs=files,
         runs=[("d", "n", seed) for seed in range(SEEDS)],
+        networks=[("d", "n")],
         table=tmp_path / "summary.csv",
         comparison=tmp_path / "summary.md",
         published={"d": {"n": {"test_accuracy": [42.7], "similarity_x/layer1": [1]}}},
@@ -91,6 +94,7 @@ def rows(files, tmp_path):
         ("layer1", "variance_explained_train_uncentred_initial", (0.36 + 0.49 + 0.64) / 3, 3),
         ("layer1", "similarity_train_centred_shuffled", -0.1, 3),
         ("layer1", "variance_explained_test_uncentred_shuffled", -0.01, 3),
+        ("layer1", "variance_explained_by_mean_test_centred_trained", 0.81, 3),
         ("layer1", "weights_above_edge", 1, 3),
         ("layer1", "participation_ratio_covariance", 10**2 / 30, 3),
         ("layer1", "rank_within_1_point_activation", 2, 3),
@@ -119,8 +123,9 @@ def test_comparison_shows_published_numbers(rows, tmp_path):
 
 def test_two_seeds_have_no_interval(files, tmp_path):
     summary.summarise(
-        inputs={kind: paths[:2] for kind, paths in files.items()},
+        inputs={kind: files[kind][:2] for kind in summary.KINDS} | {"consensus": []},
         runs=[("d", "n", seed) for seed in range(2)],
+        networks=[("d", "n")],
         table=tmp_path / "summary.csv",
         comparison=tmp_path / "summary.md",
         published={},

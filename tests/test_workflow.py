@@ -138,7 +138,7 @@ def test_an_edit_runs_exactly_what_it_reaches(again, file, old, new, expected):
         (
             {"seeds": 3},
             {"train": 2, "covariance": 2, "align": 2, "clip": 2, "generate": 2}
-            | {"summary": 1, "figure": 2 * FIGURES},
+            | {"consensus": 2, "summary": 1, "figure": 2 * FIGURES},
         ),
     ],
 )

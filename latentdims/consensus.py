@@ -1,0 +1,120 @@
+"""Alignment of many networks at once: all rotated to their mean (generalised Procrustes)."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from latentdims import storage
+from latentdims.alignment import rotation
+from latentdims.measured import Files
+from latentdims.storage import SPLITS, STAGES
+
+Array = NDArray[np.float64]
+
+TOLERANCE = 1e-10  # relative gain of the objective below which the iteration ends
+ITERATIONS = 500
+
+
+def align_to_mean(covariances: Array) -> Array:
+    """Rotations (S, C, C) that bring S representations closest to their mean.
+
+    covariances: E[φ_i φ_jᵀ] for all pairs, (S, S, C, C). Each rotation in turn takes its network
+    closest to the sum of the others as they are rotated so far (Gower 1975; ten Berge 1977), which
+    never lowers Σ_{i≠j} tr(A_iᵀ E[φ_i φ_jᵀ] A_j); no pass over the data is needed.
+    """
+    seeds, _, channels, _ = covariances.shape
+    rotations = np.stack(
+        [np.eye(channels)] + [rotation(covariances[i, 0]) for i in range(1, seeds)]
+    )
+    objective = -np.inf
+    for _ in range(ITERATIONS):
+        gained = 0.0
+        for i in range(seeds):
+            target = _of_others(covariances, rotations, i)
+            rotations[i] = rotation(target)
+            gained += float((rotations[i] * target).sum())
+        if gained - objective <= TOLERANCE * abs(gained):
+            break
+        objective = gained
+    return rotations
+
+
+def similarity_to_mean(covariances: Array, rotations: Array) -> Array:
+    """Cosine (S,) of each rotated network with the mean of the *others*.
+
+    Its square is the variance that this mean explains; a network is left out of the mean that it is
+    compared with, since it would else explain itself in part.
+    """
+    overlaps = np.einsum("iab,ijac,jcb->ij", rotations, covariances, rotations, optimize=True)
+    seeds = len(overlaps)
+    scores = np.empty(seeds)
+    for i in range(seeds):
+        others = np.arange(seeds) != i
+        mean_power = overlaps[np.ix_(others, others)].sum()
+        scores[i] = overlaps[i, others].sum() / np.sqrt(overlaps[i, i] * mean_power)
+    return scores
+
+
+def _of_others(covariances: Array, rotations: Array, i: int) -> Array:
+    """Σ_{j≠i} E[φ_i φ_jᵀ] A_j, (C, C)."""
+    return np.sum(
+        [covariances[i, j] @ rotations[j] for j in range(len(rotations)) if j != i], axis=0
+    )
+
+
+def consensus(
+    *,
+    networks: Sequence[str | Path],
+    covariances: Sequence[str | Path],
+    output: str | Path,
+    settings: Mapping[str, Any],
+) -> None:
+    """Align all networks of an architecture to their mean, fitted on centred training moments.
+
+    networks, covariances: the files of seeds 0, 1, and so on, each with the cross-covariances of
+    all earlier ones. settings: those of the networks but for their seed.
+    """
+    with ExitStack() as stack, storage.create(output, settings=settings) as file:
+        files = []
+        for seed, paths in enumerate(zip(networks, covariances, strict=True)):
+            files.append(stack.enter_context(Files.open(*paths, {**settings, "seed": seed})))
+            files[0].check_same_images(files[-1])
+        for layer in files[0].layers:
+            rotations, scores = [], []
+            for stage in range(len(STAGES)):
+                moments = {split: _all_pairs(files, layer.name, split, stage) for split in SPLITS}
+                rotations.append(align_to_mean(moments["train"]))
+                scores.append([similarity_to_mean(moments[s], rotations[-1]) for s in SPLITS])
+            storage.write(
+                file,
+                f"{layer.name}/rotation",
+                np.stack(rotations),
+                units="1",
+                description="takes the channels of each network to those of the mean",
+                dimensions=("stage", "seed", "channel", "channel of the mean"),
+            )
+            storage.write(
+                file,
+                f"{layer.name}/similarity",
+                np.array(scores),
+                units="1",
+                description="cosine, centred, of each network with the mean of the others",
+                dimensions=("stage", "split", "seed"),
+            )
+
+
+def _all_pairs(files: Sequence[Files], layer: str, split: str, stage: int) -> Array:
+    """(S, S, C, C): centred covariances of every pair, from the files of the later seeds."""
+    own = [f.moments[f"{split}/{layer}/covariance"][stage] for f in files]
+    pairs = np.empty((len(files), len(files), *own[0].shape))
+    for later, moments in enumerate(files):
+        pairs[later, later] = own[later]
+        for earlier in range(later):
+            key = f"{split}/{layer}/cross_covariance/seed{earlier}"
+            pairs[earlier, later] = moments.moments[key][stage]
+            pairs[later, earlier] = pairs[earlier, later].T
+    return pairs
