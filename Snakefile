@@ -25,6 +25,7 @@ rule all:
     input:
         rules.summary.output,
         collect(rules.samples.output, dataset=SETTINGS["datasets"]),
+        rules.reproduction.output if SETTINGS["published"] else [],
         [
             collect(rules.figure.output, zip, figure=[name] * len(NETWORKS["network"]), **NETWORKS)
             for name in DRAWN

@@ -30,7 +30,11 @@ HEADLINES = {  # what the comparison shows, in words
 
 
 class Row(NamedTuple):
-    """A line of the table. low, high: a 95 % interval, None for fewer than three networks."""
+    """A line of the table.
+
+    low, high: a 95 % interval, None for fewer than three networks. published: the numbers of others
+    that the configuration names, separated by semicolons.
+    """
 
     dataset: str
     network: str
@@ -41,6 +45,7 @@ class Row(NamedTuple):
     high: float | None
     n: int
     unit: str
+    published: str
 
 
 KINDS = ("network", "alignment", "clipping", "generation")
@@ -55,10 +60,11 @@ def summarise(
     comparison: str | Path,
     published: Mapping[str, Any],
 ) -> None:
-    """Write the table of every number (CSV), and the comparison with published ones (Markdown).
+    """Write the table of every number (CSV), and that of the headline numbers (Markdown).
 
     runs: (dataset, network, seed); networks: (dataset, network). inputs: for each of `KINDS`, one
-    file per run; for `consensus` one per network, or none.
+    file per run; for `consensus` one per network, or none. published: numbers of others by dataset,
+    network, and quantity or quantity/layer.
     """
     files: dict[tuple[str, str], dict[str, list[str]]] = {
         (dataset, network): {kind: [] for kind in (*KINDS, "consensus")}
@@ -70,12 +76,18 @@ def summarise(
     for (dataset, network), path in zip(networks, inputs["consensus"], strict=False):
         files[dataset, network]["consensus"].append(path)
     rows = [
-        Row(dataset, network, layer, quantity, *estimate, unit)
+        Row(dataset, network, layer, quantity, *estimate, unit, _published(theirs, layer, quantity))
         for (dataset, network), paths in files.items()
+        for theirs in [published.get(dataset, {}).get(network, {})]
         for layer, quantity, estimate, unit in _quantities(paths)
     ]
     _write_csv(table, rows)
-    Path(comparison).write_text(markdown(rows, published))
+    Path(comparison).write_text(markdown(rows))
+
+
+def _published(theirs: Mapping[str, Sequence[float]], layer: str, quantity: str) -> str:
+    numbers = theirs.get(f"{quantity}/{layer}" if layer else quantity, [])
+    return ";".join(str(number) for number in numbers)
 
 
 Quantity = tuple[str, str, Estimate, str]
@@ -197,11 +209,8 @@ def _write_csv(path: str | Path, rows: Sequence[Row]) -> None:
         writer.writerows(rows)
 
 
-def markdown(rows: Sequence[Row], published: Mapping[str, Any]) -> str:
-    """The headline numbers as a table in Markdown, with published values beside them.
-
-    published: by dataset, network and quantity (or quantity/layer), as in the configuration.
-    """
+def markdown(rows: Sequence[Row]) -> str:
+    """The headline numbers as a table in Markdown, with published values beside them."""
     lines = [
         "| data set | network | layer | quantity | ours | n | published |",
         "| --- | --- | --- | --- | --- | --- | --- |",
@@ -209,8 +218,7 @@ def markdown(rows: Sequence[Row], published: Mapping[str, Any]) -> str:
     order = list(HEADLINES)
     shown = [row for row in rows if row.quantity in HEADLINES and row.layer != "classifier"]
     for row in sorted(shown, key=lambda row: (row[:3], order.index(row.quantity))):
-        key = f"{row.quantity}/{row.layer}" if row.layer else row.quantity
-        theirs = published.get(row.dataset, {}).get(row.network, {}).get(key, [])
+        theirs = map(float, filter(None, row.published.split(";")))
         cells = [row.dataset, row.network, row.layer, HEADLINES[row.quantity], _in_words(row)]
         cells += [str(row.n), ", ".join(_number(value, row.unit) for value in theirs)]
         lines.append(f"| {' | '.join(cells)} |")

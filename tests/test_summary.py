@@ -6,10 +6,14 @@ import numpy as np
 import pytest
 
 from latentdims import storage, summary
+from latentdims.figures import reproduction, style
 
 SEEDS = 3
 LAYERS = {"layer1": 4, "classifier": 2}  # and their neurons
 FAN_IN = 6
+PUBLISHED = {
+    "d": {"n": {"test_accuracy": [42.7], "similarity_train_uncentred_trained/layer1": [0.8, 0.9]}}
+}
 
 
 def write(file, name, data):
@@ -78,7 +82,7 @@ def rows(files, tmp_path):
         networks=[("d", "n")],
         table=tmp_path / "summary.csv",
         comparison=tmp_path / "summary.md",
-        published={"d": {"n": {"test_accuracy": [42.7], "similarity_x/layer1": [1]}}},
+        published=PUBLISHED,
     )
     with (tmp_path / "summary.csv").open() as file:
         table = list(csv.DictReader(file))
@@ -111,6 +115,20 @@ def test_values(rows, layer, quantity, value, n):
     assert int(row["n"]) == n
     if not quantity.endswith("draws"):
         assert float(row["low"]) <= float(row["value"]) <= float(row["high"])
+
+
+def test_published_numbers_have_a_column(rows):
+    assert rows["layer1", "similarity_train_uncentred_trained"]["published"] == "0.8;0.9"
+    assert rows["", "test_accuracy"]["published"] == "42.7"
+    assert rows["", "train_accuracy"]["published"] == ""
+
+
+def test_reproduction_figure_shows_both(rows, tmp_path):
+    drawing = reproduction.draw({"table": str(tmp_path / "summary.csv")})
+    style.save(drawing, svg=tmp_path / "figure.svg", pdf=tmp_path / "figure.pdf")
+    text = (tmp_path / "figure.svg").read_text()
+    for word in ("published", "ours", "accuracy (%)", "similarity s", "n, layer 1: similarity s"):
+        assert word in text
 
 
 def test_comparison_shows_published_numbers(rows, tmp_path):
