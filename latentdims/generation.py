@@ -16,8 +16,9 @@ from latentdims import data, networks, storage
 from latentdims.alignment import rotation, similarity
 from latentdims.architectures import Layer
 from latentdims.covariance import rows
+from latentdims.data import Split
 from latentdims.job import progress
-from latentdims.networks import BATCH, Network, activate, evaluate, linear
+from latentdims.networks import BATCH, Network, activate, calibration_error, evaluate, linear
 
 logger = logging.getLogger(__name__)
 
@@ -183,24 +184,27 @@ def generate(
         drawn = draw(
             reference, seed=settings["seed"], number=number, flattened=flattened_classifier
         )
-        loss, accuracy = evaluate(drawn.network, loaded.test)
-        found = {"accuracy": accuracy, "loss": loss}
+        found = measures(drawn.network, loaded.test)
         found |= {f"similarity/{layer}": value for layer, value in drawn.similarity.items()}
         if drawn.flattened:
-            loss, accuracy = evaluate(drawn.flattened, loaded.test)
-            found |= {"flattened_classifier/accuracy": accuracy, "flattened_classifier/loss": loss}
+            found |= measures(drawn.flattened, loaded.test, prefix="flattened_classifier/")
         for name, value in found.items():
             scores.setdefault(name, []).append(value)
         logger.info("draw %d of %d: accuracy %.2f %%", number + 1, draws, scores["accuracy"][-1])
-    reference_loss, reference_accuracy = evaluate(trained, loaded.test)
     with storage.create(output, settings=settings, device=device) as file:
-        for name, value in {
-            "reference_accuracy": reference_accuracy,
-            "reference_loss": reference_loss,
-        }.items():
+        file.attrs["classes"] = len(loaded.classes)
+        for name, value in measures(trained, loaded.test, prefix="reference_").items():
             _write(file, name, value)
         for name, values in scores.items():
             _write(file, name, np.array(values), dimensions=("draw",))
+
+
+def measures(network: Network, split: Split, *, prefix: str = "") -> dict[str, float]:
+    """Accuracy, loss and calibration error of a network; the last two tell a wrong scale."""
+    loss, accuracy = evaluate(network, split)
+    found = {"accuracy": accuracy, "loss": loss}
+    found["calibration_error"] = calibration_error(network, split)
+    return {prefix + name: value for name, value in found.items()}
 
 
 def _write(file: h5py.File, name: str, values: Any, *, dimensions: tuple[str, ...] = ()) -> None:
@@ -208,6 +212,8 @@ def _write(file: h5py.File, name: str, values: Any, *, dimensions: tuple[str, ..
         units, description = "1", "cosine with the reference, uncentred, on training images"
     elif name.endswith("loss"):
         units, description = "nats", "test cross-entropy"
+    elif name.endswith("error"):
+        units, description = "percent", "expected calibration error on test images, 15 bins"
     else:
         units, description = "percent", "test accuracy"
     storage.write(file, name, values, units=units, description=description, dimensions=dimensions)

@@ -93,6 +93,24 @@ def evaluate(network: Network, split: Split) -> tuple[float, float]:
     return loss.item() / samples, 100 * correct.item() / samples
 
 
+@torch.inference_mode()
+def calibration_error(network: Network, split: Split, *, bins: int = 15) -> float:
+    """Expected calibration error, in percent: how far confidence is from accuracy on average.
+
+    Samples are binned by the probability of the predicted class; the error is the mean over bins,
+    weighted by their samples, of |accuracy - mean confidence| (Guo et al. 2017, equation 3).
+    """
+    confidence, correct = [], []
+    for batch, target in zip(split.images.split(BATCH), split.labels.split(BATCH), strict=True):
+        probability, predicted = network.logits(batch).double().softmax(1).max(1)
+        confidence.append(probability)
+        correct.append((predicted == target).double())
+    gap = torch.cat(correct) - torch.cat(confidence)
+    place = (torch.cat(confidence) * bins).long().clamp(max=bins - 1)
+    sums = torch.zeros(bins, dtype=gap.dtype, device=gap.device).index_put((place,), gap, True)
+    return 100 * sums.abs().sum().item() / len(split.labels)
+
+
 @dataclass(frozen=True)
 class Trained:
     """A network file in memory: its layers, and its weights at every epoch that was kept.

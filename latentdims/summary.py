@@ -19,6 +19,7 @@ HEADLINES = {  # what the comparison shows, in words
     "test_accuracy": "test accuracy, trained",
     "generated_accuracy": "test accuracy, generated",
     "generated_accuracy_deviation_over_draws": "its standard deviation over draws",
+    "generated_retention": "retention, (generated - chance) / (trained - chance)",
     "generated_accuracy_flattened": "test accuracy, generated, flattened classifier",
     "generated_accuracy_flattened_deviation_over_draws": "its standard deviation over draws",
     "similarity_train_uncentred_trained": "similarity s, training images, uncentred",
@@ -177,24 +178,38 @@ def _clipping(paths: Sequence[str | Path]) -> Iterator[Quantity]:
             yield layer, name, over_seeds(values), "1"
 
 
+GENERATED = {  # name in the file: (name in the table, unit)
+    "accuracy": ("generated_accuracy", "percent"),
+    "loss": ("generated_loss", "nats"),
+    "calibration_error": ("generated_calibration_error", "percent"),
+    "flattened_classifier/accuracy": ("generated_accuracy_flattened", "percent"),
+}
+
+
 def _generation(paths: Sequence[str | Path]) -> Iterator[Quantity]:
-    found: dict[tuple[str, str], list[np.ndarray]] = {}
+    # Of every seed the mean over its draws, so that an interval over seeds has both levels in it.
+    drawn: dict[tuple[str, str, str], list[np.ndarray]] = {}
+    trained, retained = [], []
     for path in paths:
         with storage.read(path, needs=["accuracy", "similarity"]) as file:
-            found.setdefault(("", "generated_accuracy"), []).append(file["accuracy"][()])
-            if "flattened_classifier" in file:
-                values = file["flattened_classifier/accuracy"][()]
-                found.setdefault(("", "generated_accuracy_flattened"), []).append(values)
+            for name, (quantity, unit) in GENERATED.items():
+                if name in file:
+                    drawn.setdefault(("", quantity, unit), []).append(file[name][()])
             for layer in storage.layers(file["similarity"]):
                 scores = file[f"similarity/{layer}"][()]
-                found.setdefault((layer, "generated_similarity"), []).append(scores)
-    for (layer, name), seeds in found.items():
-        unit = "percent" if "accuracy" in name else "1"
-        yield layer, name, over_seeds([draws.mean() for draws in seeds]), unit
+                drawn.setdefault((layer, "generated_similarity", "1"), []).append(scores)
+            chance, reference = 100 / file.attrs["classes"], file["reference_accuracy"][()]
+            retained.append((file["accuracy"][()].mean() - chance) / (reference - chance))
+            trained.append(file["reference_calibration_error"][()])
+    yield "", "test_calibration_error", over_seeds(trained), "percent"
+    if np.isfinite(retained).all():
+        yield "", "generated_retention", over_seeds(retained), "1"
+    for (layer, quantity, unit), seeds in drawn.items():
+        yield layer, quantity, over_seeds([draws.mean() for draws in seeds]), unit
         if len(seeds[0]) > 1:
             within = float(np.sqrt(np.mean([draws.var(ddof=1) for draws in seeds])))
-            draws = sum(map(len, seeds))
-            yield layer, f"{name}_deviation_over_draws", Estimate(within, None, None, draws), unit
+            estimate = Estimate(within, None, None, sum(map(len, seeds)))
+            yield layer, f"{quantity}_deviation_over_draws", estimate, unit
 
 
 def _read(path: str | Path, name: str) -> np.ndarray:

@@ -68,8 +68,12 @@ def fill_clipping(file, seed):
 
 
 def fill_generation(file, seed):
+    file.attrs["classes"] = 10
     write(file, "reference_accuracy", 50.0 + seed)
+    write(file, "reference_calibration_error", 3.0)
     write(file, "accuracy", [30.0 + seed, 32.0 + seed])
+    write(file, "loss", [2.0, 2.2])
+    write(file, "calibration_error", [4.0, 8.0])
     write(file, "similarity/layer1", [0.8, 0.9])
     write(file, "flattened_classifier/accuracy", [40.0, 40.0])
 
@@ -106,6 +110,10 @@ def rows(files, tmp_path):
         ("", "generated_accuracy", 32, 3),
         ("", "generated_accuracy_deviation_over_draws", 2**0.5, 6),
         ("", "generated_accuracy_flattened", 40, 3),
+        ("", "generated_retention", (21 / 40 + 22 / 41 + 23 / 42) / 3, 3),
+        ("", "generated_loss", 2.1, 3),
+        ("", "generated_calibration_error", 6, 3),
+        ("", "test_calibration_error", 3, 3),
         ("layer1", "generated_similarity", 0.85, 3),
     ],
 )

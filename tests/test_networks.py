@@ -1,0 +1,52 @@
+"""Measures of a network's output against their definitions."""
+
+import numpy as np
+import pytest
+import torch
+from conftest import NETWORKS, SHAPE
+
+from latentdims import architectures, networks
+from latentdims.data import Split
+from latentdims.networks import Network, calibration_error, evaluate
+
+
+@pytest.fixture
+def measured() -> tuple[Network, Split, np.ndarray]:
+    """A network, more images than a batch, and its probabilities (N, classes)."""
+    layers = architectures.layers(NETWORKS["cnn"], input_shape=SHAPE, classes=4)
+    weights = networks.initial_weights(layers, seed=0, device="cpu")
+    weights["classifier"] *= 20
+    network = Network(layers, weights)
+    random = torch.Generator().manual_seed(0)
+    images = torch.randn(600, *SHAPE, generator=random)
+    labels = torch.randint(0, 4, (600,), generator=random)
+    probabilities = network.logits(images).double().softmax(1).numpy()
+    return network, Split(images, labels), probabilities
+
+
+def test_loss_and_accuracy(measured):
+    network, split, probabilities = measured
+    labels = split.labels.numpy()
+    loss, accuracy = evaluate(network, split)
+    assert loss == pytest.approx(-np.log(probabilities[np.arange(600), labels]).mean(), rel=1e-5)
+    assert accuracy == 100 * (probabilities.argmax(1) == labels).sum() / 600
+
+
+def test_calibration_error_against_a_loop_over_bins(measured):
+    network, split, probabilities = measured
+    confidence = probabilities.max(1)
+    correct = probabilities.argmax(1) == split.labels.numpy()
+    expected = 0.0
+    for low in np.arange(15) / 15:
+        chosen = (confidence >= low) & (confidence < low + 1 / 15)
+        if chosen.any():
+            gap = correct[chosen].mean() - confidence[chosen].mean()
+            expected += chosen.mean() * abs(gap)
+    assert calibration_error(network, split) == pytest.approx(100 * expected, rel=1e-5)
+
+
+def test_a_wrong_scale_shows_in_calibration_not_in_accuracy(measured):
+    network, split, _ = measured
+    scaled = Network(network.layers, {k: 10 * w for k, w in network.weights.items()})
+    assert evaluate(scaled, split)[1] == evaluate(network, split)[1]
+    assert calibration_error(scaled, split) > calibration_error(network, split) + 5
