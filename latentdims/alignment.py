@@ -7,11 +7,12 @@ from typing import Any
 import h5py
 import numpy as np
 from numpy.typing import NDArray
+from scipy import stats
 
 from latentdims import storage
 from latentdims.architectures import Layer
 from latentdims.measured import CENTRINGS, Files, Measured, centre
-from latentdims.spectra import eigh, weight_components
+from latentdims.spectra import eigh, held_out, weight_components
 from latentdims.storage import SPLITS, STAGES
 
 Array = NDArray[np.float64]
@@ -46,6 +47,17 @@ def lift(rotation: Array, vectors: Array) -> Array:
     """
     patches = vectors.reshape(len(rotation), -1)  # (C, positions · R)
     return (rotation.T @ patches).reshape(-1, vectors.shape[1])
+
+
+def chance_cosine(dimension: int, *, comparisons: int, level: float = 0.95) -> float:
+    """|cosine| that the largest of some comparisons with random directions stays below.
+
+    In d dimensions the squared cosine of a random direction with a fixed one is distributed as
+    Beta(1/2, (d - 1)/2), exactly; the largest of independent ones as a power of that. level: the
+    probability of staying below.
+    """
+    quantile = level ** (1 / comparisons)
+    return float(np.sqrt(stats.beta.ppf(quantile, 0.5, (dimension - 1) / 2)))
 
 
 def subspace_overlap(cosines: Array) -> Array:
@@ -249,10 +261,19 @@ def _save_spectra(group: h5py.Group, stages: Sequence[Measured], layer: Layer) -
     group.attrs["fan_in"] = layer.fan_in
     group.attrs["neurons"] = layer.channels
     for name, centring in (("second_moment", "uncentred"), ("covariance", "centred")):
+        moments = [[stage.moment(split, centring) for split in SPLITS] for stage in stages]
+        storage.write(
+            group,
+            f"{name}_held_out",
+            np.stack([held_out(train, test) for train, test in moments]),
+            units="activation^2",
+            description="the same, of test images along the eigenvectors of training images",
+            dimensions=("stage", "rank"),
+        )
         storage.write(
             group,
             name,
-            np.stack([eigh(stage.moment("train", centring))[0] for stage in stages]),
+            np.stack([eigh(train)[0] for train, _ in moments]),
             units="activation^2",
             description=f"eigenvalues, descending, of the {name} on training images",
             dimensions=("stage", "rank"),

@@ -48,6 +48,22 @@ def participation_ratio(values: Array) -> float:
     return float(values.sum() ** 2 / (values**2).sum())
 
 
+def effective_rank(values: Array) -> float:
+    """exp(-Σ p log p) for p = λ / Σλ, from 1 to d (Roy and Vetterli 2007)."""
+    shares = values[values > 0] / values.sum()
+    return float(np.exp(-(shares * np.log(shares)).sum()))
+
+
+def held_out(fitted: Array, fresh: Array) -> Array:
+    """Variances (d,) of fresh data along the eigenvectors of fitted data, in the fitted order.
+
+    fitted, fresh: covariances (d, d). In sample, the first eigenvalues are too high and the last
+    too low, since the vectors were chosen for it; held out, each is the variance that is there.
+    """
+    vectors = eigh(fitted)[1]
+    return np.einsum("ck,cd,dk->k", vectors, fresh, vectors, optimize=True)
+
+
 def power_law(values: Array, *, first: int = 10, last: int = 500) -> tuple[float, float]:
     """Exponent α and prefactor of λ_k ≈ c k^-α over ranks first..last, counted from 1.
 

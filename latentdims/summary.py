@@ -12,7 +12,12 @@ from latentdims import storage
 from latentdims.alignment import pairs
 from latentdims.intervals import Estimate, over_pairs, over_seeds
 from latentdims.measured import CENTRINGS
-from latentdims.spectra import marchenko_pastur_edges, participation_ratio, power_law
+from latentdims.spectra import (
+    effective_rank,
+    marchenko_pastur_edges,
+    participation_ratio,
+    power_law,
+)
 from latentdims.storage import SPLITS, STAGES
 
 HEADLINES = {  # what the comparison shows, in words
@@ -157,6 +162,7 @@ def _of_spectrum(group: h5py.Group) -> dict[str, float]:
     for moment in ("second_moment", "covariance"):
         values = group[moment][trained]
         found[f"participation_ratio_{moment}"] = participation_ratio(values)
+        found[f"effective_rank_{moment}"] = effective_rank(values)
         found[f"power_law_exponent_{moment}"] = power_law(values)[0]
     return found
 

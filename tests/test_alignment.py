@@ -8,7 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from latentdims import alignment, covariance, training
-from latentdims.alignment import compare, fit, lift, rotation, similarity, subspace_overlap
+from latentdims.alignment import (
+    chance_cosine,
+    compare,
+    fit,
+    lift,
+    rotation,
+    similarity,
+    subspace_overlap,
+)
 from latentdims.errors import InputError
 from latentdims.measured import CENTRINGS, Measured
 from latentdims.storage import SPLITS
@@ -192,3 +200,13 @@ def test_file_of_a_pair(name, tmp_path, settings):
             assert (scores[:, 0] > 0).all()
             assert group["activation_subspace"][:, -1] == pytest.approx(1)
             assert (np.diff(file["spectra"][layer]["weight"][()]) <= 0).all()
+
+
+@pytest.mark.parametrize("dimension", [3, 10, 100])
+def test_random_directions_stay_below_the_chance_cosine_in_95_percent(dimension):
+    random = np.random.default_rng(dimension)
+    trials, comparisons = 2000, 7
+    directions = random.standard_normal((trials, comparisons, dimension))
+    largest = np.abs(directions[:, :, 0] / np.linalg.norm(directions, axis=2)).max(1)
+    below = (largest < chance_cosine(dimension, comparisons=comparisons)).mean()
+    assert abs(below - 0.95) < 4 * np.sqrt(0.95 * 0.05 / trials)

@@ -46,6 +46,7 @@ def fill_alignment(file, seed):
         values = np.arange(neurons, 0, -1.0)
         for name in ("second_moment", "covariance"):
             write(file, f"spectra/{layer}/{name}", [np.ones(neurons), values])
+            write(file, f"spectra/{layer}/{name}_held_out", [np.ones(neurons), values])
         # The edge is (1 + sqrt(6 / 4))² / 18 = 0.275 for layer1: one weight lies above it.
         write(file, f"spectra/{layer}/weight", [values / 100, np.eye(neurons)[0]])
         file[f"spectra/{layer}"].attrs.update(fan_in=FAN_IN, neurons=neurons)

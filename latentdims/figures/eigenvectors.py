@@ -9,6 +9,7 @@ from matplotlib.image import AxesImage
 from matplotlib.ticker import MaxNLocator
 
 from latentdims import storage
+from latentdims.alignment import chance_cosine
 from latentdims.figures import spectra, style
 from latentdims.storage import STAGES
 
@@ -38,7 +39,11 @@ def pair(paths: Sequence[str], *, kind: str, spectrum: str, size: str) -> Figure
     axes[0, 0].set_ylabel("eigenvalue")
     axes[1, 0].set_ylabel("eigenvector, seed 0")
     axes[2, 0].set_ylabel("overlap of first k")
-    figure.colorbar(image, ax=list(axes[1]), label="|cosine|", shrink=0.8)
+    bar = figure.colorbar(image, ax=list(axes[1]), label="|cosine|", shrink=0.8)
+    for layer in layers:  # the largest of a row of random directions stays below, in 95 %
+        rank = found[0][layer][spectrum].shape[1]
+        chance = chance_cosine(int(found[0][layer][size]), comparisons=rank)
+        bar.ax.axhline(chance, color="white", linewidth=1)
     style.legend(figure, axes[0, 0], axes[2, 0], seeds=len(found))
     return figure
 

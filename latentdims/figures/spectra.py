@@ -14,7 +14,10 @@ MOMENTS = {"second_moment": "second moment", "covariance": "covariance"}
 
 
 def draw(files: Mapping[str, Sequence[str]]) -> Figure:
-    """Eigenvalues against rank on log-log axes, a column per layer, a row per moment."""
+    """Eigenvalues against rank on log-log axes, a column per layer, a row per moment.
+
+    Dotted: variances of test images along the same eigenvectors.
+    """
     spectra = [read(path) for path in files["alignment"]]
     layers = [layer for layer in spectra[0] if layer != "classifier"]
     figure, axes = style.panels(rows=len(MOMENTS), columns=len(layers))
@@ -27,6 +30,8 @@ def draw(files: Mapping[str, Sequence[str]]) -> Figure:
                 if np.isfinite(exponent):
                     label += f", α = {exponent:.2f}"
                 style.spectra(axis, seeds, label=label, colour=stage_name)
+                fresh = [seed[layer][f"{moment}_held_out"][stage] for seed in spectra]
+                style.spectra(axis, fresh, label=None, colour=stage_name, linestyle=":")
             style.logarithmic(axis, x=True, y=True)
             axis.set(xlabel="rank", title=f"{style.title(layer)}, {name}")
             axis.legend(title=f"{len(spectra)} seeds")

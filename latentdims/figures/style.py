@@ -100,13 +100,21 @@ def curves(
     axis.fill_between(x, low, high, color=shade, alpha=0.25, linewidth=0)
 
 
-def spectra(axis: Axes, seeds: Sequence[np.ndarray], *, label: str, colour: str) -> None:
+def spectra(
+    axis: Axes,
+    seeds: Sequence[np.ndarray],
+    *,
+    label: str | None,
+    colour: str,
+    linestyle: str = "-",
+) -> None:
     """Eigenvalues against rank, one thin line per seed; those at rounding are left out."""
     for number, values in enumerate(seeds):
         kept = values[values > 1e-12 * values[0]]
         name = label if number == 0 else None
         ranks = np.arange(1, len(kept) + 1)
-        axis.plot(ranks, kept, color=COLOURS[colour], linewidth=0.8, alpha=0.8, label=name)
+        shade = COLOURS[colour]
+        axis.plot(ranks, kept, linestyle, color=shade, linewidth=0.8, alpha=0.8, label=name)
 
 
 def logarithmic(axis: Axes, *, x: bool = False, y: bool = False) -> None:
