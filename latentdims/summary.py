@@ -11,10 +11,10 @@ import numpy as np
 from latentdims import storage
 from latentdims.alignment import pairs
 from latentdims.intervals import Estimate, over_pairs, over_seeds
+from latentdims.learned import count_learned
 from latentdims.measured import CENTRINGS
 from latentdims.spectra import (
     effective_rank,
-    marchenko_pastur_edges,
     participation_ratio,
     power_law,
 )
@@ -157,8 +157,8 @@ def _spectra(paths: Sequence[str | Path]) -> Iterator[Quantity]:
 def _of_spectrum(group: h5py.Group) -> dict[str, float]:
     trained = list(STAGES).index("trained")
     fan_in, neurons = int(group.attrs["fan_in"]), int(group.attrs["neurons"])
-    edge = marchenko_pastur_edges(variance=1 / (3 * fan_in), dimension=fan_in, neurons=neurons)[1]
-    found = {"weights_above_edge": float((group["weight"][trained] > edge).sum())}
+    counts = count_learned(group["weight"][trained], dimension=fan_in, neurons=neurons)
+    found = {f"learned_components_{way}": float(count) for way, count in counts.items()}
     for moment in ("second_moment", "covariance"):
         values = group[moment][trained]
         found[f"participation_ratio_{moment}"] = participation_ratio(values)

@@ -13,6 +13,7 @@ ANY = {
     "<initial or trained>": "(initial|trained)",
     "<moment>": "(second_moment|covariance)",
     "<basis>": r"\w+",
+    "<way>": "(theory|simulation|bulk)",
     "<generated …>": r"generated_\w+",
 }
 

@@ -47,8 +47,9 @@ def fill_alignment(file, seed):
         for name in ("second_moment", "covariance"):
             write(file, f"spectra/{layer}/{name}", [np.ones(neurons), values])
             write(file, f"spectra/{layer}/{name}_held_out", [np.ones(neurons), values])
-        # The edge is (1 + sqrt(6 / 4))² / 18 = 0.275 for layer1: one weight lies above it.
-        write(file, f"spectra/{layer}/weight", [values / 100, np.eye(neurons)[0]])
+        # The edge is (1 + sqrt(6 / 4))² / 18 = 0.275 for layer1: one weight lies far above it.
+        trained = [5, *[0.05] * (neurons - 1)]
+        write(file, f"spectra/{layer}/weight", [values / 100, trained])
         file[f"spectra/{layer}"].attrs.update(fan_in=FAN_IN, neurons=neurons)
         for partner in range(seed):
             group = f"seed{partner}/{layer}"
@@ -104,7 +105,8 @@ def rows(files, tmp_path):
         ("layer1", "similarity_train_centred_shuffled", -0.1, 3),
         ("layer1", "variance_explained_test_uncentred_shuffled", -0.01, 3),
         ("layer1", "variance_explained_by_mean_test_centred_trained", 0.81, 3),
-        ("layer1", "weights_above_edge", 1, 3),
+        ("layer1", "learned_components_theory", 1, 3),
+        ("layer1", "learned_components_simulation", 1, 3),
         ("layer1", "participation_ratio_covariance", 10**2 / 30, 3),
         ("layer1", "rank_within_1_point_activation", 2, 3),
         ("classifier", "rank_within_1_point_weight", 2, 3),
