@@ -12,7 +12,7 @@ from scipy import stats
 from latentdims import storage
 from latentdims.architectures import Layer
 from latentdims.measured import CENTRINGS, Files, Measured, centre
-from latentdims.spectra import eigh, held_out, weight_components
+from latentdims.spectra import eigh, held_out, identified, weight_components
 from latentdims.storage import SPLITS, STAGES
 
 Array = NDArray[np.float64]
@@ -156,7 +156,8 @@ def align(
         storage.create(output, settings=settings) as file,
     ):
         for layer in own.layers:
-            _save_spectra(file.create_group(f"spectra/{layer.name}"), own.stages(layer), layer)
+            group = file.create_group(f"spectra/{layer.name}")
+            _save_spectra(group, own.stages(layer), layer, images=own.images(layer))
         for seed, their_network, their_covariance in partners:
             theirs = {**settings, "seed": seed}
             with Files.open(their_network, their_covariance, theirs) as partner:
@@ -257,7 +258,9 @@ def _save_pair(group: h5py.Group, found: Mapping[str, Array]) -> None:
         )
 
 
-def _save_spectra(group: h5py.Group, stages: Sequence[Measured], layer: Layer) -> None:
+def _save_spectra(
+    group: h5py.Group, stages: Sequence[Measured], layer: Layer, *, images: int
+) -> None:
     group.attrs["fan_in"] = layer.fan_in
     group.attrs["neurons"] = layer.channels
     for name, centring in (("second_moment", "uncentred"), ("covariance", "centred")):
@@ -270,10 +273,19 @@ def _save_spectra(group: h5py.Group, stages: Sequence[Measured], layer: Layer) -
             description="the same, of test images along the eigenvectors of training images",
             dimensions=("stage", "rank"),
         )
+        values = np.stack([eigh(train)[0] for train, _ in moments])
+        storage.write(
+            group,
+            f"{name}_identified",
+            np.stack([identified(stage, samples=images) for stage in values]),
+            units="1",
+            description="whether an eigenvector is told from its neighbours by its eigenvalue",
+            dimensions=("stage", "rank"),
+        )
         storage.write(
             group,
             name,
-            np.stack([eigh(train)[0] for train, _ in moments]),
+            values,
             units="activation^2",
             description=f"eigenvalues, descending, of the {name} on training images",
             dimensions=("stage", "rank"),

@@ -68,6 +68,10 @@ class Files:
                 "be compared; delete the one from other images and run again"
             )
 
+    def images(self, layer: Layer) -> int:
+        """Number of training images, of which positions in space are no independent samples."""
+        return int(self.moments[f"train/{layer.name}/count"][0]) // layer.positions
+
     def cross(
         self, layer: Layer, seed: int, stage: int, *, shuffled: bool = False
     ) -> dict[str, Array]:

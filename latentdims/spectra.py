@@ -64,6 +64,19 @@ def held_out(fitted: Array, fresh: Array) -> Array:
     return np.einsum("ck,cd,dk->k", vectors, fresh, vectors, optimize=True)
 
 
+def identified(values: Array, *, samples: int, level: float = 0.95) -> NDArray[np.bool_]:
+    """Whether each eigenvector (d,) is a direction of its own, not any in a plane of equal ones.
+
+    values: eigenvalues, descending, of the covariance of normal samples. Two equal eigenvalues λ
+    come out of n samples with a gap that, for large n, has a Rayleigh distribution of scale
+    2 λ / √n (Anderson 1963); an eigenvector is identified where the gaps to both neighbours are
+    larger than that in `level` of the cases.
+    """
+    chance = 2 * np.sqrt(-2 * np.log(1 - level) / samples)
+    apart = values[:-1] - values[1:] > chance * (values[:-1] + values[1:]) / 2
+    return np.concatenate([[True], apart]) & np.concatenate([apart, [True]])
+
+
 def power_law(values: Array, *, first: int = 10, last: int = 500) -> tuple[float, float]:
     """Exponent α and prefactor of λ_k ≈ c k^-α over ranks first..last, counted from 1.
 

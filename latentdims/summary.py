@@ -161,6 +161,8 @@ def _of_spectrum(group: h5py.Group) -> dict[str, float]:
     found = {f"learned_components_{way}": float(count) for way, count in counts.items()}
     for moment in ("second_moment", "covariance"):
         values = group[moment][trained]
+        alone = group[f"{moment}_identified"][trained]
+        found[f"identified_eigenvectors_{moment}"] = float(alone.sum())
         found[f"participation_ratio_{moment}"] = participation_ratio(values)
         found[f"effective_rank_{moment}"] = effective_rank(values)
         found[f"power_law_exponent_{moment}"] = power_law(values)[0]

@@ -9,6 +9,7 @@ from latentdims.spectra import (
     effective_rank,
     eigh,
     held_out,
+    identified,
     marchenko_pastur_edges,
     participation_ratio,
     power_law,
@@ -93,3 +94,14 @@ def test_held_out_spectrum_of_white_data_is_flat_where_that_in_sample_is_not():
     assert (np.abs(variances.mean(0) - 1) < 4 * error).all()
     assert in_sample.mean(0)[0] > 1.8
     assert in_sample.mean(0)[-1] < 0.4
+
+
+def test_equal_eigenvalues_are_told_apart_in_5_percent_only():
+    random = np.random.default_rng(0)
+    samples, trials = 400, 1000
+    data = random.standard_normal((trials, samples, 4)) * np.sqrt([9, 4, 1, 1])
+    marks = np.array([identified(eigh(x.T @ x / samples)[0], samples=samples) for x in data])
+    assert marks[:, 0].all()
+    # The gap from 4 to 1 is wide, so that the pair alone decides about the last two.
+    assert (marks[:, 2] == marks[:, 3]).all()
+    assert abs(marks[:, 3].mean() - 0.05) < 4 * np.sqrt(0.05 * 0.95 / trials)

@@ -47,6 +47,7 @@ def fill_alignment(file, seed):
         for name in ("second_moment", "covariance"):
             write(file, f"spectra/{layer}/{name}", [np.ones(neurons), values])
             write(file, f"spectra/{layer}/{name}_held_out", [np.ones(neurons), values])
+            write(file, f"spectra/{layer}/{name}_identified", [np.arange(neurons) < 1] * 2)
         # The edge is (1 + sqrt(6 / 4))² / 18 = 0.275 for layer1: one weight lies far above it.
         trained = [5, *[0.05] * (neurons - 1)]
         write(file, f"spectra/{layer}/weight", [values / 100, trained])
@@ -105,6 +106,7 @@ def rows(files, tmp_path):
         ("layer1", "similarity_train_centred_shuffled", -0.1, 3),
         ("layer1", "variance_explained_test_uncentred_shuffled", -0.01, 3),
         ("layer1", "variance_explained_by_mean_test_centred_trained", 0.81, 3),
+        ("layer1", "identified_eigenvectors_covariance", 1, 3),
         ("layer1", "learned_components_theory", 1, 3),
         ("layer1", "learned_components_simulation", 1, 3),
         ("layer1", "participation_ratio_covariance", 10**2 / 30, 3),

@@ -32,7 +32,7 @@ def pair(paths: Sequence[str], *, kind: str, spectrum: str, size: str) -> Figure
         with storage.read(paths[1], needs=[f"seed0/{layer}"]) as file:
             overlap = file[f"seed0/{layer}/{kind}_overlap"][-1]
             subspace = file[f"seed0/{layer}/{kind}_subspace"][()]
-        _spectra(top, [seed[layer][spectrum][-1][: len(overlap)] for seed in found])
+        _spectra(top, [seed[layer] for seed in found], spectrum, ranks=len(overlap))
         top.set(title=style.title(layer))
         image = _matrix(middle, overlap)
         _subspaces(bottom, subspace, dimension=int(found[0][layer][size]))
@@ -44,15 +44,25 @@ def pair(paths: Sequence[str], *, kind: str, spectrum: str, size: str) -> Figure
         rank = found[0][layer][spectrum].shape[1]
         chance = chance_cosine(int(found[0][layer][size]), comparisons=rank)
         bar.ax.axhline(chance, color="white", linewidth=1)
-    style.legend(figure, axes[0, 0], axes[2, 0], seeds=len(found))
+    style.legend(figure, *axes[0], axes[2, 0], seeds=len(found))
     return figure
 
 
-def _spectra(axis: Axes, seeds: Sequence[np.ndarray]) -> None:
-    for seed, (values, marker) in enumerate(zip(seeds, ("o", "x"), strict=True)):
-        ranks = np.arange(1, len(values) + 1)
-        colour = style.COLOURS["trained"]
-        axis.plot(ranks, values, marker, color=colour, markersize=2, label=f"seed {seed}")
+def _spectra(
+    axis: Axes, seeds: Sequence[Mapping[str, np.ndarray]], spectrum: str, *, ranks: int
+) -> None:
+    """Leading eigenvalues; those too near to a neighbour to name an eigenvector are orange."""
+    for seed, (layer, marker) in enumerate(zip(seeds, ("o", "x"), strict=True)):
+        values = layer[spectrum][-1][:ranks]
+        alone = layer.get(f"{spectrum}_identified", np.ones((1, ranks), dtype=bool))[-1][:ranks]
+        for chosen, colour, label in (
+            (alone, "trained", f"seed {seed}"),
+            (~alone, "random", f"seed {seed}, not identified"),
+        ):
+            if chosen.any():
+                places = 1 + np.flatnonzero(chosen)
+                shade = style.COLOURS[colour]
+                axis.plot(places, values[chosen], marker, color=shade, markersize=2, label=label)
     style.logarithmic(axis, y=True)
     style.whole_numbers(axis)
     axis.set(xlabel="rank")
