@@ -1,4 +1,4 @@
-"""Alignment: the rotation between two networks' representations, and how much they share."""
+"""Alignment of pairs of networks: their rotations, and how much of each layer they share."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -7,66 +7,15 @@ from typing import Any
 import h5py
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from latentdims import storage
 from latentdims.architectures import Layer
 from latentdims.measured import CENTRINGS, Files, Measured, centre
+from latentdims.procrustes import lift, rotation, similarity, subspace_overlap
 from latentdims.spectra import eigh, held_out, identified, weight_components
 from latentdims.storage import SPLITS, STAGES
 
 Array = NDArray[np.float64]
-
-
-def rotation(cross: Array) -> Array:
-    """The rotation A that best takes φ to ψ, given cross = E[φ ψᵀ] of shape (C, D).
-
-    A = U Vᵀ of the thin singular value decomposition, (C, D): φ A ≈ ψ for rows φ. The orthogonal
-    Procrustes solution (Schönemann 1966); semi-orthogonal where widths differ: A Aᵀ = 1 for
-    C ≤ D, Aᵀ A = 1 for C ≥ D.
-    """
-    left, _, right = np.linalg.svd(cross, full_matrices=False)
-    return left @ right
-
-
-def similarity(cross: Array, rotation: Array, *, power: float, partner_power: float) -> float:
-    """Cosine between φ A and ψ, given cross = E[φ ψᵀ] (C, D) and a rotation A (C, D).
-
-    power, partner_power: E‖φ‖² and E‖ψ‖². At most 1, and 1 only for ψ = c φ A. With the rotation
-    fitted on the same moments this is tr S / √(E‖φ‖² E‖ψ‖²), the sum of singular values, which the
-    tutorial of Guth et al. (2024) reports; its square is the variance explained by the best scaled
-    rotation.
-    """
-    return float((cross * rotation).sum() / np.sqrt(power * partner_power))
-
-
-def lift(rotation: Array, vectors: Array) -> Array:
-    """Rotate the input channels of patches: vectors (C·positions, R) -> (D·positions, R).
-
-    Channels vary slowest, as in flattened kernels; rotation is (C, D).
-    """
-    patches = vectors.reshape(len(rotation), -1)  # (C, positions · R)
-    return (rotation.T @ patches).reshape(-1, vectors.shape[1])
-
-
-def chance_cosine(dimension: int, *, comparisons: int, level: float = 0.95) -> float:
-    """|cosine| that the largest of some comparisons with random directions stays below.
-
-    In d dimensions the squared cosine of a random direction with a fixed one is distributed as
-    Beta(1/2, (d - 1)/2), exactly; the largest of independent ones as a power of that. level: the
-    probability of staying below.
-    """
-    quantile = level ** (1 / comparisons)
-    return float(np.sqrt(stats.beta.ppf(quantile, 0.5, (dimension - 1) / 2)))
-
-
-def subspace_overlap(cosines: Array) -> Array:
-    """‖V₁ᵀ V₂‖²_F / k of the spans of the first k vectors, for every k, from all cosines (R, R).
-
-    1 where the spans agree, k/d on average for random ones in d dimensions.
-    """
-    blocks = (cosines**2).cumsum(0).cumsum(1)
-    return np.diagonal(blocks) / np.arange(1, len(blocks) + 1)
 
 
 def fit(

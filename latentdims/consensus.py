@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentdims import storage
-from latentdims.alignment import rotation
 from latentdims.measured import Files
+from latentdims.procrustes import rotation
 from latentdims.storage import SPLITS, STAGES
 
 Array = NDArray[np.float64]

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from latentdims import data, networks, storage
-from latentdims.alignment import rotation, similarity
 from latentdims.architectures import Layer
 from latentdims.covariance import rows
 from latentdims.data import Split
 from latentdims.job import progress
 from latentdims.networks import BATCH, Network, activate, calibration_error, evaluate, linear
+from latentdims.procrustes import rotation, similarity
 
 logger = logging.getLogger(__name__)
 

@@ -256,4 +256,5 @@ def _in_words(row: Row) -> str:
 
 
 def _number(value: float, unit: str) -> str:
+    value = round(value, 3) + 0.0  # no minus sign before zero
     return f"{value:.1f} %" if unit == "percent" else f"{value:.3f}"

@@ -9,8 +9,8 @@ from matplotlib.image import AxesImage
 from matplotlib.ticker import MaxNLocator
 
 from latentdims import storage
-from latentdims.alignment import chance_cosine
 from latentdims.figures import spectra, style
+from latentdims.procrustes import chance_cosine
 from latentdims.storage import STAGES
 
 
