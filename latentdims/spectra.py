@@ -92,6 +92,20 @@ def power_law(values: Array, *, first: int = 10, last: int = 500) -> tuple[float
     return -float(slope), float(np.exp(offset))
 
 
+def power_law_range(values: Array) -> float:
+    """Largest less smallest exponent over windows that start at rank 5, 10 or 20, and that end at a
+    quarter, half or all of the ranks: how much the exponent owes to the window.
+
+    Windows of fewer than three ranks do not count; nan where none is left.
+    """
+    ends = [len(values) // 4, len(values) // 2, len(values)]
+    exponents = [
+        power_law(values, first=first, last=end)[0] for first in (5, 10, 20) for end in ends
+    ]
+    known = [exponent for exponent in exponents if np.isfinite(exponent)]
+    return max(known) - min(known) if known else float("nan")
+
+
 def _signs(vectors: Array) -> Array:
     """(columns,) of ±1 that make the largest entry of every column positive."""
     largest = np.abs(vectors).argmax(axis=0)

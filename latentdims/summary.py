@@ -17,6 +17,7 @@ from latentdims.spectra import (
     effective_rank,
     participation_ratio,
     power_law,
+    power_law_range,
 )
 from latentdims.storage import SPLITS, STAGES
 
@@ -166,6 +167,7 @@ def _of_spectrum(group: h5py.Group) -> dict[str, float]:
         found[f"participation_ratio_{moment}"] = participation_ratio(values)
         found[f"effective_rank_{moment}"] = effective_rank(values)
         found[f"power_law_exponent_{moment}"] = power_law(values)[0]
+        found[f"power_law_exponent_range_{moment}"] = power_law_range(values)
     return found
 
 

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from latentdims.intervals import over_seeds
 from latentdims.spectra import (
     effective_rank,
     eigh,
@@ -13,6 +14,7 @@ from latentdims.spectra import (
     marchenko_pastur_edges,
     participation_ratio,
     power_law,
+    power_law_range,
     weight_components,
 )
 
@@ -105,3 +107,22 @@ def test_equal_eigenvalues_are_told_apart_in_5_percent_only():
     # The gap from 4 to 1 is wide, so that the pair alone decides about the last two.
     assert (marks[:, 2] == marks[:, 3]).all()
     assert abs(marks[:, 3].mean() - 0.05) < 4 * np.sqrt(0.05 * 0.95 / trials)
+
+
+def test_interval_over_seeds_covers_a_known_exponent_in_95_percent():
+    """Spectra k^-1.3 of five networks that differ by 10 % at every rank, 200 times."""
+    random = np.random.default_rng(0)
+    ranks, trials = np.arange(1.0, 201), 200
+    covered = 0
+    for _ in range(trials):
+        noise = np.exp(0.1 * random.standard_normal((5, 200)))
+        estimate = over_seeds([power_law(ranks**-1.3 * each)[0] for each in noise])
+        covered += estimate.low <= 1.3 <= estimate.high
+    assert abs(covered / trials - 0.95) < 4 * np.sqrt(0.95 * 0.05 / trials)
+
+
+def test_the_window_matters_only_where_the_spectrum_is_no_power_law():
+    ranks = np.arange(1.0, 201)
+    assert power_law_range(ranks**-1.3) == pytest.approx(0, abs=1e-10)
+    assert power_law_range(ranks**-1.3 * np.exp(-ranks / 50)) > 0.5
+    assert np.isnan(power_law_range(np.arange(4.0, 0, -1)))
