@@ -56,32 +56,3 @@ rule figure:
         seeds=len(SEEDS),
     script:
         "../scripts/figure.py"
-
-
-rule reproduction:
-    input:
-        table=rules.summary.output.table,
-    output:
-        svg=report(
-            "<results>/figures/reproduction.svg",
-            caption="../report/reproduction.rst",
-            category="published",
-            labels={"figure": "reproduction"},
-        ),
-        pdf="<results>/figures/reproduction.pdf",
-    log:
-        "<logs>/figures/reproduction.log",
-    benchmark:
-        "<benchmarks>/figures/reproduction.tsv"
-    localrule: True
-    conda:
-        "../envs/latentdims.yaml"
-    threads: 1
-    resources:
-        mem_mb=1000,
-        runtime=10,
-    params:
-        code=code("figure.py", "latentdims.figures.reproduction"),
-        name="reproduction",
-    script:
-        "../scripts/figure.py"
