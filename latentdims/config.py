@@ -17,6 +17,7 @@ SOURCE_KEYS = {
     "torchvision": ("name", "path", "mirrors"),
     "imagefolder": ("path", "size"),
 }
+WORDS = {"true": True, "false": False}
 REQUIRED = {"embedded": (), "torchvision": ("name",), "imagefolder": ("path",)}
 SHAPES = {  # of one image, and the number of classes
     "CIFAR10": ((3, 32, 32), 10),
@@ -31,7 +32,8 @@ def resolve(config: Mapping[str, Any]) -> dict[str, Any]:
     """The configuration with every default filled in, keys sorted, and numbers as numbers.
 
     Text that is a number where a number is expected is taken for it, since YAML reads 1e-3 as
-    text. Raises InputError naming the key, what was found, and what to do.
+    text, and Snakemake hands on as text what stands in braces on the command line.
+    Raises InputError naming the key, what was found, and what to do.
     """
     schema = yaml.safe_load(SCHEMA.read_text())
     resolved = _complete(config, schema)
@@ -41,6 +43,10 @@ def resolve(config: Mapping[str, Any]) -> dict[str, Any]:
         resolved["datasets"][name] = _keep_source(name, dataset)
     _check_epochs(resolved["training"])
     for name, network in resolved["networks"].items():
+        resolved["networks"][name] = network = {
+            key: value if key == "architecture" else _whole_numbers(value)
+            for key, value in network.items()
+        }
         _check_network(name, network, resolved)
     return resolved
 
@@ -71,12 +77,24 @@ def _complete(value: Any, schema: Mapping[str, Any]) -> Any:
         }
     if isinstance(value, list):
         return [_complete(part, schema.get("items", {})) for part in value]
+    if "boolean" in types and isinstance(value, str):
+        return WORDS.get(value, value)
+    if value == "null" and "null" in types:
+        return None
     if isinstance(value, str) and "number" in types:
         return _number(value)
     if isinstance(value, str | float) and "integer" in types:
         number = _number(value)
         return int(number) if isinstance(number, float) and number.is_integer() else value
     return float(value) if types == ["number"] and type(value) is int else value
+
+
+def _whole_numbers(value: Any) -> Any:
+    """Text that is a whole number as that number, also in lists."""
+    if isinstance(value, list):
+        return [_whole_numbers(part) for part in value]
+    number = _number(value) if isinstance(value, str) else value
+    return int(number) if isinstance(number, float) and number.is_integer() else value
 
 
 def _number(text: str | float) -> str | float:

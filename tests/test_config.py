@@ -50,6 +50,26 @@ def test_text_that_is_a_number_is_taken_for_it():
     assert isinstance(resolved["momentum"], float)
 
 
+def test_what_the_command_line_hands_on_as_text_is_what_it_means():
+    def as_text(value):
+        if isinstance(value, dict):
+            return {key: as_text(part) for key, part in value.items()}
+        if isinstance(value, list):
+            return [as_text(part) for part in value]
+        return "null" if value is None else str(value).lower()
+
+    given = dataset(source="imagefolder", path="photos.tar", size=None) | {
+        "networks": {
+            "a": {"architecture": "mlp", "widths": [8, 4]},
+            "b": {"architecture": "cnn", "channels": [4], "kernel_size": 3},
+        },
+        "training": {"epochs": 3, "learning_rate": 0.1, "keep_epochs": [2]},
+        "clipping": {"ranks": [1, 3]},
+        "generation": {"draws": 2, "flattened_classifier": True},
+    }
+    assert repr(resolve(as_text(given))) == repr(resolve(given))
+
+
 def test_the_order_of_keys_is_forgotten():
     def shuffled(value):
         if isinstance(value, dict):
