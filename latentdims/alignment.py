@@ -110,7 +110,7 @@ def align(
         for seed, their_network, their_covariance in partners:
             theirs = {**settings, "seed": seed}
             with Files.open(their_network, their_covariance, theirs) as partner:
-                own.check_same_images(partner)
+                own.check_comparable(partner)
                 for layer, found in _compare_layers(partner, own, seed=seed, vectors=vectors):
                     _save_pair(file.create_group(f"seed{seed}/{layer.name}"), found)
 

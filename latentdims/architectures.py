@@ -169,6 +169,23 @@ def check_ranks(
         )
 
 
+def check_sampled(layers: Sequence[Layer], options: Mapping[str, Any], *, key: str) -> None:
+    """Raise InputError where a variant of generation samples a layer that is not there, or only
+    ranks beyond the dimension of every layer.
+
+    options: {layers, rank, ...} of the variant, under `key` in the configuration.
+    """
+    hidden = {layer.name: min(layer.fan_in, layer.channels) for layer in layers[:-1]}
+    for name in options["layers"] if options["layers"] != "all" else ():
+        if name not in hidden:
+            raise InputError(f"{key}.layers: no hidden layer '{name}'; {nearest(name, hidden)}")
+    if options["rank"] != "all" and options["rank"] > max(hidden.values()):
+        raise InputError(
+            f"{key}.rank: {options['rank']} is beyond the dimension of every layer, at most "
+            f"{max(hidden.values())}; give a smaller rank, or 'all'"
+        )
+
+
 def from_file(file: h5py.File) -> list[Layer]:
     """The chain of weight layers of an open network file."""
     return layers(

@@ -42,6 +42,7 @@ def resolve(config: Mapping[str, Any]) -> dict[str, Any]:
     for name, dataset in resolved["datasets"].items():
         resolved["datasets"][name] = _keep_source(name, dataset)
     _check_epochs(resolved["training"])
+    resolved["generation"] = _procedures(resolved, schema["properties"]["generation"])
     for name, network in resolved["networks"].items():
         resolved["networks"][name] = network = {
             key: value if key == "architecture" else _whole_numbers(value)
@@ -164,6 +165,31 @@ def _check_epochs(training: Mapping[str, Any]) -> None:
             )
 
 
+def _procedures(resolved: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
+    """How networks are drawn, by name: as published, and the variants, each with one rank."""
+    generation = resolved["generation"]
+    (variant,) = schema["properties"]["variants"]["patternProperties"].values()
+    shared = {"draws": generation["draws"], "classifiers": generation["classifiers"]}
+    procedures = {"published": _complete(shared, variant)}
+    for name, options in generation["variants"].items():
+        key = f"generation.variants.{name}"
+        if name in ("published", "flattened", "retrained"):
+            raise InputError(f"{key}: is a name of the package's own; rename it")
+        if options["covariances"] == "averaged" and resolved["seeds"] < 2:
+            raise InputError(
+                f"{key}.covariances: an average needs two networks or more; give seeds: 2, or "
+                "leave the variant out"
+            )
+        options = {**options, "draws": options["draws"] or generation["draws"]}
+        rank = options["rank"]
+        several = isinstance(rank, list)
+        procedures |= {
+            f"{name}_{each}" if several else name: {**options, "rank": each}
+            for each in (rank if several else [rank])
+        }
+    return procedures
+
+
 def _check_network(name: str, network: Mapping[str, Any], resolved: Mapping[str, Any]) -> None:
     """That the architecture exists and fits every data set whose images are known beforehand."""
     try:
@@ -173,6 +199,9 @@ def _check_network(name: str, network: Mapping[str, Any], resolved: Mapping[str,
             if known:
                 layers = architectures.layers(network, input_shape=known[0], classes=known[1])
                 architectures.check_ranks(layers, **resolved["clipping"])
+                for variant, options in resolved["generation"].items():
+                    key = f"generation.variants.{variant}"
+                    architectures.check_sampled(layers, options, key=key)
     except InputError as error:
-        prefix = "" if str(error).startswith("clipping.") else f"networks.{name}."
+        prefix = "" if str(error).startswith(("clipping.", "generation.")) else f"networks.{name}."
         raise InputError(f"{prefix}{error}") from None

@@ -82,7 +82,7 @@ def consensus(
         files = []
         for seed, paths in enumerate(zip(networks, covariances, strict=True)):
             files.append(stack.enter_context(Files.open(*paths, {**settings, "seed": seed})))
-            files[0].check_same_images(files[-1])
+            files[0].check_comparable(files[-1])
         for layer in files[0].layers:
             rotations, scores = [], []
             for stage in range(len(STAGES)):

@@ -1,12 +1,15 @@
 """Means over networks, with intervals that say what they are taken over."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 CONFIDENCE = 0.95
+
+Array = NDArray[np.float64]
 
 
 class Estimate(NamedTuple):
@@ -18,11 +21,9 @@ class Estimate(NamedTuple):
     n: int
 
 
-def over_seeds(values: Sequence[float]) -> Estimate:
+def over_seeds(values: ArrayLike) -> Estimate:
     """Mean and Student t interval of one value per seed."""
-    sample = np.asarray(values, dtype=np.float64)
-    spread = sample.std(ddof=1) / np.sqrt(len(sample)) if len(sample) > 1 else 0.0
-    return _estimate(float(sample.mean()), float(spread), len(sample))
+    return curve_over_seeds(np.asarray(values)[:, None])[0]
 
 
 def over_pairs(values: Mapping[tuple[int, int], float]) -> Estimate:
@@ -32,20 +33,33 @@ def over_pairs(values: Mapping[tuple[int, int], float]) -> Estimate:
     that leaves out one seed with all its pairs (Efron and Stein 1981). Where every pair shares
     seed 0, the others are the sample. n counts the networks.
     """
-    mean = float(np.mean(list(values.values())))
+    return curve_over_pairs({pair: np.array([value]) for pair, value in values.items()})[0]
+
+
+def curve_over_seeds(seeds: ArrayLike) -> list[Estimate]:
+    """The same as `over_seeds` at every point of curves (seeds, points)."""
+    sample = np.asarray(seeds, dtype=np.float64)
+    spread = sample.std(axis=0, ddof=1 if len(sample) > 1 else 0) / np.sqrt(len(sample))
+    return _estimates(sample.mean(0), spread, len(sample))
+
+
+def curve_over_pairs(values: Mapping[tuple[int, int], Array]) -> list[Estimate]:
+    """The same as `over_pairs` at every point of curves (points,), one per pair."""
+    curves = np.array(list(values.values()), dtype=np.float64)
     seeds = sorted({seed for pair in values for seed in pair})
     if len(seeds) < 3:
-        return _estimate(mean, 0.0, len(seeds))
-    without = [[v for pair, v in values.items() if seed not in pair] for seed in seeds]
-    if not all(without):
-        return over_seeds(list(values.values()))
-    left = np.array([np.mean(rest) for rest in without])
-    spread = np.sqrt((len(seeds) - 1) / len(seeds) * ((left - left.mean()) ** 2).sum())
-    return _estimate(mean, float(spread), len(seeds))
+        return _estimates(curves.mean(0), np.zeros(curves.shape[1]), len(seeds))
+    without = [[seed not in pair for pair in values] for seed in seeds]
+    if not all(map(any, without)):
+        return curve_over_seeds(curves)
+    left = np.array([curves[kept].mean(0) for kept in without])
+    variance = (len(seeds) - 1) / len(seeds) * ((left - left.mean(0)) ** 2).sum(0)
+    return _estimates(curves.mean(0), np.sqrt(variance), len(seeds))
 
 
-def _estimate(mean: float, standard_error: float, n: int) -> Estimate:
+def _estimates(means: Array, standard_errors: Array, n: int) -> list[Estimate]:
     if n < 3:
-        return Estimate(mean, None, None, n)
-    half = float(stats.t.ppf((1 + CONFIDENCE) / 2, n - 1)) * standard_error
-    return Estimate(mean, mean - half, mean + half, n)
+        return [Estimate(mean, None, None, n) for mean in means.tolist()]
+    half = float(stats.t.ppf((1 + CONFIDENCE) / 2, n - 1)) * standard_errors
+    ends = zip(means.tolist(), (means - half).tolist(), (means + half).tolist(), strict=True)
+    return [Estimate(mean, low, high, n) for mean, low, high in ends]

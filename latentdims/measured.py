@@ -58,8 +58,16 @@ class Files:
         ):
             yield cls(weights, moments, architectures.from_file(weights))
 
-    def check_same_images(self, partner: "Files") -> None:
-        """Raise InputError where the two covariances are over different images, or orders."""
+    def check_comparable(self, partner: "Files") -> None:
+        """Raise InputError where the networks have other layers, or the covariances are over
+        different images, or orders."""
+        names, others = ([layer.name for layer in files.layers] for files in (self, partner))
+        if names != others:
+            raise InputError(
+                f"{self.network.filename} has the layers {', '.join(names)}, but "
+                f"{partner.network.filename} has {', '.join(others)}, and cannot be compared; "
+                "delete the one of another architecture and run again"
+            )
         ours, theirs = (files.moments.attrs["images_sha256"] for files in (self, partner))
         if ours != theirs:
             raise InputError(
@@ -78,20 +86,31 @@ class Files:
         """Cross-covariance of an earlier seed with this network by split, (C, D)."""
         kind = "cross_covariance_shuffled" if shuffled else "cross_covariance"
         return {
-            split: self.moments[f"{split}/{layer.name}/{kind}/seed{seed}"][stage]
+            split: _finite(self.moments, f"{split}/{layer.name}/{kind}/seed{seed}")[stage]
             for split in SPLITS
         }
 
     def stages(self, layer: Layer) -> list[Measured]:
         """One layer at every stage."""
+        weights = _finite(self.network, f"weights/{layer.name}")
+        means, covariances = (
+            {split: _finite(self.moments, f"{split}/{layer.name}/{name}") for split in SPLITS}
+            for name in ("mean", "covariance")
+        )
         return [
             Measured(
-                {split: self.moments[f"{split}/{layer.name}/mean"][stage] for split in SPLITS},
-                {
-                    split: self.moments[f"{split}/{layer.name}/covariance"][stage]
-                    for split in SPLITS
-                },
-                self.network[f"weights/{layer.name}"][epoch],
+                {split: moments[stage] for split, moments in means.items()},
+                {split: moments[stage] for split, moments in covariances.items()},
+                weights[epoch],
             )
             for stage, epoch in enumerate(STAGES.values())
         ]
+
+
+def _finite(file: h5py.File, name: str) -> NDArray[Any]:
+    values = file[name][()]
+    if not np.isfinite(values).all():
+        raise InputError(
+            f"{file.filename}: {name} is not finite; delete the file and run the same command again"
+        )
+    return values

@@ -1,59 +1,26 @@
 """One tidy table: every number with its unit, its interval, and over how many networks."""
 
-import csv
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import h5py
 import numpy as np
 
-from latentdims import storage
+from latentdims import curves, storage
 from latentdims.alignment import pairs
 from latentdims.intervals import Estimate, over_pairs, over_seeds
 from latentdims.learned import count_learned
 from latentdims.measured import CENTRINGS
 from latentdims.spectra import (
     effective_rank,
+    marchenko_pastur_edges,
     participation_ratio,
     power_law,
     power_law_range,
 )
 from latentdims.storage import SPLITS, STAGES
-
-HEADLINES = {  # what the comparison shows, in words
-    "test_accuracy": "test accuracy, trained",
-    "generated_accuracy": "test accuracy, generated",
-    "generated_accuracy_deviation_over_draws": "its standard deviation over draws",
-    "generated_retention": "retention, (generated - chance) / (trained - chance)",
-    "generated_accuracy_flattened": "test accuracy, generated, flattened classifier",
-    "generated_accuracy_flattened_deviation_over_draws": "its standard deviation over draws",
-    "similarity_train_uncentred_trained": "similarity s, training images, uncentred",
-    "similarity_train_uncentred_initial": "the same, untrained",
-    "variance_explained_test_centred_trained": "variance explained s², test images, centred",
-    "variance_explained_test_centred_initial": "the same, untrained",
-    "variance_explained_test_centred_shuffled": "the same, unrelated images",
-}
-
-
-class Row(NamedTuple):
-    """A line of the table.
-
-    low, high: a 95 % interval, None for fewer than three networks. published: the numbers of others
-    that the configuration names, separated by semicolons.
-    """
-
-    dataset: str
-    network: str
-    layer: str
-    quantity: str
-    value: float
-    low: float | None
-    high: float | None
-    n: int
-    unit: str
-    published: str
-
+from latentdims.table import Row, markdown, write_csv
 
 KINDS = ("network", "alignment", "clipping", "generation")
 
@@ -71,7 +38,7 @@ def summarise(
 
     runs: (dataset, network, seed); networks: (dataset, network). inputs: for each of `KINDS`, one
     file per run; for `consensus` one per network, or none. published: numbers of others by dataset,
-    network, and quantity or quantity/layer.
+    network, and quantity or quantity/layer. Curves come after all single numbers.
     """
     files: dict[tuple[str, str], dict[str, list[str]]] = {
         (dataset, network): {kind: [] for kind in (*KINDS, "consensus")}
@@ -88,7 +55,13 @@ def summarise(
         for theirs in [published.get(dataset, {}).get(network, {})]
         for layer, quantity, estimate, unit in _quantities(paths)
     ]
-    _write_csv(table, rows)
+    points = [
+        Row(dataset, network, curve.layer, curve.quantity, *estimate, curve.unit, "", at)
+        for (dataset, network), paths in files.items()
+        for curve in curves.of(paths)
+        for at, estimate in zip(curve.at, curve.estimates, strict=True)
+    ]
+    write_csv(table, rows + points)
     Path(comparison).write_text(markdown(rows))
 
 
@@ -112,7 +85,7 @@ def _quantities(paths: Mapping[str, Sequence[str | Path]]) -> Iterator[Quantity]
 def _training(paths: Sequence[str | Path]) -> Iterator[Quantity]:
     for split in SPLITS:
         for what, unit in (("accuracy", "percent"), ("loss", "nats")):
-            values = [_read(path, f"history/{split}_{what}")[-1] for path in paths]
+            values = [history[-1] for history in _read_all(paths, f"history/{split}_{what}")]
             yield "", f"{split}_{what}", over_seeds(values), unit
 
 
@@ -158,8 +131,12 @@ def _spectra(paths: Sequence[str | Path]) -> Iterator[Quantity]:
 def _of_spectrum(group: h5py.Group) -> dict[str, float]:
     trained = list(STAGES).index("trained")
     fan_in, neurons = int(group.attrs["fan_in"]), int(group.attrs["neurons"])
-    counts = count_learned(group["weight"][trained], dimension=fan_in, neurons=neurons)
+    initial, weights = group["weight"][()]
+    counts = count_learned(weights, dimension=fan_in, neurons=neurons)
+    counts["initial"] = int((weights > initial[0]).sum())
     found = {f"learned_components_{way}": float(count) for way, count in counts.items()}
+    edge = marchenko_pastur_edges(variance=1 / (3 * fan_in), dimension=fan_in, neurons=neurons)[1]
+    found["marchenko_pastur_edge"] = edge
     for moment in ("second_moment", "covariance"):
         values = group[moment][trained]
         alone = group[f"{moment}_identified"][trained]
@@ -188,75 +165,46 @@ def _clipping(paths: Sequence[str | Path]) -> Iterator[Quantity]:
             yield layer, name, over_seeds(values), "1"
 
 
-GENERATED = {  # name in the file: (name in the table, unit)
-    "accuracy": ("generated_accuracy", "percent"),
-    "loss": ("generated_loss", "nats"),
-    "calibration_error": ("generated_calibration_error", "percent"),
-    "flattened_classifier/accuracy": ("generated_accuracy_flattened", "percent"),
-}
+GENERATED = {"accuracy": "percent", "loss": "nats", "calibration_error": "percent"}
 
 
 def _generation(paths: Sequence[str | Path]) -> Iterator[Quantity]:
+    with storage.read(paths[0]) as file:
+        ways = {"": ""} | {f"_{name}": f"variants/{name}/" for name in file.get("variants", {})}
+        chance = 100 / int(file.attrs["classes"])
+    reference = np.array(_read_all(paths, "reference_accuracy"))
+    calibration = _read_all(paths, "reference_calibration_error")
+    yield "", "chance_accuracy", Estimate(chance, None, None, len(paths)), "percent"
+    yield "", "test_calibration_error", over_seeds(calibration), "percent"
+    for way, folder in ways.items():
+        for measure, unit in GENERATED.items():
+            draws = _read_all(paths, folder + measure)
+            yield from _of_draws("", f"generated_{measure}{way}", draws, unit)
+            if measure == "accuracy" and (reference != chance).all():
+                kept = (np.array([each.mean() for each in draws]) - chance) / (reference - chance)
+                yield "", f"generated_retention{way}", over_seeds(kept), "1"
+        with storage.read(paths[0]) as file:
+            layers = storage.layers(file.get(f"{folder}similarity", {}))
+        for layer in layers:
+            draws = _read_all(paths, f"{folder}similarity/{layer}")
+            yield from _of_draws(layer, f"generated_similarity{way}", draws, "1")
+
+
+def _of_draws(
+    layer: str, quantity: str, seeds: Sequence[np.ndarray], unit: str
+) -> Iterator[Quantity]:
     # Of every seed the mean over its draws, so that an interval over seeds has both levels in it.
-    drawn: dict[tuple[str, str, str], list[np.ndarray]] = {}
-    trained, retained = [], []
-    for path in paths:
-        with storage.read(path, needs=["accuracy", "similarity"]) as file:
-            for name, (quantity, unit) in GENERATED.items():
-                if name in file:
-                    drawn.setdefault(("", quantity, unit), []).append(file[name][()])
-            for layer in storage.layers(file["similarity"]):
-                scores = file[f"similarity/{layer}"][()]
-                drawn.setdefault((layer, "generated_similarity", "1"), []).append(scores)
-            chance, reference = 100 / file.attrs["classes"], file["reference_accuracy"][()]
-            retained.append((file["accuracy"][()].mean() - chance) / (reference - chance))
-            trained.append(file["reference_calibration_error"][()])
-    yield "", "test_calibration_error", over_seeds(trained), "percent"
-    if np.isfinite(retained).all():
-        yield "", "generated_retention", over_seeds(retained), "1"
-    for (layer, quantity, unit), seeds in drawn.items():
-        yield layer, quantity, over_seeds([draws.mean() for draws in seeds]), unit
-        if len(seeds[0]) > 1:
-            within = float(np.sqrt(np.mean([draws.var(ddof=1) for draws in seeds])))
-            estimate = Estimate(within, None, None, sum(map(len, seeds)))
-            yield layer, f"{quantity}_deviation_over_draws", estimate, unit
+    yield layer, quantity, over_seeds([draws.mean() for draws in seeds]), unit
+    if len(seeds[0]) > 1:
+        within = float(np.sqrt(np.mean([draws.var(ddof=1) for draws in seeds])))
+        estimate = Estimate(within, None, None, sum(map(len, seeds)))
+        yield layer, f"{quantity}_deviation_over_draws", estimate, unit
+
+
+def _read_all(paths: Sequence[str | Path], name: str) -> list[np.ndarray]:
+    return [_read(path, name) for path in paths]
 
 
 def _read(path: str | Path, name: str) -> np.ndarray:
     with storage.read(path, needs=[name]) as file:
         return file[name][()]
-
-
-def _write_csv(path: str | Path, rows: Sequence[Row]) -> None:
-    with Path(path).open("w", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(Row._fields)
-        writer.writerows(rows)
-
-
-def markdown(rows: Sequence[Row]) -> str:
-    """The headline numbers as a table in Markdown, with published values beside them."""
-    lines = [
-        "| data set | network | layer | quantity | ours | n | published |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
-    ]
-    order = list(HEADLINES)
-    shown = [row for row in rows if row.quantity in HEADLINES and row.layer != "classifier"]
-    for row in sorted(shown, key=lambda row: (row[:3], order.index(row.quantity))):
-        theirs = map(float, filter(None, row.published.split(";")))
-        cells = [row.dataset, row.network, row.layer, HEADLINES[row.quantity], _in_words(row)]
-        cells += [str(row.n), ", ".join(_number(value, row.unit) for value in theirs)]
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines) + "\n"
-
-
-def _in_words(row: Row) -> str:
-    value = _number(row.value, row.unit)
-    if row.low is None or row.high is None:
-        return value
-    return f"{value} [{_number(row.low, row.unit)}, {_number(row.high, row.unit)}]"
-
-
-def _number(value: float, unit: str) -> str:
-    value = round(value, 3) + 0.0  # no minus sign before zero
-    return f"{value:.1f} %" if unit == "percent" else f"{value:.3f}"

@@ -38,7 +38,7 @@ def train(
     kept: dict[int, dict[str, np.ndarray]] = {}
     epochs = settings["training"]["epochs"]
     keep = {0, *settings["training"]["keep_epochs"], epochs}
-    for epoch in _descend(Network(layers, weights), loaded.train, settings):
+    for epoch in descend(Network(layers, weights), loaded.train, settings):
         for split in ("train", "test"):
             loss, accuracy = evaluate(Network(layers, weights), getattr(loaded, split))
             history.setdefault(f"{split}_loss", []).append(loss)
@@ -57,8 +57,11 @@ def train(
     _save(output, kept, history, loaded, settings=settings, device=device)
 
 
-def _descend(network: Network, split: Split, settings: Mapping[str, Any]) -> Iterator[int]:
-    """Update the weights in place; yields 0 before the first epoch, and each epoch when it ends."""
+def descend(network: Network, split: Split, settings: Mapping[str, Any]) -> Iterator[int]:
+    """Stochastic gradient descent in place; yields 0 before the first epoch, then each that ends.
+
+    settings: {seed, training}; the seed gives the order of the samples.
+    """
     options = settings["training"]
     order = torch_generator(settings["seed"], stream=1)
     weights = [weight.requires_grad_() for weight in network.weights.values()]

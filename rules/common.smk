@@ -27,8 +27,6 @@ RUNS = {name: [value for value in NETWORKS[name] for _ in SEEDS] for name in NET
 RUNS["seed"] = SEEDS * len(NETWORKS["network"])
 ALL_PAIRS = SETTINGS["alignment"]["pairs"] == "all" and len(SEEDS) > 2  # a mean of the others
 DRAWN = [name for name in figures.SOURCES if len(SEEDS) > 1 or name not in figures.OF_PAIRS]
-
-
 wildcard_constraints:
     dataset="[A-Za-z0-9_-]+",
     network="[A-Za-z0-9_-]+",
@@ -73,6 +71,19 @@ def of_partners(path):
         dataset=wildcards.dataset,
         network=wildcards.network,
         seed=partner_seeds(wildcards),
+    )
+
+
+def other_seeds(wildcards):
+    """The seeds whose weight covariances are averaged with those of a network."""
+    averaged = any(options["covariances"] == "averaged" for options in SETTINGS["generation"].values())
+    return [seed for seed in SEEDS if averaged and seed != int(wildcards.seed)]
+
+
+def of_others(path):
+    """An input function: a path with {seed}, for each of the other seeds that are averaged."""
+    return lambda wildcards: collect(
+        path, dataset=wildcards.dataset, network=wildcards.network, seed=other_seeds(wildcards)
     )
 
 

@@ -29,6 +29,7 @@ rule generate:
     input:
         images=rules.prepare.output.images,
         network=rules.train.output.network,
+        others=of_others(rules.train.output.network),
     output:
         generation="<results>/{dataset}/{network}/seed{seed}/generation.h5",
     log:
@@ -44,8 +45,8 @@ rule generate:
         runtime=growing(60),
     params:
         code=code("generate.py"),
-        draws=SETTINGS["generation"]["draws"],
-        flattened_classifier=SETTINGS["generation"]["flattened_classifier"],
+        others=other_seeds,
+        procedures=SETTINGS["generation"],
         settings=network_settings,
     script:
         "../scripts/generate.py"

@@ -5,9 +5,9 @@ with running(snakemake) as job:
     generation.generate(
         images=snakemake.input.images,
         network=snakemake.input.network,
+        others=dict(zip(snakemake.params.others, snakemake.input.others, strict=True)),
         output=snakemake.output.generation,
-        draws=snakemake.params.draws,
-        flattened_classifier=snakemake.params.flattened_classifier,
+        procedures=snakemake.params.procedures,
         settings=snakemake.params.settings,
         device=job.device,
     )

@@ -29,7 +29,7 @@ def cnn(**keys: Any) -> dict[str, Any]:
     return config(networks={"net": {"architecture": "cnn", "channels": [4], **keys}})
 
 
-@pytest.mark.parametrize("path", ["config.yaml", "configs/tutorial.yaml"])
+@pytest.mark.parametrize("path", ["config.yaml", "configs/tutorial.yaml", "configs/study.yaml"])
 def test_shipped_configurations_are_valid(path):
     resolve(yaml.safe_load((ROOT / path).read_text()))
 
@@ -38,7 +38,19 @@ def test_defaults_are_filled_in():
     resolved = resolve(config())
     assert resolved["training"]["learning_rate"] == 0.01
     assert resolved["datasets"]["shapes"]["preprocessing"]["steps"] == ["normalize"]
-    assert resolved["generation"] == {"draws": 10, "flattened_classifier": False}
+    published = {"classifiers": [], "covariances": "own", "draws": 10, "layers": "all"}
+    assert resolved["generation"] == {"published": {**published, "rank": "all", "width": 1.0}}
+
+
+def test_a_list_of_ranks_is_a_variant_of_each():
+    variants = {"few": {"rank": [1, 3]}, "wide": {"width": 2, "draws": 4}}
+    resolved = resolve(config(generation={"draws": 6, "variants": variants}))["generation"]
+    assert {name: (each["rank"], each["draws"]) for name, each in resolved.items()} == {
+        "published": ("all", 6),
+        "few_1": (1, 6),
+        "few_3": (3, 6),
+        "wide": ("all", 4),
+    }
 
 
 def test_text_that_is_a_number_is_taken_for_it():
@@ -65,7 +77,11 @@ def test_what_the_command_line_hands_on_as_text_is_what_it_means():
         },
         "training": {"epochs": 3, "learning_rate": 0.1, "keep_epochs": [2]},
         "clipping": {"ranks": [1, 3]},
-        "generation": {"draws": 2, "flattened_classifier": True},
+        "generation": {
+            "draws": 2,
+            "classifiers": ["retrained"],
+            "variants": {"v": {"rank": [1, 2], "width": 2}, "w": {"layers": ["layer1"], "rank": 3}},
+        },
     }
     assert repr(resolve(as_text(given))) == repr(resolve(given))
 
@@ -111,6 +127,20 @@ def test_keys_of_another_source_are_ignored():
         (config(clipping={"ranks": "every"}), "clipping.ranks: found 'every', expected 'all' or a"),
         (config(clipping={"ranks": [0]}), "clipping.ranks.0"),
         (config(clipping={"ranks": [2, 9]}), "9 is beyond the dimension of every layer, at most 8"),
+        (
+            config(generation={"variants": {"v": {"layers": ["layer2"]}}}),
+            "generation.variants.v.layers: no hidden layer 'layer2'; .*'layer1'",
+        ),
+        (
+            config(generation={"variants": {"v": {"rank": [2, 9]}}}),
+            "generation.variants.v_9.rank: 9 is beyond the dimension of every layer, at most 8",
+        ),
+        (
+            config(seeds=1, generation={"variants": {"v": {"covariances": "averaged"}}}),
+            "generation.variants.v.covariances: an average needs two networks",
+        ),
+        (config(generation={"variants": {"flattened": {}}}), "flattened: is a name of the package"),
+        (config(generation={"variants": {"v": {"rnk": 1}}}), "did you mean 'rank'"),
         (
             config(networks={"big": {"architecture": "resnet"}}),
             "networks.big.architecture: unknown 'resnet'",

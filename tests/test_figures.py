@@ -24,7 +24,7 @@ WORDS = {  # what must stand on each
     "alignment": ["variance explained", "trained", "untrained", "unrelated images", "3 seeds"],
     "eigenvectors": ["eigenvector, seed 0", "eigenvector, seed 1", "|cosine|", "chance, k/d"],
     "weight_eigenvectors": ["eigenvector, seed 0", "eigenvector, seed 1", "classifier"],
-    "generation": ["seed", "test accuracy (%)", "trained", "generated", "similarity"],
+    "generation": ["seed", "trained", "drawn", "similarity", "as published", "components drawn"],
 }
 
 

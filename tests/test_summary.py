@@ -1,6 +1,7 @@
 """The summary and every figure, from files whose numbers are known."""
 
 import csv
+import json
 
 import numpy as np
 import pytest
@@ -78,7 +79,13 @@ def fill_generation(file, seed):
     write(file, "loss", [2.0, 2.2])
     write(file, "calibration_error", [4.0, 8.0])
     write(file, "similarity/layer1", [0.8, 0.9])
-    write(file, "flattened_classifier/accuracy", [40.0, 40.0])
+    file.attrs["procedure"] = json.dumps({"rank": "all"})
+    for name, rank in {"flattened": None, "wide": "all", "few_1": 1, "few_2": 2}.items():
+        for measure, value in (("accuracy", 40.0), ("loss", 2.0), ("calibration_error", 5.0)):
+            write(file, f"variants/{name}/{measure}", [value, value])
+        if rank:
+            file[f"variants/{name}"].attrs["procedure"] = json.dumps({"rank": rank})
+            write(file, f"variants/{name}/similarity/layer1", [0.7, 0.6])
 
 
 @pytest.fixture
@@ -94,7 +101,7 @@ def rows(files, tmp_path):
     with (tmp_path / "summary.csv").open() as file:
         table = list(csv.DictReader(file))
     assert list(table[0]) == list(summary.Row._fields)
-    return {(row["layer"], row["quantity"]): row for row in table}
+    return {(row["layer"], row["quantity"], row["at"]): row for row in table}
 
 
 @pytest.mark.parametrize(
@@ -115,6 +122,12 @@ def rows(files, tmp_path):
         ("", "generated_accuracy", 32, 3),
         ("", "generated_accuracy_deviation_over_draws", 2**0.5, 6),
         ("", "generated_accuracy_flattened", 40, 3),
+        ("", "generated_retention_flattened", (30 / 40 + 30 / 41 + 30 / 42) / 3, 3),
+        ("", "generated_loss_wide", 2, 3),
+        ("layer1", "generated_similarity_few_1", 0.65, 3),
+        ("", "chance_accuracy", 10, 3),
+        ("layer1", "learned_components_initial", 4, 3),
+        ("layer1", "marchenko_pastur_edge", (1 + 1.5**0.5) ** 2 / 18, 3),
         ("", "generated_retention", (21 / 40 + 22 / 41 + 23 / 42) / 3, 3),
         ("", "generated_loss", 2.1, 3),
         ("", "generated_calibration_error", 6, 3),
@@ -123,17 +136,33 @@ def rows(files, tmp_path):
     ],
 )
 def test_values(rows, layer, quantity, value, n):
-    row = rows[layer, quantity]
+    row = rows[layer, quantity, ""]
     assert float(row["value"]) == pytest.approx(value)
     assert int(row["n"]) == n
-    if not quantity.endswith("draws"):
+    if not quantity.endswith("draws") and quantity != "chance_accuracy":
         assert float(row["low"]) <= float(row["value"]) <= float(row["high"])
 
 
+@pytest.mark.parametrize(
+    ("layer", "quantity", "at", "value"),
+    [
+        ("", "test_accuracy_by_epoch", 1, 30),
+        ("layer1", "eigenvalue_covariance_trained", 2, 3),
+        ("layer1", "eigenvalue_weight_initial", 4, 0.01),
+        ("layer1", "subspace_overlap_weight_trained", 3, 1),
+        ("layer1", "clipped_accuracy_random", 2, 50.5),
+    ],
+)
+def test_points_of_curves(rows, layer, quantity, at, value):
+    row = rows[layer, quantity, str(at)]
+    assert float(row["value"]) == pytest.approx(value)
+    assert float(row["low"]) <= value <= float(row["high"])
+
+
 def test_published_numbers_have_a_column(rows):
-    assert rows["layer1", "similarity_train_uncentred_trained"]["published"] == "0.8;0.9"
-    assert rows["", "test_accuracy"]["published"] == "42.7"
-    assert rows["", "train_accuracy"]["published"] == ""
+    assert rows["layer1", "similarity_train_uncentred_trained", ""]["published"] == "0.8;0.9"
+    assert rows["", "test_accuracy", ""]["published"] == "42.7"
+    assert rows["", "train_accuracy", ""]["published"] == ""
 
 
 def test_reproduction_figure_shows_both(rows, tmp_path):
@@ -150,6 +179,15 @@ def test_comparison_shows_published_numbers(rows, tmp_path):
     assert trained == (
         "| d | n |  | test accuracy, trained | 51.0 % [48.5 %, 53.5 %] | 3 | 42.7 % |"
     )
+
+
+def test_comparison_shows_similarities_and_ways_of_drawing(rows, tmp_path):
+    text = (tmp_path / "summary.md").read_text()
+    floor = "-0.100 [-0.100, -0.100]"
+    assert f"| d | n | layer1 | s | unrelated images |{f' {floor} |' * 4}" in text
+    assert "| d | n | layer1 | s² | untrained |" in text
+    wide = next(line for line in text.splitlines() if "drawn, wide" in line)
+    assert "40.0 % [40.0 %, 40.0 %]" in wide
 
 
 def test_two_seeds_have_no_interval(files, tmp_path):

@@ -25,7 +25,7 @@ TINY: dict[str, Any] = {
     },
     "seeds": 2,
     "training": {"epochs": 1},
-    "generation": {"draws": 2, "flattened_classifier": True},
+    "generation": {"draws": 2, "classifiers": ["flattened"]},
 }
 
 

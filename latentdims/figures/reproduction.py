@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from latentdims.figures import style
-from latentdims.summary import HEADLINES
+from latentdims.table import HEADLINES
 
 UNITS = {"percent": "accuracy (%)", "1": "similarity s"}
 

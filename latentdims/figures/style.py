@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullFormatter
 from numpy.typing import ArrayLike
 
-from latentdims.intervals import over_seeds
+from latentdims.intervals import curve_over_seeds
 
 COLOURS = {  # Okabe and Ito's palette, which colour-blind readers can tell apart
     "trained": "#0072B2",
@@ -93,7 +93,7 @@ def curves(
             name = label if number == 0 else None
             axis.plot(x, curve, label=name, color=shade, linestyle=linestyle)
         return
-    estimates = [over_seeds(column) for column in values.T]
+    estimates = curve_over_seeds(values)
     means = [estimate.value for estimate in estimates]
     axis.plot(x, means, label=label, color=shade, linestyle=linestyle)
     low, high = ([getattr(e, end) for e in estimates] for end in ("low", "high"))

@@ -1,0 +1,264 @@
+"""Sampling: new networks from the weight covariances of trained ones, aligned layer by layer."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from latentdims.architectures import Layer
+from latentdims.covariance import rows
+from latentdims.networks import BATCH, Network, activate, linear
+from latentdims.procrustes import rotation, similarity
+
+ALIGN_BATCH = 1000  # samples whose products are added up at once
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Procedure:
+    """How networks are drawn; the defaults are the published way.
+
+    layers: names of those that are sampled, the others keep their trained weights; None: all but
+    the classifier. width: neurons of a sampled layer over those of the reference. averaged: sample
+    from the covariance averaged over several networks. rank: sample from the first k components of
+    each covariance alone; a layer with fewer keeps all.
+    """
+
+    layers: Sequence[str] | None = None
+    width: float = 1.0
+    averaged: bool = False
+    rank: int | None = None
+
+    def samples(self, layer: Layer) -> bool:
+        """Whether the weights of a hidden layer are drawn."""
+        return self.layers is None or layer.name in self.layers
+
+    def chain(self, layers: Sequence[Layer]) -> list[Layer]:
+        """The layers of the networks that are drawn from a reference with some layers."""
+        chain: list[Layer] = []
+        for layer in layers:
+            inputs = chain[-1].channels if chain else layer.input_shape[0]
+            drawn = layer is not layers[-1] and self.samples(layer)
+            neurons = max(1, round(self.width * layer.channels)) if drawn else layer.channels
+            chain.append(resized(layer, neurons=neurons, inputs=inputs))
+        return chain
+
+
+def resized(layer: Layer, *, neurons: int, inputs: int) -> Layer:
+    """A layer with other numbers of neurons and of input channels."""
+    kernel = layer.weight_shape[2:]
+    return dataclasses.replace(
+        layer,
+        weight_shape=(neurons, inputs, *kernel)
+        if kernel
+        else (neurons, inputs * layer.patch_shape[1]),
+        input_shape=(inputs, *layer.input_shape[1:]),
+        output_shape=(neurons, *layer.output_shape[1:]),
+    )
+
+
+def covariance_factor(weight: NDArray) -> Array:
+    """F (R, ...) with FᵀF = WᵀW / n, the covariance of the n rows of weights W (n, ...).
+
+    F = S Vᵀ / √n of the thin singular value decomposition W = U S Vᵀ: its rows are the principal
+    components, the largest first, with their standard deviations.
+    """
+    matrix = np.asarray(weight, dtype=np.float64).reshape(len(weight), -1)
+    _, singular, transposed = np.linalg.svd(matrix, full_matrices=False)
+    factor = (singular / np.sqrt(len(matrix)))[:, None] * transposed
+    return factor.reshape(len(factor), *weight.shape[1:])
+
+
+def sample_rows(
+    factor: Array, *, neurons: int, generator: np.random.Generator, rank: int | None = None
+) -> Array:
+    """Gaussian rows (neurons, ...) with covariance FᵀF: G F for G white of shape (neurons, R).
+
+    factor: F (R, ...), principal components; rank: only the first of them, without changing what
+    is drawn for these. (Guth et al. 2024, section 3; their code leaves out the 1/√n of F, which
+    scales every layer up.)
+    """
+    white = generator.standard_normal((neurons, len(factor)))[:, :rank]
+    return np.tensordot(white, factor[:rank], axes=1)
+
+
+def contract(weight: Array, rotation: Array) -> Array:
+    """Read another network's channels: weight (out, C·positions) or (out, C, kh, kw) for C
+    channels, rotation (C, D) from them to the other's -> (out, D·…).
+
+    The other's representation has D / C times the power where its neurons are drawn from the same
+    distribution, and is scaled down by the root of that.
+    """
+    channels, width = rotation.shape
+    patches = weight.reshape(len(weight), channels, -1)
+    contracted = np.einsum("ocp,cd->odp", patches, rotation * np.sqrt(channels / width))
+    shape = (width, *weight.shape[2:]) if weight.ndim == 4 else (-1,)
+    return contracted.reshape(len(weight), *shape)
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A trained network, its representations of the training images, and what is sampled from.
+
+    representations: by layer but the classifier, kept for every draw. factors, averaged: of the
+    weight covariance of each of these layers, and of its average over several networks in the
+    coordinates of this one.
+    """
+
+    network: Network
+    images: Tensor
+    representations: Mapping[str, Tensor]
+    factors: Mapping[str, Array]
+    averaged: Mapping[str, Array]
+
+    @classmethod
+    def of(cls, network: Network, images: Tensor, *, others: Sequence[Network] = ()) -> "Reference":
+        """Propagate the images (N, C, H, W) through every layer but the classifier, once.
+
+        others: networks that the covariances are averaged over, besides this one.
+        """
+        representations: dict[str, Tensor] = {}
+        x = images
+        for layer in network.layers[:-1]:
+            output = room(layer, x)
+            x = propagate(layer, x, network.weights[layer.name], output)
+            representations[layer.name] = output
+        stacks = {name: [_numpy(network.weights[name])] for name in representations}
+        for other in others:
+            for name, weight in _in_coordinates_of(representations, other, images).items():
+                stacks[name].append(weight)
+        factors = {name: covariance_factor(stack[0]) for name, stack in stacks.items()}
+        averaged = {name: covariance_factor(np.concatenate(stacks[name])) for name in stacks}
+        return cls(network, images, representations, factors, averaged if others else {})
+
+
+def _in_coordinates_of(
+    representations: Mapping[str, Tensor], other: Network, images: Tensor
+) -> dict[str, Array]:
+    """Weights of another network's hidden layers, reading the channels of the reference."""
+    weights: dict[str, Array] = {}
+    x, aligned = images, np.eye(images.shape[1])
+    for layer in other.layers[:-1]:
+        weights[layer.name] = contract(_numpy(other.weights[layer.name]), aligned)
+        x = propagate(layer, x, other.weights[layer.name], room(layer, x))
+        aligned, _ = align(x, representations[layer.name])
+    return weights
+
+
+@dataclass(frozen=True)
+class Draw:
+    """A network drawn from a reference, with the trained classifier aligned with its features.
+
+    similarity: with the reference after each hidden layer. features: its last hidden
+    representation of the training images, until the next draw overwrites it.
+    """
+
+    network: Network
+    similarity: dict[str, float]
+    features: Tensor
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """Draws networks from a reference by one procedure.
+
+    rooms: for the representations of one draw, by layer, which the next overwrites: to be given
+    such large memory anew for every draw costs as much as what is computed in it.
+    """
+
+    reference: Reference
+    procedure: Procedure
+    layers: Sequence[Layer]
+    rooms: Mapping[str, Tensor]
+
+    @classmethod
+    def of(cls, reference: Reference, procedure: Procedure) -> "Sampler":
+        """Make room for the networks of a procedure."""
+        layers = procedure.chain(reference.network.layers)
+        rooms = {layer.name: room(layer, reference.images) for layer in layers[:-1]}
+        return cls(reference, procedure, layers, rooms)
+
+    def draw(self, *, seed: int, number: int) -> Draw:
+        """Sample a network layer by layer, each in coordinates aligned with the reference.
+
+        seed, number: name the draw; a draw does not change when others are added.
+        """
+        reference = self.reference
+        weights: dict[str, Tensor] = {}
+        scores: dict[str, float] = {}
+        x, aligned = reference.images, np.eye(reference.images.shape[1])  # both see the same images
+        for level, layer in enumerate(self.layers[:-1]):
+            generator = np.random.default_rng([seed, number, level])
+            weight = contract(self._rows(layer, generator), aligned)
+            weights[layer.name] = to_tensor(weight, like=reference.images)
+            x = propagate(layer, x, weights[layer.name], self.rooms[layer.name])
+            aligned, scores[layer.name] = align(reference.representations[layer.name], x)
+        return Draw(self.complete(weights, aligned), scores, x)
+
+    def _rows(self, layer: Layer, generator: np.random.Generator) -> Array:
+        """Weights of a layer that read the channels of the reference, drawn or trained."""
+        if not self.procedure.samples(layer):
+            return _numpy(self.reference.network.weights[layer.name])
+        of = self.reference.averaged if self.procedure.averaged else self.reference.factors
+        return sample_rows(
+            of[layer.name],
+            neurons=layer.channels,
+            generator=generator,
+            rank=self.procedure.rank,
+        )
+
+    def complete(self, weights: Mapping[str, Tensor], aligned: Array) -> Network:
+        """The network with hidden weights, and the trained classifier after a rotation (C, D) of
+        the reference's last channels, or (C·positions, D·positions) of its features."""
+        classifier = self.layers[-1].name
+        trained = _numpy(self.reference.network.weights[classifier])
+        head = to_tensor(contract(trained, aligned), like=self.reference.images)
+        return Network(self.layers, {**weights, classifier: head})
+
+
+def room(layer: Layer, x: Tensor) -> Tensor:
+    """Memory for the representations of a layer, (N, *output_shape), for as many samples as x."""
+    memory_format = torch.channels_last if len(layer.output_shape) > 1 else torch.contiguous_format
+    return torch.empty((len(x), *layer.output_shape), device=x.device, memory_format=memory_format)
+
+
+@torch.inference_mode()
+def propagate(layer: Layer, x: Tensor, weight: Tensor, output: Tensor) -> Tensor:
+    """One layer on all samples, in batches: (N, *input_shape) -> output (N, *output_shape)."""
+    for batch, place in zip(x.split(BATCH), output.split(BATCH), strict=True):
+        place.copy_(activate(layer, linear(layer, batch, weight)))
+    return output
+
+
+@torch.inference_mode()
+def align(reference: Tensor, drawn: Tensor, *, flattened: bool = False) -> tuple[Array, float]:
+    """Rotation (C, D) from the reference's channels to the drawn ones, and its similarity.
+
+    reference: (N, C, ...) and drawn: (N, D, ...) representations of the same images. flattened:
+    take every feature of an image for a channel, instead of every position for a sample.
+    """
+    cross, power, partner_power = torch.zeros(3, dtype=torch.float64, device=drawn.device)
+    for x, y in zip(reference.split(ALIGN_BATCH), drawn.split(ALIGN_BATCH), strict=True):
+        x, y = (x.flatten(1), y.flatten(1)) if flattened else (rows(x), rows(y))
+        cross = cross + (x.T @ y).double()
+        power = power + torch.linalg.vector_norm(x, dtype=torch.float64).square()
+        partner_power = partner_power + torch.linalg.vector_norm(y, dtype=torch.float64).square()
+    moment = cross.cpu().numpy()
+    aligned = rotation(moment)
+    return aligned, similarity(
+        moment, aligned, power=power.item(), partner_power=partner_power.item()
+    )
+
+
+def to_tensor(weight: Array, *, like: Tensor) -> Tensor:
+    """Weights as float32, on the device of another tensor."""
+    return torch.from_numpy(weight.astype(np.float32)).to(like.device)
+
+
+def _numpy(weight: Tensor) -> Array:
+    return weight.double().cpu().numpy()

@@ -1,0 +1,126 @@
+"""The table of numbers: its columns, its file, and the headline numbers in Markdown."""
+
+import csv
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from latentdims.measured import CENTRINGS
+from latentdims.storage import SPLITS
+
+HEADLINES = {  # what the comparison shows, in words
+    "test_accuracy": "test accuracy, trained",
+    "generated_accuracy": "test accuracy, generated",
+    "generated_accuracy_deviation_over_draws": "its standard deviation over draws",
+    "generated_retention": "retention, (generated - chance) / (trained - chance)",
+    "generated_accuracy_flattened": "test accuracy, generated, flattened classifier",
+    "generated_accuracy_flattened_deviation_over_draws": "its standard deviation over draws",
+    "similarity_train_uncentred_trained": "similarity s, training images, uncentred",
+    "variance_explained_test_centred_trained": "variance explained s², test images, centred",
+    "variance_explained_by_mean_test_centred_trained": "variance explained by the others' mean",
+}
+
+
+class Row(NamedTuple):
+    """A line of the table.
+
+    low, high: a 95 % interval, None for fewer than three networks. published: the numbers of others
+    that the configuration names, separated by semicolons. at: of a curve, the rank or the epoch;
+    None for a single number.
+    """
+
+    dataset: str
+    network: str
+    layer: str
+    quantity: str
+    value: float
+    low: float | None
+    high: float | None
+    n: int
+    unit: str
+    published: str
+    at: int | None = None
+
+
+def write_csv(path: str | Path, rows: Sequence[Row]) -> None:
+    """Write rows as CSV with a header; what is None stays empty."""
+    with Path(path).open("w", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(Row._fields)
+        writer.writerows(rows)
+
+
+def markdown(rows: Sequence[Row]) -> str:
+    """Three tables: headline numbers beside published ones, similarities with their floors, and
+    every way of drawing networks."""
+    return "\n".join([_headlines(rows), _similarities(rows), _ways(rows)])
+
+
+def _headlines(rows: Sequence[Row]) -> str:
+    order = list(HEADLINES)
+    shown = [row for row in rows if row.quantity in HEADLINES and row.layer != "classifier"]
+    lines = []
+    for row in sorted(shown, key=lambda row: (row[:3], order.index(row.quantity))):
+        theirs = map(float, filter(None, row.published.split(";")))
+        cells = [row.dataset, row.network, row.layer, HEADLINES[row.quantity], _in_words(row)]
+        lines.append([*cells, str(row.n), ", ".join(_number(value, row.unit) for value in theirs)])
+    heads = ["data set", "network", "layer", "quantity", "ours", "n", "published"]
+    return _table(heads, lines)
+
+
+def _similarities(rows: Sequence[Row]) -> str:
+    """A line for each layer, measure and pairing, a column for each split and centring."""
+    measures = {"similarity": "s", "variance_explained": "s²"}
+    pairings = {"trained": "trained", "initial": "untrained", "shuffled": "unrelated images"}
+    views = [f"{split}_{centring}" for split in SPLITS for centring in CENTRINGS]
+    found = {row[:4]: _in_words(row) for row in rows}
+    lines = [
+        [*where, symbol, pairings[pairing], *(found[*where, name] for name in names)]
+        for where in dict.fromkeys(row[:3] for row in rows)
+        for measure, symbol in measures.items()
+        for pairing in pairings
+        for names in [[f"{measure}_{view}_{pairing}" for view in views]]
+        if (*where, names[0]) in found
+    ]
+    heads = ["data set", "network", "layer", "", "networks"]
+    return _table([*heads, *(view.replace("_", ", ") for view in views)], lines)
+
+
+WAYS = {"accuracy": "test accuracy", "retention": "retention", "loss": "cross-entropy (nats)"}
+WAYS |= {"calibration_error": "calibration error"}
+
+
+def _ways(rows: Sequence[Row]) -> str:
+    """A line for the trained networks, and for each way of drawing networks from them."""
+    cells: dict[tuple[str, str, str], dict[str, str]] = {}
+    trained = {f"test_{measure}": measure for measure in WAYS}
+    for row in rows:
+        found = re.fullmatch(f"generated_({'|'.join(WAYS)})(?:_(.+))?", row.quantity)
+        if row.quantity in trained:
+            cells.setdefault((row.dataset, row.network, "trained"), {})[trained[row.quantity]] = (
+                _in_words(row)
+            )
+        elif found and "deviation" not in row.quantity:
+            way = f"drawn, {found[2]}" if found[2] else "drawn, as published"
+            cells.setdefault((row.dataset, row.network, way), {})[found[1]] = _in_words(row)
+    heads = ["data set", "network", "networks", *WAYS.values()]
+    lines = [[*key, *(found.get(measure, "") for measure in WAYS)] for key, found in cells.items()]
+    return _table(heads, lines)
+
+
+def _table(heads: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    rule = ["---"] * len(heads)
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in (heads, rule, *lines))
+
+
+def _in_words(row: Row) -> str:
+    value = _number(row.value, row.unit)
+    if row.low is None or row.high is None:
+        return value
+    return f"{value} [{_number(row.low, row.unit)}, {_number(row.high, row.unit)}]"
+
+
+def _number(value: float, unit: str) -> str:
+    value = round(value, 3) + 0.0  # no minus sign before zero
+    return f"{value:.1f} %" if unit == "percent" else f"{value:.3f}"

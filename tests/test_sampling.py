@@ -1,0 +1,222 @@
+"""Drawn weights have the covariance they were drawn from, in aligned coordinates."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from conftest import NETWORKS, SHAPE
+from scipy import stats
+
+from latentdims import architectures, networks, sampling
+from latentdims.networks import Network
+from latentdims.sampling import (
+    Procedure,
+    Reference,
+    Sampler,
+    align,
+    contract,
+    covariance_factor,
+    sample_rows,
+)
+
+
+@pytest.mark.parametrize("shape", [(6, 4), (4, 6), (5, 2, 3, 3)])
+def test_factor_has_the_covariance_of_the_weights(shape):
+    weight = np.random.default_rng(0).standard_normal(shape)
+    factor = covariance_factor(weight).reshape(min(shape[0], weight[0].size), -1)
+    matrix = weight.reshape(len(weight), -1)
+    np.testing.assert_allclose(factor.T @ factor, matrix.T @ matrix / len(matrix), atol=1e-13)
+    gram = factor @ factor.T
+    np.testing.assert_allclose(gram, np.diag(np.diag(gram)), atol=1e-13)
+    assert (np.diff(np.diag(gram)) <= 0).all()
+
+
+def test_drawn_rows_have_that_covariance_on_average():
+    weight = np.random.default_rng(0).standard_normal((5, 4))
+    expected, neurons = weight.T @ weight / 5, 100_000
+    factor = covariance_factor(weight)
+    rows = sample_rows(factor, neurons=neurons, generator=np.random.default_rng(1))
+    # Wishart: the variance of entry ij of the mean over m rows is (C_ii C_jj + C_ij²) / m.
+    deviation = np.sqrt((np.outer(np.diag(expected), np.diag(expected)) + expected**2) / neurons)
+    assert (np.abs(rows.T @ rows / neurons - expected) < 5 * deviation).all()
+
+
+def test_low_rank_rows_are_the_same_draw_projected_on_the_first_components():
+    weight = np.random.default_rng(0).standard_normal((7, 2, 3))
+    factor = covariance_factor(weight)
+    whole, part = (
+        sample_rows(factor, neurons=5, generator=np.random.default_rng(1), rank=rank).reshape(5, 6)
+        for rank in (None, 2)
+    )
+    leading = np.linalg.svd(weight.reshape(7, 6))[2][:2]
+    np.testing.assert_allclose(part, whole @ leading.T @ leading, atol=1e-13)
+
+
+def test_contraction_against_a_loop():
+    random = np.random.default_rng(0)
+    weight, turn = random.standard_normal((4, 3, 2, 2)), random.standard_normal((3, 5))
+    expected = np.zeros((4, 5, 2, 2))
+    for out in range(4):
+        for channel in range(3):
+            for other in range(5):
+                for y in range(2):
+                    for x in range(2):
+                        expected[out, other, y, x] += (
+                            weight[out, channel, y, x] * turn[channel, other]
+                        )
+    expected *= np.sqrt(3 / 5)  # five channels have the power of three
+    np.testing.assert_allclose(contract(weight, turn), expected, atol=1e-14)
+    flat = contract(weight.reshape(4, 12), turn)
+    np.testing.assert_allclose(flat, expected.reshape(4, 20), atol=1e-14)
+
+
+def test_channel_alignment_of_a_convolution_against_a_loop():
+    random = np.random.default_rng(0)
+    x, y = random.standard_normal((6, 3, 2, 2)), random.standard_normal((6, 4, 2, 2))
+    cross = np.zeros((3, 4))
+    for sample in range(6):
+        for row in range(2):
+            for column in range(2):
+                cross += np.outer(x[sample, :, row, column], y[sample, :, row, column])
+    left, singular, right = np.linalg.svd(cross, full_matrices=False)
+    turn, score = align(torch.from_numpy(x), torch.from_numpy(y))
+    np.testing.assert_allclose(turn, left @ right, atol=1e-12)
+    assert score == pytest.approx(singular.sum() / np.sqrt((x**2).sum() * (y**2).sum()))
+
+
+@pytest.fixture(params=["mlp", "cnn"])
+def network(request) -> Network:
+    layers = architectures.layers(NETWORKS[request.param], input_shape=SHAPE, classes=4)
+    return Network(layers, networks.initial_weights(layers, seed=3, device="cpu"))
+
+
+def images_of(samples: int) -> torch.Tensor:
+    return torch.randn(samples, *SHAPE, generator=torch.Generator().manual_seed(0))
+
+
+def test_a_permuted_copy_computes_what_the_reference_does(network, monkeypatch):
+    """Neurons are permuted and scaled, which commutes with ReLU as no other rotation does."""
+    images = images_of(200)
+    reference = Reference.of(network, images)
+    trained = [network.weights[layer.name].double().numpy() for layer in network.layers[:-1]]
+
+    def permuted(factor, *, neurons, generator, rank):
+        weight = next(w for w in trained if len(w) == neurons)
+        return 2.0 * weight[np.random.default_rng(0).permutation(neurons)]
+
+    monkeypatch.setattr(sampling, "sample_rows", permuted)
+    drawn = Sampler.of(reference, Procedure()).draw(seed=0, number=0)
+    expected = network.logits(images) * 2.0 ** (len(network.layers) - 1)
+    assert all(score == pytest.approx(1, abs=1e-5) for score in drawn.similarity.values())
+    tolerance = 1e-4 * expected.abs().max()  # float32 moments, rotations, and two layers
+    assert (drawn.network.logits(images) - expected).abs().max() < tolerance
+
+
+def test_a_draw_does_not_change_when_others_are_added(network):
+    sampler = Sampler.of(Reference.of(network, images_of(50)), Procedure())
+    first, again, other = (sampler.draw(seed=0, number=number) for number in (0, 0, 1))
+    for layer in network.weights:
+        assert torch.equal(first.network.weights[layer], again.network.weights[layer])
+        assert not torch.equal(first.network.weights[layer], other.network.weights[layer])
+
+
+def test_layers_that_are_not_sampled_keep_their_weights(network):
+    """With the first layer kept, what follows reads the reference's own channels: a rotation of
+    1, up to directions in which the representation has no power."""
+    images = images_of(200)
+    sampler = Sampler.of(Reference.of(network, images), Procedure(layers=["layer2"]))
+    drawn = sampler.draw(seed=0, number=0)
+    assert torch.equal(drawn.network.weights["layer1"], network.weights["layer1"])
+    assert drawn.similarity["layer1"] == pytest.approx(1, abs=1e-5)  # float32 moments
+    assert drawn.similarity["layer2"] < 0.99
+    nothing = Sampler.of(Reference.of(network, images), Procedure(layers=[])).draw(seed=0, number=0)
+    expected = network.logits(images)
+    difference = (nothing.network.logits(images) - expected).abs().max()
+    assert difference < 1e-4 * expected.abs().max()
+
+
+@pytest.mark.parametrize("width", [0.5, 2])
+def test_other_widths(network, width):
+    images = images_of(50)
+    sampler = Sampler.of(Reference.of(network, images), Procedure(width=width))
+    drawn = sampler.draw(seed=0, number=0).network
+    for layer, trained in zip(drawn.layers[:-1], network.layers, strict=False):
+        assert layer.channels == round(width * trained.channels)
+    assert drawn.logits(images).shape == (50, 4)
+    for layer in drawn.layers:
+        assert drawn.weights[layer.name].shape == layer.weight_shape
+
+
+def test_average_over_a_network_and_its_rotated_copies_is_its_own_covariance(network):
+    """Permuted neurons are the same network in other coordinates, which alignment undoes."""
+    images = images_of(300)
+    weights, order = {}, np.arange(SHAPE[0])
+    random = np.random.default_rng(0)
+    for layer in network.layers:
+        weight = network.weights[layer.name].numpy()
+        patches = weight.reshape(len(weight), *layer.patch_shape)[:, order]
+        order = random.permutation(len(weight)) if layer.rectified else np.arange(len(weight))
+        weights[layer.name] = torch.from_numpy(patches.reshape(weight.shape)[order])
+    copy = Network(network.layers, weights)
+    assert torch.allclose(copy.logits(images), network.logits(images), atol=1e-4)
+    reference = Reference.of(network, images, others=[copy])
+    for layer, own in reference.factors.items():
+        averaged = reference.averaged[layer].reshape(len(reference.averaged[layer]), -1)
+        own = own.reshape(len(own), -1)
+        difference = np.abs(averaged.T @ averaged - own.T @ own).max()
+        assert difference < 1e-4 * np.abs(own.T @ own).max()  # float32 representations
+
+
+def linear_reference() -> tuple[Network, torch.Tensor]:
+    layers = architectures.layers(
+        {"architecture": "mlp", "widths": [6, 5]}, input_shape=(1, 2, 4), classes=3
+    )
+    layers = [dataclasses.replace(layer, rectified=False) for layer in layers]
+    random = np.random.default_rng(0)
+    weights = {
+        layer.name: torch.from_numpy(random.standard_normal(layer.weight_shape).astype(np.float32))
+        for layer in layers
+    }
+    images = random.standard_normal((40, 1, 2, 4)).astype(np.float32)
+    return Network(layers, weights), torch.from_numpy(images)
+
+
+@pytest.mark.parametrize("width", [1, 0.5, 3])
+def test_draws_of_a_linear_network_have_the_theoretical_second_moment(width):
+    """E[ψ ψᵀ] of a drawn layer over draws is tr(C M) 1, for C the covariance it was drawn from and
+    M the second moment of its input in the coordinates of the reference; at every width.
+
+    For the first layer M is that of the images, so that the expectation is known beforehand:
+    tr(C M) is the power of the reference's representation over its number of neurons. For the next
+    layers M depends on the draw of the layer before, and each draw is compared with its own.
+    """
+    network, images = linear_reference()
+    reference = Reference.of(network, images)
+    sampler = Sampler.of(reference, Procedure(width=width))
+    x = images.flatten(1).double().numpy()
+    first = x @ network.weights["layer1"].double().numpy().T
+    expected_first = (first**2).sum() / len(x) / 6
+    found: dict[str, list[np.ndarray]] = {"layer1": [], "layer2": []}
+    for number in range(2000):
+        drawn = sampler.draw(seed=0, number=number).network
+        inputs, aligned = x, np.eye(1)
+        for layer in drawn.layers[:-1]:
+            weight = drawn.weights[layer.name].double().numpy()
+            psi = inputs @ weight.T
+            trained = network.weights[layer.name].double().numpy()
+            reads = contract(trained, aligned)
+            power = ((inputs @ reads.T) ** 2).sum() / len(x) / len(trained)
+            if layer.name == "layer1":
+                assert power == pytest.approx(expected_first)
+            found[layer.name].append(psi.T @ psi / len(x) - power * np.eye(psi.shape[1]))
+            own = reference.representations[layer.name].double().numpy()
+            left, _, right = np.linalg.svd(own.T @ psi, full_matrices=False)
+            inputs, aligned = psi, left @ right
+    for deviations in found.values():
+        mean = np.mean(deviations, axis=0)
+        error = np.std(deviations, axis=0, ddof=1) / np.sqrt(len(deviations))
+        # Three standard errors of the trace, and of the largest entry with Bonferroni's correction.
+        traces = np.trace(deviations, axis1=1, axis2=2)
+        assert abs(traces.mean()) < 3 * traces.std(ddof=1) / np.sqrt(len(traces))
+        assert (np.abs(mean / error) < stats.norm.isf(0.0027 / 2 / mean.size)).all()
