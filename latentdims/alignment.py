@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from latentdims import storage
 from latentdims.architectures import Layer
+from latentdims.errors import InputError
 from latentdims.measured import CENTRINGS, Files, Measured, centre
 from latentdims.procrustes import lift, rotation, similarity, subspace_overlap
 from latentdims.spectra import eigh, held_out, identified, weight_components
@@ -144,8 +145,10 @@ def pairs(
     """Similarities (stages, splits, centrings) by layer and pair of seeds.
 
     paths: the alignment files of seeds 0, 1, and so on. score: `similarity`, or its floor
-    `similarity_shuffled`.
+    `similarity_shuffled`. Raises InputError for a single file, which holds no pair.
     """
+    if len(paths) < 2:
+        raise InputError(f"{paths[0]}: a single network has no pairs; give seeds: 2 or more")
     scores: dict[str, dict[tuple[int, int], Array]] = {}
     for seed, path in enumerate(paths):
         with storage.read(path, needs=["spectra"]) as file:

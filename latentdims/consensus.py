@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentdims import storage
-from latentdims.measured import Files
+from latentdims.errors import InputError
+from latentdims.measured import Files, finite
 from latentdims.procrustes import rotation
 from latentdims.storage import SPLITS, STAGES
 
@@ -76,8 +77,14 @@ def consensus(
     """Align all networks of an architecture to their mean, fitted on centred training moments.
 
     networks, covariances: the files of seeds 0, 1, and so on, each with the cross-covariances of
-    all earlier ones. settings: those of the networks but for their seed.
+    all earlier ones. settings: those of the networks but for their seed. Raises InputError for a
+    single network, and for networks that cannot be compared.
     """
+    if len(networks) < 2:
+        raise InputError(
+            f"{networks[0]}: a single network has no others to be aligned with; give seeds: 2 or "
+            "more"
+        )
     with ExitStack() as stack, storage.create(output, settings=settings) as file:
         files = []
         for seed, paths in enumerate(zip(networks, covariances, strict=True)):
@@ -109,12 +116,12 @@ def consensus(
 
 def _all_pairs(files: Sequence[Files], layer: str, split: str, stage: int) -> Array:
     """(S, S, C, C): centred covariances of every pair, from the files of the later seeds."""
-    own = [f.moments[f"{split}/{layer}/covariance"][stage] for f in files]
+    own = [finite(f.moments, f"{split}/{layer}/covariance")[stage] for f in files]
     pairs = np.empty((len(files), len(files), *own[0].shape))
     for later, moments in enumerate(files):
         pairs[later, later] = own[later]
         for earlier in range(later):
             key = f"{split}/{layer}/cross_covariance/seed{earlier}"
-            pairs[earlier, later] = moments.moments[key][stage]
+            pairs[earlier, later] = finite(moments.moments, key)[stage]
             pairs[later, earlier] = pairs[earlier, later].T
     return pairs

@@ -28,7 +28,8 @@ def of(paths: Mapping[str, Sequence[str | Path]]) -> Iterator[Curve]:
     """Every curve of one network, from its files by kind, one per seed."""
     yield from _training(paths["network"])
     yield from _spectra(paths["alignment"])
-    yield from _overlaps(paths["alignment"])
+    if len(paths["alignment"]) > 1:
+        yield from _overlaps(paths["alignment"])
     yield from _clipping(paths["clipping"])
 
 

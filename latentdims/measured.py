@@ -86,15 +86,15 @@ class Files:
         """Cross-covariance of an earlier seed with this network by split, (C, D)."""
         kind = "cross_covariance_shuffled" if shuffled else "cross_covariance"
         return {
-            split: _finite(self.moments, f"{split}/{layer.name}/{kind}/seed{seed}")[stage]
+            split: finite(self.moments, f"{split}/{layer.name}/{kind}/seed{seed}")[stage]
             for split in SPLITS
         }
 
     def stages(self, layer: Layer) -> list[Measured]:
         """One layer at every stage."""
-        weights = _finite(self.network, f"weights/{layer.name}")
+        weights = finite(self.network, f"weights/{layer.name}")
         means, covariances = (
-            {split: _finite(self.moments, f"{split}/{layer.name}/{name}") for split in SPLITS}
+            {split: finite(self.moments, f"{split}/{layer.name}/{name}") for split in SPLITS}
             for name in ("mean", "covariance")
         )
         return [
@@ -107,7 +107,8 @@ class Files:
         ]
 
 
-def _finite(file: h5py.File, name: str) -> NDArray[Any]:
+def finite(file: h5py.File, name: str) -> NDArray[Any]:
+    """A dataset of a file; raises InputError where it holds what is not a number."""
     values = file[name][()]
     if not np.isfinite(values).all():
         raise InputError(

@@ -75,7 +75,8 @@ Quantity = tuple[str, str, Estimate, str]
 
 def _quantities(paths: Mapping[str, Sequence[str | Path]]) -> Iterator[Quantity]:
     yield from _training(paths["network"])
-    yield from _similarities(paths["alignment"])
+    if len(paths["alignment"]) > 1:
+        yield from _similarities(paths["alignment"])
     yield from _consensus(paths["consensus"])
     yield from _spectra(paths["alignment"])
     yield from _clipping(paths["clipping"])

@@ -27,6 +27,8 @@ RUNS = {name: [value for value in NETWORKS[name] for _ in SEEDS] for name in NET
 RUNS["seed"] = SEEDS * len(NETWORKS["network"])
 ALL_PAIRS = SETTINGS["alignment"]["pairs"] == "all" and len(SEEDS) > 2  # a mean of the others
 DRAWN = [name for name in figures.SOURCES if len(SEEDS) > 1 or name not in figures.OF_PAIRS]
+
+
 wildcard_constraints:
     dataset="[A-Za-z0-9_-]+",
     network="[A-Za-z0-9_-]+",
@@ -76,7 +78,9 @@ def of_partners(path):
 
 def other_seeds(wildcards):
     """The seeds whose weight covariances are averaged with those of a network."""
-    averaged = any(options["covariances"] == "averaged" for options in SETTINGS["generation"].values())
+    averaged = any(
+        options["covariances"] == "averaged" for options in SETTINGS["generation"].values()
+    )
     return [seed for seed in SEEDS if averaged and seed != int(wildcards.seed)]
 
 

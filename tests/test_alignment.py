@@ -1,5 +1,7 @@
 """Pairs of networks: what their files hold, and what a score does and does not depend on."""
 
+import json
+
 import h5py
 import numpy as np
 import pytest
@@ -11,7 +13,7 @@ from test_procrustes import orthogonal
 from latentdims import alignment, covariance, training
 from latentdims.alignment import compare, fit
 from latentdims.errors import InputError
-from latentdims.measured import CENTRINGS, Measured
+from latentdims.measured import CENTRINGS, Files, Measured
 from latentdims.storage import SPLITS
 
 SEEDS = st.integers(0, 2**32)
@@ -80,40 +82,38 @@ def test_scores_do_not_change_with_rotation_and_scale(seed, scale):
     np.testing.assert_allclose(fit(*moments_of(phi, turned))[1], expected, atol=1e-9)
 
 
-@pytest.mark.parametrize("name", ["mlp", "cnn"])
-def test_file_of_a_pair(name, tmp_path, settings):
+@pytest.fixture(params=["mlp", "cnn"])
+def pair(request, tmp_path, settings):
+    """Arguments of `align` for two small networks."""
     images = write_images(tmp_path / "images.h5")
-    paths = {}
+    networks = [tmp_path / f"network{seed}.h5" for seed in range(2)]
+    moments = [tmp_path / f"covariance{seed}.h5" for seed in range(2)]
     for seed in range(2):
-        network, moments = tmp_path / f"network{seed}.h5", tmp_path / f"covariance{seed}.h5"
-        made = settings(name, seed=seed)
-        training.train(images=images, output=network, settings=made, device="cpu")
+        made = settings(request.param, seed=seed)
+        training.train(images=images, output=networks[seed], settings=made, device="cpu")
         covariance.covariance(
             images=images,
-            network=network,
-            partners={partner: paths[partner][0] for partner in range(seed)},
-            output=moments,
+            network=networks[seed],
+            partners={partner: networks[partner] for partner in range(seed)},
+            output=moments[seed],
             settings=made,
             device="cpu",
         )
-        paths[seed] = (network, moments)
-    output = tmp_path / "alignment.h5"
-    arguments = {
-        "network": paths[1][0],
-        "covariance": paths[1][1],
+    return {
+        "network": networks[1],
+        "covariance": moments[1],
         "partner_seeds": [0],
-        "partner_networks": [paths[0][0]],
-        "partner_covariances": [paths[0][1]],
-        "output": output,
+        "partner_networks": networks[:1],
+        "partner_covariances": moments[:1],
+        "output": tmp_path / "alignment.h5",
         "vectors": 3,
-        "settings": settings(name, seed=1),
+        "settings": settings(request.param, seed=1),
     }
-    alignment.align(**arguments)
-    with h5py.File(paths[0][1], "r+") as file:
-        file.attrs["images_sha256"] = "0" * 64
-    with pytest.raises(InputError, match=r"covariance1\.h5 and .*covariance0\.h5 .* another order"):
-        alignment.align(**arguments)
-    with h5py.File(output) as file:
+
+
+def test_file_of_a_pair(pair):
+    alignment.align(**pair)
+    with h5py.File(pair["output"]) as file:
         assert list(file["seed0"]) == ["classifier", "layer1", "layer2"]
         for layer, group in file["seed0"].items():
             channels = file["spectra"][layer]["covariance"].shape[1]
@@ -125,3 +125,56 @@ def test_file_of_a_pair(name, tmp_path, settings):
             assert (scores[:, 0] > 0).all()
             assert group["activation_subspace"][:, -1] == pytest.approx(1)
             assert (np.diff(file["spectra"][layer]["weight"][()]) <= 0).all()
+
+
+def other_images(network, covariance):
+    with h5py.File(covariance, "r+") as file:
+        file.attrs["images_sha256"] = "0" * 64
+
+
+def other_layers(network, covariance):
+    with h5py.File(network, "r+") as file:
+        made = json.loads(file.attrs["settings"])
+        widths = next(key for key in ("widths", "channels") if key in made["network"])
+        made["network"][widths] = [3]
+        file.attrs["settings"] = json.dumps(made)
+    with h5py.File(covariance, "r+") as file:
+        file.attrs["settings"] = json.dumps(made)
+
+
+def not_a_number(network, covariance):
+    with h5py.File(covariance, "r+") as file:
+        file["train/layer2/mean"][0, 0] = np.nan
+
+
+@pytest.mark.parametrize(
+    ("harm", "message"),
+    [
+        (other_images, r"covariance1\.h5 and .*covariance0\.h5 .* another order"),
+        (not_a_number, r"covariance0\.h5: train/layer2/mean is not finite; delete"),
+    ],
+)
+def test_a_partner_that_cannot_be_compared_is_named(harm, message, pair):
+    harm(pair["partner_networks"][0], pair["partner_covariances"][0])
+    with pytest.raises(InputError, match=message):
+        alignment.align(**pair)
+    assert not pair["output"].exists()
+
+
+def test_networks_of_unequal_layers_are_both_named(pair):
+    network, covariances = pair["partner_networks"][0], pair["partner_covariances"][0]
+    other_layers(network, covariances)
+    with h5py.File(network) as file:
+        made = json.loads(file.attrs["settings"])
+    with (
+        Files.open(pair["network"], pair["covariance"], pair["settings"]) as own,
+        Files.open(network, covariances, made) as partner,
+        pytest.raises(InputError, match=r"network1\.h5 has .*layer2.*network0\.h5 has layer1, cl"),
+    ):
+        own.check_comparable(partner)
+
+
+def test_a_single_network_has_no_pairs(pair):
+    alignment.align(**pair)
+    with pytest.raises(InputError, match=r"alignment\.h5: a single network .* seeds: 2"):
+        alignment.pairs([pair["output"]])

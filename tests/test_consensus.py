@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from latentdims import consensus
 from latentdims.consensus import align_to_mean, similarity_to_mean
+from latentdims.errors import InputError
 
 
 def covariances(phi: np.ndarray) -> np.ndarray:
@@ -68,3 +69,10 @@ def test_the_objective_never_falls_and_ends_above_pairwise_alignment(monkeypatch
         stretched = turns[i].T @ target
         np.testing.assert_allclose(stretched, stretched.T, atol=1e-3 * np.abs(stretched).max())
         assert np.linalg.eigvalsh((stretched + stretched.T) / 2).min() > 0
+
+
+def test_a_single_network_has_no_consensus(tmp_path):
+    with pytest.raises(InputError, match=r"network0\.h5: a single network .* seeds: 2"):
+        consensus.consensus(
+            networks=["network0.h5"], covariances=["c.h5"], output=tmp_path / "c", settings={}
+        )

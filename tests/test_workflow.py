@@ -195,6 +195,12 @@ def test_a_missing_archive_stops_before_anything_runs(fresh):
     assert_clear(fresh.run("--config", override), "datasets.shapes.path", "nowhere.tar")
 
 
+def test_a_figure_of_pairs_of_a_single_network_is_refused(again):
+    figure = "results/figures/shapes/mlp/alignment.svg"
+    done = again.run(figure, "--config", "seeds=1", "--force")
+    assert_clear(done, "seed0/alignment.h5: a single network has no pairs; give seeds: 2 or more")
+
+
 def test_a_truncated_archive_leaves_no_file_of_images(fresh, tmp_path):
     rows = np.random.default_rng(0).integers(0, 255, (2000, 32), dtype=np.uint8)
     (tmp_path / "pixels").write_bytes(rows.tobytes())
