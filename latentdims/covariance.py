@@ -5,7 +5,7 @@ channels. Every sum is kept in float64.
 """
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from torch import Tensor
 
 from latentdims import data, networks, storage
 from latentdims.architectures import Layer
+from latentdims.checkpoint import Checkpoint, State
 from latentdims.job import progress
 from latentdims.networks import BATCH, Network
 from latentdims.storage import SPLITS, STAGES
@@ -81,27 +82,68 @@ def rows(representation: Tensor) -> Tensor:
     return representation.permute(0, 2, 3, 1).flatten(0, 2)
 
 
+@dataclass
+class Pass:
+    """A pass over images: moments by layer of the batches that are done, and their number."""
+
+    moments: dict[str, Moments] = field(default_factory=dict)
+    done: int = 0
+
+    def state(self, name: str) -> dict[str, np.ndarray]:
+        """All of it as arrays, under names that start with `name`."""
+        arrays = {f"{name}/done": np.array(self.done)}
+        for layer, moments in self.moments.items():
+            arrays[f"{name}/moments/{layer}/count"] = np.array(moments.count)
+            for part in ("mean_x", "mean_y", "scatter"):
+                arrays[f"{name}/moments/{layer}/{part}"] = getattr(moments, part).cpu().numpy()
+        return arrays
+
+    def restore(self, name: str, state: State, *, layers: Sequence[str], device: str) -> None:
+        """Go on from what was saved under a name, if anything was."""
+        if not state.get(f"{name}/done"):
+            return
+        self.done = int(state[f"{name}/done"])
+        for layer in layers:
+            prefix = f"{name}/moments/{layer}"
+            parts = (
+                torch.from_numpy(state[f"{prefix}/{part}"]).to(device)
+                for part in ("mean_x", "mean_y", "scatter")
+            )
+            self.moments[layer] = Moments(int(state[f"{prefix}/count"]), *parts)
+
+
 @torch.inference_mode()
 def measure(
-    network: Network, partners: Sequence[Network], images: Tensor, *, name: str = "images"
+    network: Network,
+    partners: Sequence[Network],
+    images: Tensor,
+    *,
+    name: str = "images",
+    so_far: Pass | None = None,
+    pause: Callable[[], None] = lambda: None,
 ) -> dict[str, Moments]:
     """Moments of every layer of a network against those of its partners and its own.
 
     images: (N, C, H, W). For each layer, x are the partners' channels side by side, then its own,
     (P + 1)·C of them, and y its own C, then the same C of another image: one product gives every
-    block, and those of the shuffled pairing that a similarity must beat.
+    block, and those of the shuffled pairing that a similarity must beat. so_far: what is done, to
+    be gone on from; `pause` is called after each batch.
     """
-    moments = {layer.name: Moments() for layer in network.layers}
-    for batch in progress(list(shuffled_batches(len(images))), name=name):
+    so_far = so_far or Pass()
+    batches = list(shuffled_batches(len(images)))[so_far.done :]
+    for batch in progress(batches, name=name):
         chains = [chain.representations(images[batch]) for chain in (*partners, network)]
         for level in zip(*chains, strict=True):
             layer, own = level[-1]
+            moments = so_far.moments.setdefault(layer.name, Moments())
             blocks = [*(rows(x) for _, x in level), rows(own.roll(1, dims=0))]
             for parts in zip(*(block.split(ROWS) for block in blocks), strict=True):
                 together = torch.cat(parts, dim=1).double()
                 x, y = together[:, : -layer.channels], together[:, -2 * layer.channels :]
-                moments[layer.name].merge(Moments.of(x, y))
-    return moments
+                moments.merge(Moments.of(x, y))
+        so_far.done += 1
+        pause()
+    return so_far.moments
 
 
 def shuffled_batches(samples: int) -> Iterator[Tensor]:
@@ -121,11 +163,13 @@ def covariance(
     output: str | Path,
     settings: Mapping[str, Any],
     device: str,
+    code: str = "",
 ) -> None:
     """Measure the covariances of a network, and its cross-covariances with its partners.
 
     partners: network files by their seed. settings: {seed, network, training, preprocessing} of
-    the network; its partners differ from it in the seed alone.
+    the network; its partners differ from it in the seed alone. code: names the code that runs; a
+    pass that was stopped goes on under the same code alone.
     Raises InputError where a network file is not the one that the settings describe.
     """
     loaded = data.load(images, preprocessing=settings["preprocessing"], device=device)
@@ -135,21 +179,37 @@ def covariance(
         for seed, path in sorted(partners.items())
     }
     logger.info("%s", needs(own.layers, partners=len(others)))
+    hashes = [storage.sha256(*each.weights.values()) for each in (own, *others.values())]
+    made_with = {"settings": settings, "images": loaded.sha256, "networks": hashes, "code": code}
+    checkpoint = Checkpoint(output, made_with=made_with, device=device)
+    state = checkpoint.load()
+    passes = {f"{split}/{stage}": Pass() for split in SPLITS for stage in STAGES}
+    names = [layer.name for layer in own.layers]
+    for name, each in passes.items():
+        each.restore(name, state, layers=names, device=device)
+
+    def pause() -> None:
+        checkpoint.save_when_due(
+            lambda: {key: x for name, each in passes.items() for key, x in each.state(name).items()}
+        )
+
+    for split in SPLITS:
+        for stage, epoch in STAGES.items():
+            measure(
+                own.at(epoch, device=device),
+                [other.at(epoch, device=device) for other in others.values()],
+                getattr(loaded, split).images,
+                name=f"{split} images, {stage}",
+                so_far=passes[f"{split}/{stage}"],
+                pause=pause,
+            )
     with storage.create(output, settings=settings, device=device) as file:
         file.attrs["images_sha256"] = loaded.sha256
         for split in SPLITS:
-            stages = [
-                measure(
-                    own.at(epoch, device=device),
-                    [other.at(epoch, device=device) for other in others.values()],
-                    getattr(loaded, split).images,
-                    name=f"{split} images, {stage}",
-                )
-                for stage, epoch in STAGES.items()
-            ]
-            for layer in own.layers:
-                moments = [stage[layer.name] for stage in stages]
-                _save(file.create_group(f"{split}/{layer.name}"), moments, seeds=list(others))
+            for layer in names:
+                moments = [passes[f"{split}/{stage}"].moments[layer] for stage in STAGES]
+                _save(file.create_group(f"{split}/{layer}"), moments, seeds=list(others))
+    checkpoint.remove()
 
 
 def needs(layers: Sequence[Layer], *, partners: int) -> str:

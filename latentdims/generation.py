@@ -14,7 +14,7 @@ from latentdims.data import Images, Split
 from latentdims.job import progress
 from latentdims.networks import Network, calibration_error, evaluate, initial_weights
 from latentdims.sampling import Draw, Procedure, Reference, Sampler, align
-from latentdims.training import descend
+from latentdims.training import Descent
 
 logger = logging.getLogger(__name__)
 
@@ -122,7 +122,7 @@ def retrained(
     layers = drawn.network.layers
     weights = initial_weights(layers[-1:], seed=settings["seed"], device=split.labels.device.type)
     features = Split(drawn.features.flatten(1), split.labels)
-    for _ in descend(Network(layers[-1:], weights), features, settings):
+    for _ in Descent(Network(layers[-1:], weights), settings).epochs(features):
         pass
     head = {name: weight.detach() for name, weight in weights.items()}
     return Network(layers, {**drawn.network.weights, **head})

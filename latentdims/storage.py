@@ -32,12 +32,12 @@ def create(
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    partial = path.with_name(f".{path.name}.partial")  # what a killed job left is overwritten
     try:
         with h5py.File(partial, "w", locking="best-effort") as file:
             file.attrs["format_version"] = FORMAT_VERSION
             file.attrs["package_version"] = __version__
-            file.attrs["torch_version"] = importlib.metadata.version("torch")
+            file.attrs["torch_version"] = torch_version()
             file.attrs["device"] = device
             file.attrs["settings"] = json.dumps(settings, sort_keys=True)
             yield file
@@ -46,6 +46,11 @@ def create(
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def torch_version() -> str:
+    """Of the torch that is installed, without importing it."""
+    return importlib.metadata.version("torch")
 
 
 def write(

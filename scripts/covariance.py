@@ -9,4 +9,5 @@ with running(snakemake) as job:
         output=snakemake.output.covariance,
         settings=snakemake.params.settings,
         device=job.device,
+        code=snakemake.params.code,
     )

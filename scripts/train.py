@@ -7,4 +7,5 @@ with running(snakemake) as job:
         output=snakemake.output.network,
         settings=snakemake.params.settings,
         device=job.device,
+        code=snakemake.params.code,
     )

@@ -1,0 +1,67 @@
+"""Checkpoints: the state of a long job beside its output, from which the same job goes on."""
+
+import logging
+import os
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from latentdims import storage
+from latentdims.errors import InputError
+
+logger = logging.getLogger(__name__)
+
+State = Mapping[str, np.ndarray]  # by names that may hold slashes
+SECONDS = float(os.environ.get("LATENTDIMS_CHECKPOINT_SECONDS", "60"))  # between two of them
+
+
+class Checkpoint:
+    """The state of one job, in a hidden file beside the output that it works on.
+
+    made_with: everything that the state depends on, code and inputs included; a state of anything
+    else is left alone, and replaced by the next.
+    """
+
+    def __init__(
+        self, output: str | Path, *, made_with: Mapping[str, Any], device: str = "cpu"
+    ) -> None:
+        output = Path(output)
+        self.path = output.with_name(f".{output.name}.checkpoint")
+        self._made_with = {**made_with, "torch": storage.torch_version(), "device": device}
+        self._saved = time.monotonic()
+
+    def load(self) -> State:
+        """The state that was saved last; empty where there is none of this very job."""
+        if not self.path.exists():
+            return {}
+        found: dict[str, np.ndarray] = {}
+
+        def keep(name: str, item: h5py.HLObject) -> None:
+            if isinstance(item, h5py.Dataset):
+                found[name] = item[()]
+
+        try:
+            with storage.read(self.path, made_with=self._made_with) as file:
+                file.visititems(keep)
+        except InputError as error:
+            logger.info("starting anew: %s", error)
+            return {}
+        logger.info("going on from %s", self.path)
+        return found
+
+    def save_when_due(self, state: Callable[[], State]) -> None:
+        """Save where `SECONDS` have gone by since the last time."""
+        if time.monotonic() - self._saved < SECONDS:
+            return
+        with storage.create(self.path, settings=self._made_with) as file:
+            for name, values in state().items():
+                file[name] = values
+        self._saved = time.monotonic()
+
+    def remove(self) -> None:
+        """To be called when the output is complete."""
+        self.path.unlink(missing_ok=True)
