@@ -1,8 +1,10 @@
 """What every script needs: its log, its device, determinism, and a progress bar."""
 
+import fcntl
 import logging
 import os
 import sys
+import tempfile
 import traceback
 from collections.abc import Iterable, Iterator, Sized
 from contextlib import contextmanager
@@ -38,8 +40,32 @@ class Job:
         torch.backends.cudnn.allow_tf32 = False
         torch.backends.cudnn.benchmark = False
         device = "cuda" if self._gpu and torch.cuda.is_available() else "cpu"
+        if device == "cuda":
+            torch.cuda.set_device(self._claim(torch.cuda.device_count()))
         logger.info("device: %s, torch %s", device, torch.__version__)
         return device
+
+    @staticmethod
+    def _claim(devices: int) -> int:
+        """A device that no other job on this host has, until this process ends.
+
+        Snakemake counts GPUs, but does not say which a job may use; a cluster does, by making one
+        alone visible. Where all are taken, devices are shared.
+        """
+        visible = list(filter(None, os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")))
+        for number in range(devices):
+            name = visible[number] if len(visible) == devices else str(number)
+            lock = Path(tempfile.gettempdir()) / f"latentdims-{os.getuid()}-gpu{name}.lock"
+            descriptor = os.open(lock, os.O_CREAT | os.O_RDWR)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                os.close(descriptor)
+                continue
+            logger.info("GPU %s", name)
+            return number  # the descriptor stays open: closing it would give the device back
+        logger.info("all %d GPUs are taken by other jobs: sharing one", devices)
+        return os.getpid() % devices
 
 
 @contextmanager

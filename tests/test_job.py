@@ -1,12 +1,17 @@
 """What a script leaves behind: its log, and a message instead of a traceback."""
 
 import logging
+import subprocess
+import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from latentdims.errors import InputError
 from latentdims.job import progress, running
+
+ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture
@@ -42,6 +47,57 @@ def test_no_gpu_was_granted(snakemake):
     snakemake.resources = {"gpu": 0}
     with running(snakemake) as job:
         assert job.device == "cpu"
+
+
+HOLDER = """
+import sys, time
+from types import SimpleNamespace
+from unittest.mock import MagicMock
+from latentdims.job import running
+torch = sys.modules["torch"] = MagicMock(__version__="with three GPUs")
+torch.cuda.device_count = lambda: 3
+torch.cuda.set_device = lambda number: print(number, flush=True)
+with running(SimpleNamespace(log=[sys.argv[1]], resources={"gpu": 1})) as job:
+    assert job.device == "cuda"
+    time.sleep(600)
+"""
+
+
+@pytest.mark.parametrize("visible", ["", "5,6,7"])
+def test_jobs_at_once_claim_different_gpus_and_give_them_back_when_killed(
+    visible, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    monkeypatch.setenv("TMPDIR", str(tmp_path))  # apart from the locks of real jobs
+
+    def start():
+        job = subprocess.Popen(
+            [sys.executable, "-c", HOLDER, str(tmp_path / "job.log")],
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+        )
+        assert job.stdout is not None
+        return job, int(job.stdout.readline())
+
+    def end(job):
+        job.kill()
+        job.communicate()
+
+    jobs = [start() for _ in range(3)]
+    try:
+        assert [number for _, number in jobs] == [0, 1, 2]
+        killed, _ = jobs.pop(1)
+        end(killed)
+        jobs.append(start())
+        assert jobs[-1][1] == 1
+        jobs.append(start())  # one more than there are GPUs: shared, not refused
+        assert jobs[-1][1] in range(3)
+        names = {path.name.partition("gpu")[2] for path in tmp_path.glob("*.lock")}
+        assert names == {f"{name}.lock" for name in (visible.split(",") if visible else range(3))}
+    finally:
+        for job, _ in jobs:
+            end(job)
 
 
 @pytest.mark.parametrize("terminal", [False, True])
