@@ -3,14 +3,17 @@
 import fcntl
 import logging
 import os
+import resource
 import sys
 import tempfile
+import time
 import traceback
 from collections.abc import Iterable, Iterator, Sized
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+from latentdims import provenance
 from latentdims.errors import InputError
 
 Item = TypeVar("Item")
@@ -70,7 +73,7 @@ class Job:
 
 @contextmanager
 def running(snakemake: Any) -> Iterator[Job]:
-    """Run the body of a script with its log open.
+    """Run the body of a script with its log open, which ends with its time and memory.
 
     An InputError ends the job with its message alone; anything else leaves its traceback in the
     log, too, and is raised.
@@ -80,8 +83,12 @@ def running(snakemake: Any) -> Iterator[Job]:
     logging.basicConfig(
         filename=log, filemode="w", level=logging.INFO, format="%(asctime)s %(message)s", force=True
     )
+    start = time.monotonic()
     try:
+        provenance.check_code(snakemake.params.code, folder=snakemake.scriptdir)
         yield Job(snakemake.resources)
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # of kB, on Linux
+        logger.info("done in %.1f s, with at most %.0f MB", time.monotonic() - start, peak)
     except InputError as error:
         logger.error("error: %s", error)
         sys.exit(f"error: {error}")

@@ -1,10 +1,17 @@
-"""A fingerprint of the code behind a rule, so that an edit re-runs exactly what it reaches."""
+"""Which code and settings make a result, so that an edit re-runs exactly what it reaches, and none
+is made of two versions."""
 
 import ast
 import hashlib
+import os
 from functools import cache
 from pathlib import Path
 
+from latentdims.errors import InputError
+
+RUN = (
+    "LATENTDIMS_RUN"  # the environment variable in which a run tells its jobs what it started with
+)
 PACKAGE = Path(__file__).resolve().parent
 DOCUMENTED = ast.Module | ast.ClassDef | ast.FunctionDef  # what may have a docstring
 
@@ -25,6 +32,42 @@ def fingerprint(script: str | Path, *modules: str) -> str:
             reached[name] = tree
             pending += imports
     return hashlib.sha256(repr(sorted(reached.items())).encode()).hexdigest()[:16]
+
+
+def stamp(script: Path, *modules: str) -> str:
+    """The fingerprint of a script, with what it is of, so that a job can take it again."""
+    return " ".join([script.name, *modules, fingerprint(script, *modules)])
+
+
+def check_code(stamped: str, *, folder: str | Path) -> None:
+    """Raise InputError where the code that a job loaded is not what its run started with.
+
+    stamped: what `stamp` gave when the run started; folder: of the script.
+    """
+    script, *modules, expected = stamped.split()
+    if fingerprint(Path(folder) / script, *modules) != expected:
+        raise InputError(
+            f"the code behind {script} was edited while the run was going on, and results would be "
+            "made by two versions; run the same command again"
+        )
+
+
+def check_run(*versions: str, in_job: bool) -> None:
+    """Raise InputError in a job on a cluster, which reads configuration and code anew, where they
+    are not what its run started with.
+
+    versions: of everything that was read. Where it is no job, they are kept in the environment,
+    which jobs inherit.
+    """
+    version = hashlib.sha256(repr(versions).encode()).hexdigest()[:16]
+    started = os.environ.get(RUN, "").split()
+    if not in_job:
+        os.environ[RUN] = " ".join(sorted({*started, version}))
+    elif started and version not in started:
+        raise InputError(
+            "configuration or code was edited while the run was going on, and results would be "
+            "made by two versions; run the same command again"
+        )
 
 
 @cache

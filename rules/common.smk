@@ -2,10 +2,10 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from latentdims import download, figures
+from latentdims import download, figures, storage
 from latentdims.config import resolve
 from latentdims.errors import InputError
-from latentdims.provenance import fingerprint
+from latentdims.provenance import check_run, stamp
 from latentdims.sources import local
 
 try:
@@ -18,6 +18,11 @@ except InputError as error:
     raise WorkflowError(f"configuration: {error}") from None
 
 SCRIPTS = Path(workflow.current_basedir).parent / "scripts"
+try:
+    versions = [stamp(script) for script in sorted(SCRIPTS.glob("*.py"))]
+    check_run(repr(SETTINGS), *versions, in_job=workflow.remote_exec)
+except InputError as error:
+    raise WorkflowError(str(error)) from None
 SEEDS = list(range(SETTINGS["seeds"]))
 NETWORKS = {
     "dataset": [name for name in SETTINGS["datasets"] for _ in SETTINGS["networks"]],
@@ -38,7 +43,7 @@ wildcard_constraints:
 
 def code(script, *modules):
     """Fingerprint of the code that a script reaches; an edit of it re-runs the rule."""
-    return fingerprint(SCRIPTS / script, *modules)
+    return stamp(SCRIPTS / script, *modules)
 
 
 def growing(amount):

@@ -3,8 +3,7 @@ rule download:
         file="<resources>/download/{dataset}/{file}",
     log:
         "<logs>/download/{dataset}/{file}.log",
-    benchmark:
-        "<benchmarks>/download/{dataset}/{file}.tsv"
+    cache: "omit-software"
     localrule: True
     conda:
         "../envs/latentdims.yaml"
@@ -27,8 +26,7 @@ rule prepare:
         images="<resources>/{dataset}.h5",
     log:
         "<logs>/prepare/{dataset}.log",
-    benchmark:
-        "<benchmarks>/prepare/{dataset}.tsv"
+    cache: "omit-software"
     conda:
         "../envs/latentdims.yaml"
     threads: 1

@@ -5,8 +5,7 @@ rule train:
         network="<results>/{dataset}/{network}/seed{seed}/network.h5",
     log:
         "<logs>/train/{dataset}/{network}/seed{seed}.log",
-    benchmark:
-        "<benchmarks>/train/{dataset}/{network}/seed{seed}.tsv"
+    cache: "omit-software"
     conda:
         "../envs/latentdims.yaml"
     # One thread: seeds run side by side, and results do not depend on the number of cores.
@@ -18,5 +17,6 @@ rule train:
     params:
         code=code("train.py"),
         settings=network_settings,
+        torch=storage.torch_version(),
     script:
         "../scripts/train.py"

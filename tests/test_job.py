@@ -1,6 +1,7 @@
 """What a script leaves behind: its log, and a message instead of a traceback."""
 
 import logging
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -8,15 +9,23 @@ from types import SimpleNamespace
 
 import pytest
 
+from latentdims import provenance
 from latentdims.errors import InputError
 from latentdims.job import progress, running
+from latentdims.provenance import stamp
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture
 def snakemake(tmp_path):
-    yield SimpleNamespace(log=[str(tmp_path / "logs" / "job.log")], resources={"gpu": 1})
+    (tmp_path / "script.py").write_text("import latentdims\n")
+    yield SimpleNamespace(
+        log=[str(tmp_path / "logs" / "job.log")],
+        resources={"gpu": 1},
+        params=SimpleNamespace(code=stamp(tmp_path / "script.py")),
+        scriptdir=str(tmp_path),
+    )
     logging.basicConfig(force=True)  # close the log
 
 
@@ -40,7 +49,17 @@ def test_anything_else_leaves_its_traceback_in_the_log(snakemake, tmp_path):
 def test_what_is_logged_goes_to_the_log(snakemake, tmp_path):
     with running(snakemake) as job:
         assert job.device in ("cpu", "cuda")
-    assert "device: " in (tmp_path / "logs" / "job.log").read_text()
+    log = (tmp_path / "logs" / "job.log").read_text()
+    assert "device: " in log
+    assert re.search(r"done in \d+\.\d s, with at most \d+ MB$", log.rstrip())
+
+
+def test_code_that_was_edited_since_the_run_started_is_refused(snakemake, tmp_path):
+    (tmp_path / "script.py").write_text("import latentdims\n\nlatentdims.more = 1\n")
+    provenance._parse.cache_clear()  # a job is a process of its own
+    with pytest.raises(SystemExit) as ended, running(snakemake):
+        raise AssertionError("its body runs")
+    assert "script.py was edited while the run was going on" in str(ended.value.code)
 
 
 def test_no_gpu_was_granted(snakemake):
@@ -51,13 +70,20 @@ def test_no_gpu_was_granted(snakemake):
 
 HOLDER = """
 import sys, time
+from pathlib import Path
 from types import SimpleNamespace
 from unittest.mock import MagicMock
 from latentdims.job import running
 torch = sys.modules["torch"] = MagicMock(__version__="with three GPUs")
 torch.cuda.device_count = lambda: 3
 torch.cuda.set_device = lambda number: print(number, flush=True)
-with running(SimpleNamespace(log=[sys.argv[1]], resources={"gpu": 1})) as job:
+from latentdims.provenance import stamp
+script = Path("scripts/train.py")
+params = SimpleNamespace(code=stamp(script))
+job = SimpleNamespace(
+    log=[sys.argv[1]], resources={"gpu": 1}, params=params, scriptdir=script.parent
+)
+with running(job) as job:
     assert job.device == "cuda"
     time.sleep(600)
 """

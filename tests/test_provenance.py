@@ -3,7 +3,8 @@
 import pytest
 
 from latentdims import provenance
-from latentdims.provenance import fingerprint
+from latentdims.errors import InputError
+from latentdims.provenance import check_run, fingerprint
 
 
 @pytest.fixture
@@ -60,3 +61,15 @@ def test_it_does_not_depend_on_where_the_code_lies(package, tmp_path, monkeypatc
     folder.rename(elsewhere / "pack")
     monkeypatch.setattr(provenance, "PACKAGE", elsewhere / "pack")
     assert fingerprint(script) == before
+
+
+def test_a_job_on_a_cluster_belongs_to_the_run_that_submitted_it(monkeypatch):
+    monkeypatch.delenv(provenance.RUN, raising=False)
+    check_run("settings", "code", in_job=True)  # nothing was handed on: nothing to compare with
+    check_run("settings", "code", in_job=False)
+    check_run("imported settings", "code", in_job=False)  # the workflow is a module used twice
+    check_run("settings", "code", in_job=True)
+    check_run("imported settings", "code", in_job=True)
+    for edited in (("other settings", "code"), ("settings", "other code")):
+        with pytest.raises(InputError, match="edited while the run was going on"):
+            check_run(*edited, in_job=True)

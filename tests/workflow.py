@@ -50,17 +50,22 @@ class Workflow:
     def configure(self, config: dict[str, Any]) -> None:
         (self.folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
 
-    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
         command = [sys.executable, "-m", "snakemake", "--resources", "gpu=0", "--cores", "2"]
-        environment = {**os.environ, "PYTHONWARNINGS": "default"}
-        return subprocess.run(
+        return subprocess.Popen(
             [*command, *arguments],
             cwd=self.folder,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            env=environment,
-            check=False,
+            env={**os.environ, "PYTHONWARNINGS": "default"},
+            start_new_session=True,  # a signal can be sent to it and to its jobs
         )
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        with self.start(*arguments) as process:
+            output, errors = process.communicate()
+        return subprocess.CompletedProcess(arguments, process.returncode, output, errors)
 
     def complete(self, *arguments: str) -> str:
         """Run, and fail with all output where the workflow does."""
