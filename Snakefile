@@ -20,6 +20,10 @@ include: "rules/summary.smk"
 include: "rules/figures.smk"
 
 
+onstart:
+    check_cluster()
+
+
 rule all:
     default_target: True
     input:

@@ -1,9 +1,13 @@
 """HDF5 files: written whole or not at all, with provenance, and checked when read."""
 
+import errno
+import glob
 import hashlib
 import importlib.metadata
 import json
 import os
+import socket
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,13 +32,13 @@ def create(
 
     It is written beside its final name, flushed to the disk, read back, and moved there.
     settings: what made the content, stored as JSON with sorted keys.
-    Raises InputError where a float dataset is not finite.
+    Raises InputError where a float dataset is not finite, and where the disk is full.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")  # what a killed job left is overwritten
+    partial = path.with_name(f".{path.name}.{socket.gethostname()}-{os.getpid()}.partial")
     try:
-        with h5py.File(partial, "w", locking="best-effort") as file:
+        with _writing(partial, name=path) as file:
             file.attrs["format_version"] = FORMAT_VERSION
             file.attrs["package_version"] = __version__
             file.attrs["torch_version"] = torch_version()
@@ -44,8 +48,39 @@ def create(
         _flush(partial)
         _check_finite(partial, name=path)
         partial.replace(path)
+        for left in path.parent.glob(f".{glob.escape(path.name)}.*.partial"):
+            left.unlink(missing_ok=True)  # by a job that was killed, or is too late
     finally:
         partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def _writing(partial: Path, *, name: Path) -> Iterator[h5py.File]:
+    """A new file, whose failed writes are all reported, with what to do where the disk is full."""
+    file = h5py.File(partial, "w", locking="best-effort")
+    lost: list[BaseException | None] = []  # by h5py while it frees objects, where nothing can raise
+    hooks = sys.unraisablehook, sys.excepthook
+    sys.unraisablehook = lambda failure: lost.append(failure.exc_value)
+    sys.excepthook = lambda *_: None
+    try:
+        yield file
+        file.flush()
+        if lost:
+            raise OSError(errno.EIO, str(lost[0]))
+    except OSError as error:
+        # HDF5 tries to write the rest when it closes the file, and crashes: let that go nowhere.
+        nowhere = os.open(os.devnull, os.O_RDWR)
+        os.dup2(nowhere, file.id.get_vfd_handle())
+        os.close(nowhere)
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO):
+            raise
+        raise InputError(
+            f"{name}: could not be written ({os.strerror(error.errno)}); make room, and run the "
+            "same command again"
+        ) from None
+    finally:
+        file.close()
+        sys.unraisablehook, sys.excepthook = hooks
 
 
 def torch_version() -> str:

@@ -1,5 +1,9 @@
 """HDF5 files: whole or not there, the same bytes again, and checked when read."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -87,3 +91,43 @@ def test_hashes_tell_types_and_shapes_apart():
         for array in (numbers, numbers.reshape(2, 3), numbers.astype(np.int32), numbers[::-1])
     }
     assert len(hashes) == 4
+
+
+def test_what_a_killed_job_left_goes_when_the_file_is_complete(tmp_path):
+    (tmp_path / ".a.h5.elsewhere-12.partial").write_bytes(b"half")
+    (tmp_path / ".b.h5.elsewhere-12.partial").write_bytes(b"half")
+    with storage.create(tmp_path / "a.h5", settings={}):
+        pass
+    assert [path.name for path in tmp_path.glob(".*")] == [".b.h5.elsewhere-12.partial"]
+
+
+FILL = """
+import resource, sys
+import numpy as np
+from latentdims import storage
+from latentdims.errors import InputError
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+try:
+    with storage.create(sys.argv[1], settings={}) as file:
+        for number in range(10):
+            file[f"values{number}"] = np.ones(int(sys.argv[2]))
+except InputError as error:
+    sys.exit(str(error))
+"""
+
+
+@pytest.mark.parametrize("size", [1500, 3000, 100_000])
+def test_a_write_that_is_refused_is_told_and_leaves_nothing(size, tmp_path):
+    """In a process of its own, since HDF5 would take it down when it ends."""
+    done = subprocess.run(
+        [sys.executable, "-c", FILL, str(tmp_path / "a.h5"), str(size)],
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).resolve().parents[1],
+        check=False,
+    )
+    message = f"{tmp_path}/a.h5: could not be written (File too large); make room, and run the same"
+    assert done.stderr.startswith(message)
+    assert len(done.stderr.splitlines()) == 1
+    assert done.returncode == 1
+    assert list(tmp_path.iterdir()) == []

@@ -34,6 +34,7 @@ class Workflow:
 
     def __init__(self, folder: Path, config: dict[str, Any] | None = None) -> None:
         self.folder = folder
+        self.flags: tuple[str, ...] = ("--resources", "gpu=0", "--cores", "2")
         if config is not None:
             folder.mkdir(parents=True)
             for name in CODE:
@@ -51,9 +52,8 @@ class Workflow:
         (self.folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
-        command = [sys.executable, "-m", "snakemake", "--resources", "gpu=0", "--cores", "2"]
         return subprocess.Popen(
-            [*command, *arguments],
+            [sys.executable, "-m", "snakemake", *self.flags, *arguments],
             cwd=self.folder,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
