@@ -28,6 +28,11 @@ rule all:
     default_target: True
     input:
         rules.summary.output,
+        # Also what the summary is made of: Snakemake would not miss it where the summary is there.
+        [
+            collect(output, zip, **RUNS)
+            for output in (rules.covariance.output, rules.align.output, rules.clip.output)
+        ],
         collect(rules.samples.output, dataset=SETTINGS["datasets"]),
         rules.reproduction.output if SETTINGS["published"] else [],
         [

@@ -23,7 +23,7 @@ class Checkpoint:
     """The state of one job, in a hidden file beside the output that it works on.
 
     made_with: everything that the state depends on, code and inputs included; a state of anything
-    else is left alone, and replaced by the next.
+    else is of no use, and removed.
     """
 
     def __init__(
@@ -49,6 +49,7 @@ class Checkpoint:
                 file.visititems(keep)
         except InputError as error:
             logger.info("starting anew: %s", error)
+            self.path.with_name(f"{self.path.name}.broken").unlink(missing_ok=True)
             return {}
         logger.info("going on from %s", self.path)
         return found

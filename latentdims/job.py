@@ -1,5 +1,6 @@
 """What every script needs: its log, its device, determinism, and a progress bar."""
 
+import errno
 import fcntl
 import logging
 import os
@@ -92,6 +93,13 @@ def running(snakemake: Any) -> Iterator[Job]:
     except InputError as error:
         logger.error("error: %s", error)
         sys.exit(f"error: {error}")
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            logger.error(traceback.format_exc())
+            raise
+        message = f"error: {error.strerror}: {error.filename}; make room and run the same command"
+        logger.error(message)
+        sys.exit(f"{message} again")
     except BaseException:
         logger.error(traceback.format_exc())
         raise

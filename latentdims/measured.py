@@ -111,7 +111,5 @@ def finite(file: h5py.File, name: str) -> NDArray[Any]:
     """A dataset of a file; raises InputError where it holds what is not a number."""
     values = file[name][()]
     if not np.isfinite(values).all():
-        raise InputError(
-            f"{file.filename}: {name} is not finite; delete the file and run the same command again"
-        )
+        raise storage.useless(Path(file.filename), f"{name} is not finite")
     return values

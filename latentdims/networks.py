@@ -14,7 +14,6 @@ from torch.nn import functional
 from latentdims import architectures, storage
 from latentdims.architectures import Layer
 from latentdims.data import Split
-from latentdims.errors import InputError
 
 BATCH = 250  # samples that are propagated at once where no gradient is needed
 
@@ -141,9 +140,10 @@ def load(path: str | Path, *, settings: Mapping[str, Any], images: str) -> Train
     """
     with storage.read(path, needs=["epochs", "weights", "history"], made_with=settings) as file:
         if file.attrs["images_sha256"] != images:
-            raise InputError(
-                f"{path}: was trained on other images (sha256 {file.attrs['images_sha256'][:12]}…) "
-                f"than the data set of today ({images[:12]}…); delete it and run again"
+            raise storage.useless(
+                Path(path),
+                f"was trained on other images (sha256 {file.attrs['images_sha256'][:12]}…) than "
+                f"the data set of today ({images[:12]}…)",
             )
         layers = architectures.from_file(file)
         weights = {layer.name: file["weights"][layer.name][()] for layer in layers}

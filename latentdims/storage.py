@@ -1,13 +1,11 @@
 """HDF5 files: written whole or not at all, with provenance, and checked when read."""
 
-import errno
 import glob
 import hashlib
 import importlib.metadata
 import json
 import os
 import socket
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,7 +28,8 @@ def create(
 ) -> Iterator[h5py.File]:
     """Open a new HDF5 file that appears under `path` only when it is complete.
 
-    It is written beside its final name, flushed to the disk, read back, and moved there.
+    It is made in memory, because HDF5 takes the process down where the disk is full, then written
+    beside its final name, flushed to the disk, read back, and moved there.
     settings: what made the content, stored as JSON with sorted keys.
     Raises InputError where a float dataset is not finite, and where the disk is full.
     """
@@ -38,49 +37,21 @@ def create(
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{socket.gethostname()}-{os.getpid()}.partial")
     try:
-        with _writing(partial, name=path) as file:
+        with h5py.File(partial, "w", driver="core", backing_store=False) as file:
             file.attrs["format_version"] = FORMAT_VERSION
             file.attrs["package_version"] = __version__
             file.attrs["torch_version"] = torch_version()
             file.attrs["device"] = device
             file.attrs["settings"] = json.dumps(settings, sort_keys=True)
             yield file
-        _flush(partial)
+            file.flush()
+            _write_bytes(partial, file.id.get_file_image(), name=path)
         _check_finite(partial, name=path)
         partial.replace(path)
         for left in path.parent.glob(f".{glob.escape(path.name)}.*.partial"):
             left.unlink(missing_ok=True)  # by a job that was killed, or is too late
     finally:
         partial.unlink(missing_ok=True)
-
-
-@contextmanager
-def _writing(partial: Path, *, name: Path) -> Iterator[h5py.File]:
-    """A new file, whose failed writes are all reported, with what to do where the disk is full."""
-    file = h5py.File(partial, "w", locking="best-effort")
-    lost: list[BaseException | None] = []  # by h5py while it frees objects, where nothing can raise
-    hooks = sys.unraisablehook, sys.excepthook
-    sys.unraisablehook = lambda failure: lost.append(failure.exc_value)
-    sys.excepthook = lambda *_: None
-    try:
-        yield file
-        file.flush()
-        if lost:
-            raise OSError(errno.EIO, str(lost[0]))
-    except OSError as error:
-        # HDF5 tries to write the rest when it closes the file, and crashes: let that go nowhere.
-        nowhere = os.open(os.devnull, os.O_RDWR)
-        os.dup2(nowhere, file.id.get_vfd_handle())
-        os.close(nowhere)
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO):
-            raise
-        raise InputError(
-            f"{name}: could not be written ({os.strerror(error.errno)}); make room, and run the "
-            "same command again"
-        ) from None
-    finally:
-        file.close()
-        sys.unraisablehook, sys.excepthook = hooks
 
 
 def torch_version() -> str:
@@ -113,32 +84,44 @@ def read(
 
     needs: groups and datasets that it must hold. made_with: the settings it must come from.
     Raises InputError, naming the file and what differs, where one of these does not hold, or it is
-    missing, cut short, not of this package, or of another format version.
+    missing, cut short, not of this package, or of another format version. A file that is of no use
+    is moved aside, so that the same command makes it again.
     """
+    path = Path(path)
     try:
         file = h5py.File(path, "r", locking=False)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; run the workflow to make it") from None
     except OSError as error:
-        raise InputError(
-            f"{path}: not a readable HDF5 file, perhaps cut short ({error}); "
-            "delete it and run the same command again"
-        ) from None
+        raise useless(path, f"not a readable HDF5 file, perhaps cut short ({error})") from None
     with file:
         found = file.attrs.get("format_version")
-        if found is None or int(found) != FORMAT_VERSION:
+        if found is None:
+            raise useless(path, "not a file of this package")
+        if int(found) != FORMAT_VERSION:
             raise InputError(
-                f"{path}: format version {found}, expected {FORMAT_VERSION}; it was made by "
-                "another program or version; move it away and run the same command again"
+                f"{path}: format version {found}, expected {FORMAT_VERSION}; another version of "
+                "this package made it: move all results away, or go back to that version"
             )
         missing = [name for name in needs if name not in file]
         if missing:
-            raise InputError(
-                f"{path}: holds no {', '.join(missing)}; delete it and run the same command again"
-            )
-        if made_with is not None:
-            _check_settings(path, found=settings(file), expected=made_with)
+            raise useless(path, f"holds no {', '.join(missing)}")
+        differs = _difference(settings(file), made_with) if made_with is not None else ""
+        if differs:
+            raise useless(path, differs)
         yield file
+
+
+def useless(path: Path, problem: str) -> InputError:
+    """Move a file aside, so that it is made again; the error to raise, which says so."""
+    aside = path.with_name(f"{path.name}.broken")
+    try:
+        path.replace(aside)
+    except OSError as error:
+        return InputError(f"{path}: {problem}; move it away ({error.strerror} for this program)")
+    return InputError(
+        f"{path}: {problem}; it was moved to {aside.name}: run the same command again"
+    )
 
 
 def layers(group: h5py.Group) -> list[str]:
@@ -151,15 +134,11 @@ def settings(file: h5py.File) -> dict[str, Any]:
     return json.loads(file.attrs["settings"])
 
 
-def _check_settings(
-    path: str | Path, *, found: Mapping[str, Any], expected: Mapping[str, Any]
-) -> None:
+def _difference(found: Mapping[str, Any], expected: Mapping[str, Any]) -> str:
     for key in sorted({*found, *expected}):
         if found.get(key) != expected.get(key):
-            raise InputError(
-                f"{path}: was made with {key} = {found.get(key)}, but {expected.get(key)} is asked "
-                "for; delete it and run again, or restore the settings"
-            )
+            return f"was made with {key} = {found.get(key)}, but {expected.get(key)} is asked for"
+    return ""
 
 
 def sha256(*arrays: np.ndarray) -> str:
@@ -171,12 +150,17 @@ def sha256(*arrays: np.ndarray) -> str:
     return digest.hexdigest()
 
 
-def _flush(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
+def _write_bytes(partial: Path, content: bytes, *, name: Path) -> None:
     try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        with partial.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise InputError(
+            f"{name}: could not be written ({error.strerror}); make room, and run the same command "
+            "again"
+        ) from None
 
 
 def _check_finite(partial: Path, *, name: Path) -> None:

@@ -151,7 +151,7 @@ def not_a_number(network, covariance):
     ("harm", "message"),
     [
         (other_images, r"covariance1\.h5 and .*covariance0\.h5 .* another order"),
-        (not_a_number, r"covariance0\.h5: train/layer2/mean is not finite; delete"),
+        (not_a_number, r"covariance0\.h5: train/layer2/mean is not finite; it was moved"),
     ],
 )
 def test_a_partner_that_cannot_be_compared_is_named(harm, message, pair):

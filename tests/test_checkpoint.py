@@ -105,7 +105,7 @@ def test_a_checkpoint_that_is_no_use_is_replaced(harm, train, stop, tmp_path):
 
 
 @pytest.mark.parametrize("change", [{"code": "edited"}, {"learning_rate": 0.01}])
-def test_a_checkpoint_of_other_code_or_settings_is_left_alone(change, train, stop, tmp_path):
+def test_a_checkpoint_of_other_code_or_settings_is_not_used(change, train, stop, tmp_path):
     train(tmp_path / "whole.h5", **change)
     stop(5)
     with pytest.raises(Stopped):

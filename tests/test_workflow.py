@@ -248,8 +248,7 @@ def test_a_network_file_cut_short_is_named_and_nothing_else_is_lost(again):
         path: path.read_bytes() for path in (again.folder / folder.parent / "seed1").glob("*.h5")
     }
     done = again.run("--forcerun", "covariance", "--", f"{folder}/covariance.h5")
-    assert_clear(done, f"{folder}/network.h5: not a readable HDF5 file", "delete it")
-    network.unlink()
+    assert_clear(done, f"{folder}/network.h5: not a readable HDF5 file", "run the same")
     again.complete("--quiet", "all", "--", f"{folder}/covariance.h5")
     assert all(path.read_bytes() == content for path, content in kept.items())
 

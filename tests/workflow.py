@@ -51,7 +51,7 @@ class Workflow:
     def configure(self, config: dict[str, Any]) -> None:
         (self.folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
+    def start(self, *arguments: str, **options: Any) -> subprocess.Popen[str]:
         return subprocess.Popen(
             [sys.executable, "-m", "snakemake", *self.flags, *arguments],
             cwd=self.folder,
@@ -59,7 +59,7 @@ class Workflow:
             stderr=subprocess.PIPE,
             text=True,
             env={**os.environ, "PYTHONWARNINGS": "default"},
-            start_new_session=True,  # a signal can be sent to it and to its jobs
+            **options,
         )
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
