@@ -30,8 +30,8 @@ rule all:
         rules.summary.output,
         # Also what the summary is made of: Snakemake would not miss it where the summary is there.
         [
-            collect(output, zip, **RUNS)
-            for output in (rules.covariance.output, rules.align.output, rules.clip.output)
+            collect(rule.output, zip, **RUNS)
+            for rule in (rules.train, rules.covariance, rules.align, rules.clip, rules.generate)
         ],
         collect(rules.samples.output, dataset=SETTINGS["datasets"]),
         rules.reproduction.output if SETTINGS["published"] else [],
