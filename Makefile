@@ -1,6 +1,7 @@
 # make run    the experiment of CONFIG, to its last figure and the report
 # make test   every check
-# Both make the environment in .venv first, from pinned versions.
+# make test-slurm   the same workflow on a throw-away SLURM cluster (Debian 12, as root)
+# All make the environment in .venv first, from pinned versions.
 
 PYTHON ?= python3
 CONFIG ?= config.yaml
@@ -21,7 +22,7 @@ REPORT := results/report.html
 STALE = [ -e results/summary.csv ] && { [ ! -e $(REPORT) ] || \
 	find results/summary.csv results/figures -newer $(REPORT) | grep -q .; }
 
-.PHONY: run test lint readme constraints clean
+.PHONY: run test test-slurm lint readme constraints clean
 .NOTPARALLEL:
 
 run: .venv/run
@@ -30,6 +31,10 @@ run: .venv/run
 
 test: .venv/test lint
 	$(BIN)/python -m pytest
+
+test-slurm: .venv/test
+	tests/slurm/cluster.sh start
+	$(BIN)/python -m pytest -n 0 -m slurm tests/slurm; status=$$?; tests/slurm/cluster.sh stop; exit $$status
 
 lint: .venv/test
 	$(BIN)/ruff check .

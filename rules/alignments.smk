@@ -9,7 +9,7 @@ rule align:
     log:
         "<logs>/align/{dataset}/{network}/seed{seed}.log",
     benchmark:
-        "<benchmarks>/align/{dataset}/{network}/seed{seed}.tsv"
+        "<logs>/align/{dataset}/{network}/seed{seed}.tsv"
     conda:
         "../envs/latentdims.yaml"
     threads: 1
@@ -34,7 +34,7 @@ rule consensus:
     log:
         "<logs>/consensus/{dataset}/{network}.log",
     benchmark:
-        "<benchmarks>/consensus/{dataset}/{network}.tsv"
+        "<logs>/consensus/{dataset}/{network}.tsv"
     conda:
         "../envs/latentdims.yaml"
     threads: 1

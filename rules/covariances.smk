@@ -8,7 +8,7 @@ rule covariance:
     log:
         "<logs>/covariance/{dataset}/{network}/seed{seed}.log",
     benchmark:
-        "<benchmarks>/covariance/{dataset}/{network}/seed{seed}.tsv"
+        "<logs>/covariance/{dataset}/{network}/seed{seed}.tsv"
     conda:
         "../envs/latentdims.yaml"
     threads: 1

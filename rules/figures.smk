@@ -12,7 +12,7 @@ rule samples:
     log:
         "<logs>/figures/{dataset}/samples.log",
     benchmark:
-        "<benchmarks>/figures/{dataset}/samples.tsv"
+        "<logs>/figures/{dataset}/samples.tsv"
     localrule: True
     conda:
         "../envs/latentdims.yaml"
@@ -42,7 +42,7 @@ rule figure:
     log:
         "<logs>/figures/{dataset}/{network}/{figure}.log",
     benchmark:
-        "<benchmarks>/figures/{dataset}/{network}/{figure}.tsv"
+        "<logs>/figures/{dataset}/{network}/{figure}.tsv"
     localrule: True
     conda:
         "../envs/latentdims.yaml"

@@ -8,7 +8,7 @@ rule clip:
     log:
         "<logs>/clip/{dataset}/{network}/seed{seed}.log",
     benchmark:
-        "<benchmarks>/clip/{dataset}/{network}/seed{seed}.tsv"
+        "<logs>/clip/{dataset}/{network}/seed{seed}.tsv"
     conda:
         "../envs/latentdims.yaml"
     threads: 1
@@ -35,7 +35,7 @@ rule generate:
     log:
         "<logs>/generate/{dataset}/{network}/seed{seed}.log",
     benchmark:
-        "<benchmarks>/generate/{dataset}/{network}/seed{seed}.tsv"
+        "<logs>/generate/{dataset}/{network}/seed{seed}.tsv"
     conda:
         "../envs/latentdims.yaml"
     threads: 1

@@ -11,7 +11,7 @@ rule summary:
     log:
         "<logs>/summary.log",
     benchmark:
-        "<benchmarks>/summary.tsv"
+        "<logs>/summary.tsv"
     localrule: True
     conda:
         "../envs/latentdims.yaml"
@@ -42,7 +42,7 @@ rule reproduction:
     log:
         "<logs>/figures/reproduction.log",
     benchmark:
-        "<benchmarks>/figures/reproduction.tsv"
+        "<logs>/figures/reproduction.tsv"
     localrule: True
     conda:
         "../envs/latentdims.yaml"

@@ -1,0 +1,64 @@
+"""How long Snakemake plans: nine networks of fifty seeds, before anything is done, and after all is.
+
+python benchmarks/plan.py FOLDER [--pairs first]
+The workflow is copied to the folder with scripts that write a byte, since only the plan is timed;
+running all of its 2,335 jobs takes some minutes.
+"""
+
+import argparse
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+from workflow import Workflow
+
+STUB = """
+from pathlib import Path
+for output in snakemake.output:
+    Path(output).write_text("x")
+"""
+REPEATS = 3
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--pairs", choices=["all", "first"], default="all")
+    given = parser.parse_args()
+    widths = [round(8 * 2 ** (step / 2)) for step in range(9)]
+    workflow = Workflow(
+        given.folder / given.pairs,
+        {
+            "datasets": {"shapes": {"source": "embedded"}},
+            "networks": {f"w{w}": {"architecture": "mlp", "widths": [w, w]} for w in widths},
+            "seeds": 50,
+            "alignment": {"pairs": given.pairs},
+        },
+    )
+    for script in (workflow.folder / "scripts").glob("*.py"):
+        script.write_text(STUB)
+    print(f"pairs: {given.pairs}")
+    print(f"to plan all jobs: {timed(workflow):.1f} s")
+    workflow.complete("--quiet", "all")
+    assert not workflow.planned()
+    print(f"to find that all is done: {timed(workflow):.1f} s")
+
+
+def timed(workflow: Workflow) -> float:
+    """Median of seconds that a dry run takes."""
+    times = []
+    for _ in range(REPEATS):
+        start = time.perf_counter()
+        workflow.run("--dry-run", "--quiet")
+        times.append(time.perf_counter() - start)
+    return statistics.median(times)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except subprocess.CalledProcessError as error:
+        sys.exit(str(error))

@@ -1,0 +1,55 @@
+"""Run the embedded experiment on the cluster of cluster.sh, and write docs/slurm.md: what each job
+asked for, as the cluster tells it. python tests/slurm/record.py"""
+
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests"))
+
+from test_slurm import jobs, on_cluster
+from workflow import TINY
+
+PAGE = ROOT / "docs" / "slurm.md"
+COLUMNS = ("state", "partition", "tres-per-job", "minmemory", "numcpus", "timelimit")
+TEXT = """# A run on SLURM, as the cluster tells it
+
+Written by `python tests/slurm/record.py`, on a throw-away cluster of {version} with two made-up GPUs
+(`tests/slurm/cluster.sh start`): the embedded experiment with two networks and two seeds, through
+`profiles/slurm`, {seconds:.0f} s. Figures and the summary are made where the run was started.
+
+| job | {heads} |
+| --- |{rules}
+{table}
+"""
+
+
+def main() -> None:
+    before = {job["jobid"] for job in jobs()}
+    with tempfile.TemporaryDirectory() as scratch:
+        start = time.monotonic()
+        on_cluster(Path(scratch) / "code", TINY).complete("--quiet")
+        seconds = time.monotonic() - start
+    lines = []
+    for job in sorted(jobs(), key=lambda job: int(job["jobid"])):
+        if job["jobid"] not in before:
+            name = re.sub("^rule_", "", job["comment"]).replace("_wildcards_", ": ")
+            lines.append(f"| {' | '.join([name, *(job[column] for column in COLUMNS)])} |")
+    version = subprocess.run(["sinfo", "--version"], capture_output=True, text=True, check=True)
+    PAGE.write_text(
+        TEXT.format(
+            version=version.stdout.strip(),
+            seconds=seconds,
+            heads=" | ".join(COLUMNS),
+            rules=" --- |" * len(COLUMNS),
+            table="\n".join(lines),
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()
