@@ -1,4 +1,4 @@
-"""How long Snakemake plans: nine networks of fifty seeds, before anything is done, and after all is.
+"""How long Snakemake plans nine networks of fifty seeds, before anything is done and after all is.
 
 python benchmarks/plan.py FOLDER [--pairs first]
 The workflow is copied to the folder with scripts that write a byte, since only the plan is timed;

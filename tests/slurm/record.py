@@ -8,19 +8,17 @@ import tempfile
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tests"))
-
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from test_slurm import jobs, on_cluster
-from workflow import TINY
+from workflow import ROOT, TINY
 
 PAGE = ROOT / "docs" / "slurm.md"
 COLUMNS = ("state", "partition", "tres-per-job", "minmemory", "numcpus", "timelimit")
 TEXT = """# A run on SLURM, as the cluster tells it
 
-Written by `python tests/slurm/record.py`, on a throw-away cluster of {version} with two made-up GPUs
-(`tests/slurm/cluster.sh start`): the embedded experiment with two networks and two seeds, through
-`profiles/slurm`, {seconds:.0f} s. Figures and the summary are made where the run was started.
+Written by `python tests/slurm/record.py`, on a throw-away cluster of {version} with two made-up
+GPUs (`tests/slurm/cluster.sh start`): the embedded experiment with two networks and two seeds,
+through `profiles/slurm`, {seconds:.0f} s. Figures and the summary are made where the run was started.
 
 | job | {heads} |
 | --- |{rules}
