@@ -18,7 +18,8 @@ TEXT = """# A run on SLURM, as the cluster tells it
 
 Written by `python tests/slurm/record.py`, on a throw-away cluster of {version} with two made-up
 GPUs (`tests/slurm/cluster.sh start`): the embedded experiment with two networks and two seeds,
-through `profiles/slurm`, {seconds:.0f} s. Figures and the summary are made where the run was started.
+through `profiles/slurm`, {seconds:.0f} s. Figures and the summary are made where the run was
+started.
 
 | job | {heads} |
 | --- |{rules}
