@@ -16,7 +16,9 @@ from latentdims.storage import SPLITS, STAGES
 
 Array = NDArray[np.float64]
 
-TOLERANCE = 1e-10  # relative gain of the objective below which the iteration ends
+# Relative gain of the objective below which the iteration ends: scores of ten networks on CIFAR-10
+# are then within 1e-5 of their limit, after a dozen sweeps instead of hundreds.
+TOLERANCE = 1e-6
 ITERATIONS = 500
 
 
