@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from latentdims import storage
 from latentdims.architectures import Layer
 from latentdims.errors import InputError
-from latentdims.measured import CENTRINGS, Files, Measured, centre
+from latentdims.measured import CENTRINGS, Measured, Measurements, centre
 from latentdims.procrustes import lift, rotation, similarity, subspace_overlap
 from latentdims.spectra import eigh, held_out, identified, weight_components
 from latentdims.storage import SPLITS, STAGES
@@ -85,39 +85,34 @@ def compare(
 
 def align(
     *,
-    network: str | Path,
     covariance: str | Path,
-    partner_seeds: Sequence[int],
-    partner_networks: Sequence[str | Path],
-    partner_covariances: Sequence[str | Path],
+    partners: Mapping[int, str | Path],
     output: str | Path,
     vectors: int,
     settings: Mapping[str, Any],
 ) -> None:
     """Write the spectra of a network, and its alignment with each partner, layer by layer.
 
-    The three lists of partners run in parallel; they have the settings of the network but for
-    their seeds. Raises InputError for a file that is not what it should be, and for a partner that
-    saw other images, or the same in another order.
+    covariance, partners: covariance files, those of the partners by their seed; they have the
+    settings of the network but for their seeds. Raises InputError for a file that is not what it
+    should be, and for a partner that has other layers, or saw other images or another order.
     """
-    partners = zip(partner_seeds, partner_networks, partner_covariances, strict=True)
     with (
-        Files.open(network, covariance, settings) as own,
+        Measurements.open(covariance, settings) as own,
         storage.create(output, settings=settings) as file,
     ):
         for layer in own.layers:
             group = file.create_group(f"spectra/{layer.name}")
             _save_spectra(group, own.stages(layer), layer, images=own.images(layer))
-        for seed, their_network, their_covariance in partners:
-            theirs = {**settings, "seed": seed}
-            with Files.open(their_network, their_covariance, theirs) as partner:
+        for seed, path in partners.items():
+            with Measurements.open(path, {**settings, "seed": seed}) as partner:
                 own.check_comparable(partner)
                 for layer, found in _compare_layers(partner, own, seed=seed, vectors=vectors):
                     _save_pair(file.create_group(f"seed{seed}/{layer.name}"), found)
 
 
 def _compare_layers(
-    partner: Files, own: Files, *, seed: int, vectors: int
+    partner: Measurements, own: Measurements, *, seed: int, vectors: int
 ) -> Iterator[tuple[Layer, dict[str, Array]]]:
     """Each layer with what is said of it, stages stacked along the first axis."""
     below: Sequence[Array | None] = [None] * len(STAGES)

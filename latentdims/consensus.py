@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from latentdims import storage
 from latentdims.errors import InputError
-from latentdims.measured import Files, finite
+from latentdims.measured import Measurements, finite
 from latentdims.procrustes import rotation
 from latentdims.storage import SPLITS, STAGES
 
@@ -71,26 +71,26 @@ def _of_others(covariances: Array, rotations: Array, i: int) -> Array:
 
 def consensus(
     *,
-    networks: Sequence[str | Path],
     covariances: Sequence[str | Path],
     output: str | Path,
     settings: Mapping[str, Any],
 ) -> None:
     """Align all networks of an architecture to their mean, fitted on centred training moments.
 
-    networks, covariances: the files of seeds 0, 1, and so on, each with the cross-covariances of
-    all earlier ones. settings: those of the networks but for their seed. Raises InputError for a
+    covariances: the files of seeds 0, 1, and so on, each with the cross-covariances of all earlier
+    ones. settings: those of the networks but for their seed. Raises InputError for a
     single network, and for networks that cannot be compared.
     """
-    if len(networks) < 2:
+    if len(covariances) < 2:
         raise InputError(
-            f"{networks[0]}: a single network has no others to be aligned with; give seeds: 2 or "
-            "more"
+            f"{covariances[0]}: a single network has no others to be aligned with; give seeds: 2 "
+            "or more"
         )
     with ExitStack() as stack, storage.create(output, settings=settings) as file:
         files = []
-        for seed, paths in enumerate(zip(networks, covariances, strict=True)):
-            files.append(stack.enter_context(Files.open(*paths, {**settings, "seed": seed})))
+        for seed, path in enumerate(covariances):
+            made_with = {**settings, "seed": seed}
+            files.append(stack.enter_context(Measurements.open(path, made_with)))
             files[0].check_comparable(files[-1])
         for layer in files[0].layers:
             rotations, scores = [], []
@@ -116,14 +116,14 @@ def consensus(
             )
 
 
-def _all_pairs(files: Sequence[Files], layer: str, split: str, stage: int) -> Array:
+def _all_pairs(files: Sequence[Measurements], layer: str, split: str, stage: int) -> Array:
     """(S, S, C, C): centred covariances of every pair, from the files of the later seeds."""
-    own = [finite(f.moments, f"{split}/{layer}/covariance")[stage] for f in files]
+    own = [finite(f.file, f"{split}/{layer}/covariance")[stage] for f in files]
     pairs = np.empty((len(files), len(files), *own[0].shape))
-    for later, moments in enumerate(files):
+    for later, own_pairs in enumerate(files):
         pairs[later, later] = own[later]
         for earlier in range(later):
             key = f"{split}/{layer}/cross_covariance/seed{earlier}"
-            pairs[earlier, later] = finite(moments.moments, key)[stage]
+            pairs[earlier, later] = finite(own_pairs.file, key)[stage]
             pairs[later, earlier] = pairs[earlier, later].T
     return pairs

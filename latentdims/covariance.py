@@ -4,6 +4,7 @@ Space is treated as further samples: a convolution's representation (N, C, H, W)
 channels. Every sum is kept in float64.
 """
 
+import json
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,7 +20,7 @@ from latentdims import data, networks, storage
 from latentdims.architectures import Layer
 from latentdims.checkpoint import Checkpoint, State
 from latentdims.job import progress
-from latentdims.networks import BATCH, Network
+from latentdims.networks import BATCH, Network, Trained
 from latentdims.storage import SPLITS, STAGES
 
 logger = logging.getLogger(__name__)
@@ -205,6 +206,9 @@ def covariance(
             )
     with storage.create(output, settings=settings, device=device) as file:
         file.attrs["images_sha256"] = loaded.sha256
+        file.attrs["input_shape"] = json.dumps(loaded.shape)
+        file.attrs["classes"] = len(loaded.classes)
+        _save_weights(file, own)
         for split in SPLITS:
             for layer in names:
                 moments = [passes[f"{split}/{stage}"].moments[layer] for stage in STAGES]
@@ -228,6 +232,18 @@ def needs(layers: Sequence[Layer], *, partners: int) -> str:
 
 def _megabytes(size: int) -> str:
     return f"{size / 1e6:.1f} MB"
+
+
+def _save_weights(file: h5py.File, network: Trained) -> None:
+    for layer, weight in network.weights.items():
+        storage.write(
+            file,
+            f"weights/{layer}",
+            weight[list(STAGES.values())],
+            units="1",
+            description="weights, so that an alignment needs no other file",
+            dimensions=("stage", "out", "in"),
+        )
 
 
 def _save(group: h5py.Group, moments: Sequence[Moments], *, seeds: Sequence[int]) -> None:

@@ -1,4 +1,4 @@
-"""What was measured of one network, read from its files layer by layer."""
+"""What was measured of one network, read from its file layer by layer."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -39,46 +39,41 @@ def centre(cross: Array, mean: Array, partner_mean: Array, centring: str) -> Arr
 
 
 @dataclass(frozen=True)
-class Files:
-    """The open network file and covariance file of one network."""
+class Measurements:
+    """The open covariance file of one network, which also holds its weights at every stage."""
 
-    network: h5py.File
-    moments: h5py.File
+    file: h5py.File
     layers: list[Layer]
 
     @classmethod
     @contextmanager
-    def open(
-        cls, network: str | Path, covariance: str | Path, settings: Mapping[str, Any]
-    ) -> Iterator["Files"]:
-        """Both files, which must have been made with the settings."""
-        with (
-            storage.read(network, needs=["weights"], made_with=settings) as weights,
-            storage.read(covariance, needs=SPLITS, made_with=settings) as moments,
-        ):
-            yield cls(weights, moments, architectures.from_file(weights))
+    def open(cls, path: str | Path, settings: Mapping[str, Any]) -> Iterator["Measurements"]:
+        """A file, which must have been made with the settings."""
+        needs = [*SPLITS, "weights"]
+        with storage.read(path, needs=needs, made_with=settings) as file:
+            yield cls(file, architectures.from_file(file))
 
-    def check_comparable(self, partner: "Files") -> None:
+    def check_comparable(self, partner: "Measurements") -> None:
         """Raise InputError where the networks have other layers, or the covariances are over
         different images, or orders."""
-        names, others = ([layer.name for layer in files.layers] for files in (self, partner))
+        names, others = ([layer.name for layer in each.layers] for each in (self, partner))
         if names != others:
             raise InputError(
-                f"{self.network.filename} has the layers {', '.join(names)}, but "
-                f"{partner.network.filename} has {', '.join(others)}, and cannot be compared; "
+                f"{self.file.filename} has the layers {', '.join(names)}, but "
+                f"{partner.file.filename} has {', '.join(others)}, and cannot be compared; "
                 "delete the one of another architecture and run again"
             )
-        ours, theirs = (files.moments.attrs["images_sha256"] for files in (self, partner))
+        ours, theirs = (each.file.attrs["images_sha256"] for each in (self, partner))
         if ours != theirs:
             raise InputError(
-                f"{self.moments.filename} and {partner.moments.filename} are over different "
+                f"{self.file.filename} and {partner.file.filename} are over different "
                 f"images, or in another order (sha256 {ours[:9]}… and {theirs[:9]}…), and cannot "
                 "be compared; delete the one from other images and run again"
             )
 
     def images(self, layer: Layer) -> int:
         """Number of training images, of which positions in space are no independent samples."""
-        return int(self.moments[f"train/{layer.name}/count"][0]) // layer.positions
+        return int(self.file[f"train/{layer.name}/count"][0]) // layer.positions
 
     def cross(
         self, layer: Layer, seed: int, stage: int, *, shuffled: bool = False
@@ -86,24 +81,24 @@ class Files:
         """Cross-covariance of an earlier seed with this network by split, (C, D)."""
         kind = "cross_covariance_shuffled" if shuffled else "cross_covariance"
         return {
-            split: finite(self.moments, f"{split}/{layer.name}/{kind}/seed{seed}")[stage]
+            split: finite(self.file, f"{split}/{layer.name}/{kind}/seed{seed}")[stage]
             for split in SPLITS
         }
 
     def stages(self, layer: Layer) -> list[Measured]:
         """One layer at every stage."""
-        weights = finite(self.network, f"weights/{layer.name}")
+        weights = finite(self.file, f"weights/{layer.name}")
         means, covariances = (
-            {split: finite(self.moments, f"{split}/{layer.name}/{name}") for split in SPLITS}
+            {split: finite(self.file, f"{split}/{layer.name}/{name}") for split in SPLITS}
             for name in ("mean", "covariance")
         )
         return [
             Measured(
                 {split: moments[stage] for split, moments in means.items()},
                 {split: moments[stage] for split, moments in covariances.items()},
-                weights[epoch],
+                weights[stage],
             )
-            for stage, epoch in enumerate(STAGES.values())
+            for stage in range(len(STAGES))
         ]
 
 

@@ -1,9 +1,7 @@
 rule align:
     input:
-        network=rules.train.output.network,
         covariance=rules.covariance.output.covariance,
-        partner_networks=of_partners(rules.train.output.network),
-        partner_covariances=of_partners(rules.covariance.output.covariance),
+        partners=of_partners(rules.covariance.output.covariance),
     output:
         alignment="<results>/{dataset}/{network}/seed{seed}/alignment.h5",
     log:
@@ -27,7 +25,6 @@ rule align:
 
 rule consensus:
     input:
-        networks=of_seeds(rules.train.output.network),
         covariances=of_seeds(rules.covariance.output.covariance),
     output:
         consensus="<results>/{dataset}/{network}/consensus.h5",

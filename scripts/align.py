@@ -3,11 +3,8 @@ from latentdims.job import running
 
 with running(snakemake):
     alignment.align(
-        network=snakemake.input.network,
         covariance=snakemake.input.covariance,
-        partner_seeds=snakemake.params.partners,
-        partner_networks=snakemake.input.partner_networks,
-        partner_covariances=snakemake.input.partner_covariances,
+        partners=dict(zip(snakemake.params.partners, snakemake.input.partners, strict=True)),
         output=snakemake.output.alignment,
         vectors=snakemake.params.vectors,
         settings=snakemake.params.settings,

@@ -3,7 +3,6 @@ from latentdims.job import running
 
 with running(snakemake):
     consensus.consensus(
-        networks=snakemake.input.networks,
         covariances=snakemake.input.covariances,
         output=snakemake.output.consensus,
         settings=snakemake.params.settings,

@@ -13,7 +13,7 @@ from test_procrustes import orthogonal
 from latentdims import alignment, covariance, training
 from latentdims.alignment import compare, fit
 from latentdims.errors import InputError
-from latentdims.measured import CENTRINGS, Files, Measured
+from latentdims.measured import CENTRINGS, Measured, Measurements
 from latentdims.storage import SPLITS
 
 SEEDS = st.integers(0, 2**32)
@@ -100,11 +100,8 @@ def pair(request, tmp_path, settings):
             device="cpu",
         )
     return {
-        "network": networks[1],
         "covariance": moments[1],
-        "partner_seeds": [0],
-        "partner_networks": networks[:1],
-        "partner_covariances": moments[:1],
+        "partners": {0: moments[0]},
         "output": tmp_path / "alignment.h5",
         "vectors": 3,
         "settings": settings(request.param, seed=1),
@@ -127,22 +124,12 @@ def test_file_of_a_pair(pair):
             assert (np.diff(file["spectra"][layer]["weight"][()]) <= 0).all()
 
 
-def other_images(network, covariance):
+def other_images(covariance):
     with h5py.File(covariance, "r+") as file:
         file.attrs["images_sha256"] = "0" * 64
 
 
-def other_layers(network, covariance):
-    with h5py.File(network, "r+") as file:
-        made = json.loads(file.attrs["settings"])
-        widths = next(key for key in ("widths", "channels") if key in made["network"])
-        made["network"][widths] = [3]
-        file.attrs["settings"] = json.dumps(made)
-    with h5py.File(covariance, "r+") as file:
-        file.attrs["settings"] = json.dumps(made)
-
-
-def not_a_number(network, covariance):
+def not_a_number(covariance):
     with h5py.File(covariance, "r+") as file:
         file["train/layer2/mean"][0, 0] = np.nan
 
@@ -155,21 +142,22 @@ def not_a_number(network, covariance):
     ],
 )
 def test_a_partner_that_cannot_be_compared_is_named(harm, message, pair):
-    harm(pair["partner_networks"][0], pair["partner_covariances"][0])
+    harm(pair["partners"][0])
     with pytest.raises(InputError, match=message):
         alignment.align(**pair)
     assert not pair["output"].exists()
 
 
 def test_networks_of_unequal_layers_are_both_named(pair):
-    network, covariances = pair["partner_networks"][0], pair["partner_covariances"][0]
-    other_layers(network, covariances)
-    with h5py.File(network) as file:
+    with h5py.File(pair["partners"][0], "r+") as file:
         made = json.loads(file.attrs["settings"])
+        widths = next(key for key in ("widths", "channels") if key in made["network"])
+        made["network"][widths] = [3]
+        file.attrs["settings"] = json.dumps(made)
     with (
-        Files.open(pair["network"], pair["covariance"], pair["settings"]) as own,
-        Files.open(network, covariances, made) as partner,
-        pytest.raises(InputError, match=r"network1\.h5 has .*layer2.*network0\.h5 has layer1, cl"),
+        Measurements.open(pair["covariance"], pair["settings"]) as own,
+        Measurements.open(pair["partners"][0], made) as partner,
+        pytest.raises(InputError, match=r"nce1\.h5 has .*layer2.*nce0\.h5 has layer1, classifier"),
     ):
         own.check_comparable(partner)
 

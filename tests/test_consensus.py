@@ -72,7 +72,5 @@ def test_the_objective_never_falls_and_ends_above_pairwise_alignment(monkeypatch
 
 
 def test_a_single_network_has_no_consensus(tmp_path):
-    with pytest.raises(InputError, match=r"network0\.h5: a single network .* seeds: 2"):
-        consensus.consensus(
-            networks=["network0.h5"], covariances=["c.h5"], output=tmp_path / "c", settings={}
-        )
+    with pytest.raises(InputError, match=r"covariance0\.h5: a single network .* seeds: 2"):
+        consensus.consensus(covariances=["covariance0.h5"], output=tmp_path / "c", settings={})
