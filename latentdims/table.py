@@ -54,7 +54,14 @@ def write_csv(path: str | Path, rows: Sequence[Row]) -> None:
 def markdown(rows: Sequence[Row]) -> str:
     """Three tables: headline numbers beside published ones, similarities with their floors, and
     every way of drawing networks."""
-    return "\n".join([_headlines(rows), _similarities(rows), _ways(rows)])
+    tables = {
+        "Beside published numbers": _headlines(rows),
+        "Similarity s and variance explained s² of representations, with their floors": (
+            _similarities(rows)
+        ),
+        "Networks drawn from covariances": _ways(rows),
+    }
+    return "\n".join(f"**{title}**\n\n{table}" for title, table in tables.items())
 
 
 def _headlines(rows: Sequence[Row]) -> str:
