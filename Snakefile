@@ -11,6 +11,7 @@ report: "report/workflow.rst"
 
 
 include: "rules/common.smk"
+include: "rules/run.smk"
 include: "rules/data.smk"
 include: "rules/networks.smk"
 include: "rules/covariances.smk"
@@ -18,10 +19,6 @@ include: "rules/alignments.smk"
 include: "rules/interventions.smk"
 include: "rules/summary.smk"
 include: "rules/figures.smk"
-
-
-onstart:
-    check_cluster()
 
 
 rule all:

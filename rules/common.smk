@@ -2,10 +2,10 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from latentdims import cluster, download, figures, lock, storage
+from latentdims import download, figures, storage
 from latentdims.config import resolve
 from latentdims.errors import InputError
-from latentdims.provenance import check_run, stamp
+from latentdims.provenance import stamp
 from latentdims.sources import local
 
 try:
@@ -18,13 +18,6 @@ except InputError as error:
     raise WorkflowError(f"configuration: {error}") from None
 
 SCRIPTS = Path(workflow.current_basedir).parent / "scripts"
-try:
-    versions = [stamp(script) for script in sorted(SCRIPTS.glob("*.py"))]
-    check_run(repr(SETTINGS), *versions, in_job=workflow.remote_exec)
-except InputError as error:
-    raise WorkflowError(str(error)) from None
-if workflow.is_main_process:
-    lock.free_stale(Path(".snakemake"))
 SEEDS = list(range(SETTINGS["seeds"]))
 NETWORKS = {
     "dataset": [name for name in SETTINGS["datasets"] for _ in SETTINGS["networks"]],
@@ -41,20 +34,6 @@ wildcard_constraints:
     network="[A-Za-z0-9_-]+",
     seed=r"\d+",
     figure="|".join(figures.SOURCES),
-
-
-def check_cluster():
-    """Ask a SLURM cluster, where there is one, whether it will take the first job of each rule."""
-    if workflow.executor_plugin.name != "slurm":
-        return
-    submitted = [job for job in workflow.dag.needrun_jobs() if not job.is_local]
-    try:
-        cluster.check(
-            {job.rule.name: dict(job.resources.items()) for job in submitted},
-            profile="slurm_partition in profiles/slurm/profile.yaml",
-        )
-    except InputError as error:
-        raise WorkflowError(str(error)) from None
 
 
 def code(script, *modules):
