@@ -1,4 +1,4 @@
-"""Put the table and the pictures of the last tutorial run into the README: make readme."""
+"""Put the tables and the pictures of the last run of the study into the README: make readme."""
 
 import re
 import shutil
@@ -13,5 +13,5 @@ readme = ROOT / "README.md"
 block = f"<!-- results -->\n{table}<!-- /results -->"
 text = re.sub("<!-- results -->.*<!-- /results -->", block, readme.read_text(), flags=re.DOTALL)
 readme.write_text(text)
-for picture in ("cifar10/mlp/eigenvectors.svg", "reproduction.svg"):
+for picture in ("cifar10/mlp/eigenvectors.svg", "cifar10/cnn/generation.svg", "reproduction.svg"):
     shutil.copy(FIGURES / picture, ROOT / "docs")

@@ -112,8 +112,16 @@ def _ways(rows: Sequence[Row]) -> str:
             way = f"drawn, {found[2]}" if found[2] else "drawn, as published"
             cells.setdefault((row.dataset, row.network, way), {})[found[1]] = _in_words(row)
     heads = ["data set", "network", "networks", *WAYS.values()]
-    lines = [[*key, *(found.get(measure, "") for measure in WAYS)] for key, found in cells.items()]
+    lines = [
+        [*key, *(found.get(measure, "") for measure in WAYS)]
+        for key, found in sorted(cells.items(), key=lambda item: (item[0][:2], _order(item[0][2])))
+    ]
     return _table(heads, lines)
+
+
+def _order(way: str) -> tuple[bool, list[str]]:
+    """Trained networks first, then by name, with numbers in the order of their size."""
+    return way != "trained", [part.zfill(9) for part in re.split(r"(\d+)", way)]
 
 
 def _table(heads: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
