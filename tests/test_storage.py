@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
@@ -62,8 +63,6 @@ def test_every_way_of_being_cut_short_is_noticed(tmp_path):
 
 
 def test_foreign_missing_and_incomplete_files_are_named(tmp_path):
-    import h5py
-
     with (
         pytest.raises(InputError, match=r"none\.h5: no such file"),
         storage.read(tmp_path / "none.h5"),
@@ -131,3 +130,16 @@ def test_a_write_that_is_refused_is_told_and_leaves_nothing(size, tmp_path):
     assert len(done.stderr.splitlines()) == 1
     assert done.returncode == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_of_another_version_of_the_format_is_named_and_stays(tmp_path):
+    write(tmp_path / "file.h5")
+    with h5py.File(tmp_path / "file.h5", "r+") as file:
+        file.attrs["format_version"] = 99
+    content = (tmp_path / "file.h5").read_bytes()
+    with (
+        pytest.raises(InputError, match=r"file\.h5: format version 99, expected 1; .* move all"),
+        storage.read(tmp_path / "file.h5"),
+    ):
+        pass
+    assert (tmp_path / "file.h5").read_bytes() == content
