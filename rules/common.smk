@@ -68,12 +68,10 @@ def partner_seeds(wildcards):
 
 def of_partners(path):
     """An input function: a path with {seed}, for each of the partners."""
-    return lambda wildcards: collect(
-        path,
-        dataset=wildcards.dataset,
-        network=wildcards.network,
-        seed=partner_seeds(wildcards),
-    )
+    return lambda wildcards: [
+        path.format(dataset=wildcards.dataset, network=wildcards.network, seed=seed)
+        for seed in partner_seeds(wildcards)
+    ]
 
 
 def other_seeds(wildcards):
