@@ -27,8 +27,14 @@ rule all:
         rules.summary.output,
         # Also what the summary is made of: Snakemake would not miss it where the summary is there.
         [
-            collect(rule.output, zip, **RUNS)
-            for rule in (rules.train, rules.covariance, rules.align, rules.clip, rules.generate)
+            collect(path, zip, **RUNS)
+            for path in (
+                rules.train.output,
+                COVARIANCE,
+                rules.align.output,
+                rules.clip.output,
+                rules.generate.output,
+            )
         ],
         collect(rules.samples.output, dataset=SETTINGS["datasets"]),
         rules.reproduction.output if SETTINGS["published"] else [],

@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 
 from latentdims import storage
@@ -38,15 +37,9 @@ class Checkpoint:
         """The state that was saved last; empty where there is none of this very job."""
         if not self.path.exists():
             return {}
-        found: dict[str, np.ndarray] = {}
-
-        def keep(name: str, item: h5py.HLObject) -> None:
-            if isinstance(item, h5py.Dataset):
-                found[name] = item[()]
-
         try:
             with storage.read(self.path, made_with=self._made_with) as file:
-                file.visititems(keep)
+                found = storage.arrays(file)
         except InputError as error:
             logger.info("starting anew: %s", error)
             self.path.with_name(f"{self.path.name}.broken").unlink(missing_ok=True)

@@ -4,9 +4,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from latentdims import storage
 from latentdims.alignment import pairs
 from latentdims.intervals import Estimate, curve_over_pairs, curve_over_seeds
@@ -36,7 +33,7 @@ def of(paths: Mapping[str, Sequence[str | Path]]) -> Iterator[Curve]:
 def _training(paths: Sequence[str | Path]) -> Iterator[Curve]:
     for split in SPLITS:
         for what, unit in (("accuracy", "percent"), ("loss", "nats")):
-            seeds = _read(paths, f"history/{split}_{what}")
+            seeds = storage.stacked(paths, f"history/{split}_{what}")
             epochs = range(seeds.shape[1])
             yield Curve("", f"{split}_{what}_by_epoch", unit, epochs, curve_over_seeds(seeds))
 
@@ -51,7 +48,7 @@ def _spectra(paths: Sequence[str | Path]) -> Iterator[Curve]:
         layers = storage.layers(file["spectra"])
     for layer in layers:
         for kind, unit in units.items():
-            spectra = _read(paths, f"spectra/{layer}/{kind}")
+            spectra = storage.stacked(paths, f"spectra/{layer}/{kind}")
             for stage, name in enumerate(STAGES):
                 estimates = curve_over_seeds(spectra[:, stage])
                 yield _by_rank(layer, f"eigenvalue_{kind}_{name}", unit, estimates)
@@ -74,18 +71,10 @@ def _clipping(paths: Sequence[str | Path]) -> Iterator[Curve]:
             for layer in storage.layers(file[basis])
         ]
     for basis, layer in places:
-        ranks = _read(paths[:1], f"{basis}/{layer}/rank")[0].tolist()
-        estimates = curve_over_seeds(_read(paths, f"{basis}/{layer}/accuracy"))
+        ranks = storage.stacked(paths[:1], f"{basis}/{layer}/rank")[0].tolist()
+        estimates = curve_over_seeds(storage.stacked(paths, f"{basis}/{layer}/accuracy"))
         yield Curve(layer, f"clipped_accuracy_{basis}", "percent", ranks, estimates)
 
 
 def _by_rank(layer: str, quantity: str, unit: str, estimates: Sequence[Estimate]) -> Curve:
     return Curve(layer, quantity, unit, range(1, len(estimates) + 1), estimates)
-
-
-def _read(paths: Sequence[str | Path], name: str) -> NDArray:
-    arrays = []
-    for path in paths:
-        with storage.read(path, needs=[name]) as file:
-            arrays.append(file[name][()])
-    return np.stack(arrays)

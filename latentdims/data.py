@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-import math
+import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,17 +16,13 @@ from numpy.typing import NDArray
 
 from latentdims import storage
 from latentdims.errors import InputError, nearest
+from latentdims.preprocessing import Affine, chunks
 
 if TYPE_CHECKING:  # importing torch costs seconds, which preparing images need not wait for
     import torch
 
-CHUNK = 1 << 22  # values converted at a time, which bounds the memory beside the final tensor
-LUMINANCE = (0.2989, 0.587, 0.114)  # of red, green and blue
 SOURCES = ("embedded", "imagefolder", "torchvision")
-STEPS = ("gray", "normalize")
 DATASETS = ("train/images", "train/labels", "test/images", "test/labels")
-
-Vector = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -50,6 +47,75 @@ class Images:
         """Of one image: (C, H, W)."""
         _, channels, height, width = self.train.images.shape
         return channels, height, width
+
+
+@dataclass(frozen=True)
+class Stored:
+    """Images of one split in an open file, preprocessed as they are read."""
+
+    dataset: h5py.Dataset  # uint8 (N, C, H, W), contiguous
+    affine: Affine
+    device: str
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Of one image after preprocessing: (C, H, W)."""
+        _, _, height, width = self.dataset.shape
+        return len(self.affine.matrix), height, width
+
+    def __getitem__(self, samples: torch.Tensor) -> torch.Tensor:
+        """The images with some indices (n,), float32 (n, C, H, W)."""
+        pixels = np.empty((len(samples), *self.dataset.shape[1:]), dtype=np.uint8)
+        # Past HDF5, which takes twenty times as long to find one image.
+        descriptor = self.dataset.file.id.get_vfd_handle()
+        start = self.dataset.id.get_offset()
+        for row, sample in zip(pixels, samples.tolist(), strict=True):
+            if os.preadv(descriptor, [row], start + sample * row.nbytes) != row.nbytes:
+                raise storage.useless(Path(self.dataset.file.filename), "cut short")
+        return self._preprocessed(pixels)
+
+    def all(self) -> torch.Tensor:
+        """Every image, float32 (N, C, H, W)."""
+        import torch
+
+        images = torch.empty(len(self), *self.shape, device=self.device)
+        for rows in chunks(self.dataset):
+            self._preprocessed(self.dataset[rows], output=images[rows])
+        return images
+
+    def _preprocessed(
+        self, pixels: NDArray[np.uint8], output: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        import torch
+
+        if output is None:
+            output = torch.empty(len(pixels), *self.shape, device=self.device)
+        return self.affine(torch.from_numpy(pixels).to(self.device), output=output)
+
+
+@dataclass(frozen=True)
+class StoredImages:
+    """An open file of images, by split."""
+
+    images: Mapping[str, Stored]
+    classes: tuple[str, ...]
+    sha256: str
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Of one image after preprocessing: (C, H, W)."""
+        return self.images["train"].shape
+
+    def labels(self, split: str) -> torch.Tensor:
+        """int64 (N,) on the device."""
+        import torch
+
+        stored = self.images[split]
+        labels = stored.dataset.file[f"{split}/labels"][()]
+        return torch.from_numpy(labels).to(stored.device)
 
 
 def prepare(*, output: str | Path, source: Mapping[str, Any], files: Sequence[str] = ()) -> None:
@@ -88,22 +154,34 @@ def prepare(*, output: str | Path, source: Mapping[str, Any], files: Sequence[st
 def load(path: str | Path, *, preprocessing: Mapping[str, Any], device: str) -> Images:
     """Read a file of images into float32 tensors on a device, preprocessed.
 
+    Raises InputError as `opened`, whose parameters these are.
+    """
+    with opened(path, preprocessing=preprocessing, device=device) as file:
+        train, test = (
+            Split(images=file.images[split].all(), labels=file.labels(split))
+            for split in storage.SPLITS
+        )
+        return Images(train=train, test=test, classes=file.classes, sha256=file.sha256)
+
+
+@contextmanager
+def opened(
+    path: str | Path, *, preprocessing: Mapping[str, Any], device: str
+) -> Iterator[StoredImages]:
+    """Open a file of images to read and preprocess them in parts, on a device.
+
     preprocessing: `steps`, a list of "normalize" and "gray" in the order to be applied to pixel
         values in [0, 1]; `mean` and `std` of "normalize", each "dataset" (per channel, over all
         pixels of the training images as they are at that step) or a list of a number per channel.
     Raises InputError where the file is not whole or the preprocessing does not suit it.
     """
     with storage.read(path, needs=DATASETS) as file:
-        matrix, offset = _affine(file["train/images"], preprocessing, path=path)
-        splits = {
-            split: _load_split(file[split], matrix, offset, device=device)
-            for split in storage.SPLITS
+        affine = Affine.of(file["train/images"], preprocessing, path=path)
+        images = {
+            split: Stored(file[f"{split}/images"], affine, device) for split in storage.SPLITS
         }
-        return Images(
-            train=splits["train"],
-            test=splits["test"],
-            classes=tuple(str(name) for name in file.attrs["classes"]),
-            sha256=str(file.attrs["sha256"]),
+        yield StoredImages(
+            images, tuple(str(name) for name in file.attrs["classes"]), str(file.attrs["sha256"])
         )
 
 
@@ -126,126 +204,3 @@ def _read_source(
 
         return torchvision.read(source["name"], files)
     raise InputError(f"source: unknown '{kind}'; {nearest(str(kind), SOURCES)}")
-
-
-def _load_split(group: h5py.Group, matrix: Vector, offset: Vector, *, device: str) -> Split:
-    """Apply value = matrix · pixel + offset per position, chunk by chunk into the final tensor."""
-    import torch
-
-    stored = group["images"]
-    samples, _, height, width = stored.shape
-    images = torch.empty(samples, len(matrix), height, width, device=device)
-    for rows in _chunks(stored):
-        pixels = torch.from_numpy(stored[rows]).to(device).float()  # (n, C, H, W), 0 to 255
-        for channel, (weights, constant) in enumerate(zip(matrix, offset, strict=True)):
-            # Sums of channels, not a matrix product: no TF32, and the same on every device.
-            value = images[rows, channel]
-            value.fill_(float(constant))
-            for source in np.flatnonzero(weights):
-                value.add_(pixels[:, source], alpha=float(weights[source]))
-    return Split(images=images, labels=torch.from_numpy(group["labels"][()]).to(device))
-
-
-def _affine(
-    stored: h5py.Dataset, preprocessing: Mapping[str, Any], *, path: str | Path
-) -> tuple[Vector, Vector]:
-    """All steps as one map of pixels in 0 to 255: matrix (C', C) and offset (C',)."""
-    channels = stored.shape[1]
-    matrix, offset = np.eye(channels) / 255, np.zeros(channels)
-    moments: tuple[Vector, Vector] | None = None
-    for step in preprocessing.get("steps", ()):
-        if step == "gray":
-            weights = _gray(len(matrix), path=path)
-        elif step == "normalize":
-            given = {key: preprocessing.get(key, "dataset") for key in ("mean", "std")}
-            if moments is None and "dataset" in map(str, given.values()):
-                moments = _moments(stored)
-            mean = _statistic("mean", given["mean"], matrix, offset, moments, path=path)
-            std = _statistic("std", given["std"], matrix, offset, moments, path=path)
-            offset = offset - mean
-            weights = np.diag(1 / std)
-        else:
-            raise InputError(f"preprocessing.steps: unknown '{step}'; {nearest(str(step), STEPS)}")
-        matrix, offset = weights @ matrix, weights @ offset
-    return matrix, offset
-
-
-def _gray(channels: int, *, path: str | Path) -> Vector:
-    if channels == 1:
-        return np.eye(1)
-    if channels != 3:
-        raise InputError(
-            f"{path}: preprocessing.steps: 'gray' needs 1 or 3 channels, found {channels}; "
-            "leave the step out"
-        )
-    return np.array([LUMINANCE])
-
-
-def _statistic(
-    key: str,
-    given: Any,
-    matrix: Vector,
-    offset: Vector,
-    moments: tuple[Vector, Vector] | None,
-    *,
-    path: str | Path,
-) -> Vector:
-    """Mean or standard deviation per channel (C',), as given or of the data after the map."""
-    channels = len(matrix)
-    if given == "dataset":
-        assert moments is not None
-        mean, covariance = moments
-        if key == "mean":
-            return matrix @ mean + offset
-        variance = np.einsum("oc,cd,od->o", matrix, covariance, matrix)
-        constant = np.flatnonzero(variance <= 0)
-        if len(constant):
-            raise InputError(
-                f"{path}: channel {constant[0]} of the training images is constant at step "
-                "'normalize', so that its std is 0; give numbers as preprocessing.std"
-            )
-        deviation: Vector = np.sqrt(variance)
-        return deviation
-    numbers = isinstance(given, Sequence) and not isinstance(given, str)
-    if not numbers or not all(_suits(key, number) for number in given):
-        bound = " above 0" if key == "std" else ""
-        raise InputError(
-            f"preprocessing.{key}: found {given!r}, expected 'dataset' or a list of {channels} "
-            f"number(s){bound}"
-        )
-    if len(given) != channels:
-        raise InputError(
-            f"preprocessing.{key}: found {len(given)} number(s), expected {channels}, one for each "
-            f"channel of {path} at step 'normalize'; give {channels} or 'dataset'"
-        )
-    return np.array(given, dtype=np.float64)
-
-
-def _suits(key: str, number: Any) -> bool:
-    if not isinstance(number, int | float) or isinstance(number, bool):
-        return False
-    return math.isfinite(number) and (key == "mean" or number > 0)
-
-
-def _chunks(stored: h5py.Dataset) -> Iterator[slice]:
-    """Ranges of samples of at most CHUNK values, or of one sample."""
-    step = max(1, CHUNK // math.prod(stored.shape[1:]))
-    return (slice(start, start + step) for start in range(0, len(stored), step))
-
-
-def _moments(stored: h5py.Dataset) -> tuple[Vector, Vector]:
-    """Mean (C,) and covariance (C, C) of pixels over samples and positions, rounded only once.
-
-    Whole numbers throughout, so that a constant channel has a variance of exactly 0.
-    """
-    channels = stored.shape[1]
-    total = np.zeros(channels, dtype=object)
-    products = np.zeros((channels, channels), dtype=object)
-    for rows in _chunks(stored):
-        chunk = stored[rows].swapaxes(0, 1).reshape(channels, -1)
-        pixels = chunk.astype(np.float64)  # (C, n·H·W): sums of squares below 2⁵³ are exact
-        total += pixels.sum(axis=1).astype(np.int64).astype(object)
-        products += (pixels @ pixels.T).astype(np.int64).astype(object)
-    count = len(stored) * math.prod(stored.shape[2:])
-    covariance = (count * products - np.outer(total, total)) / count**2
-    return (total / count).astype(np.float64), covariance.astype(np.float64)

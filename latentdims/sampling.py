@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from latentdims.architectures import Layer
-from latentdims.covariance import rows
+from latentdims.moments import rows
 from latentdims.networks import BATCH, Network, activate, linear
 from latentdims.procrustes import rotation, similarity
 

@@ -129,6 +129,27 @@ def layers(group: h5py.Group) -> list[str]:
     return sorted(group, key=lambda name: (name == "classifier", len(name), name))
 
 
+def arrays(file: h5py.File) -> dict[str, np.ndarray]:
+    """Every dataset of an open file, by its full name."""
+    found: dict[str, np.ndarray] = {}
+
+    def keep(name: str, item: h5py.HLObject) -> None:
+        if isinstance(item, h5py.Dataset):
+            found[name] = item[()]
+
+    file.visititems(keep)
+    return found
+
+
+def stacked(paths: Sequence[str | Path], name: str) -> np.ndarray:
+    """One dataset of several files, (files, ...). Raises InputError as `read`."""
+    values = []
+    for path in paths:
+        with read(path, needs=[name]) as file:
+            values.append(file[name][()])
+    return np.stack(values)
+
+
 def settings(file: h5py.File) -> dict[str, Any]:
     """The settings that made an open file."""
     return json.loads(file.attrs["settings"])

@@ -86,7 +86,7 @@ def _quantities(paths: Mapping[str, Sequence[str | Path]]) -> Iterator[Quantity]
 def _training(paths: Sequence[str | Path]) -> Iterator[Quantity]:
     for split in SPLITS:
         for what, unit in (("accuracy", "percent"), ("loss", "nats")):
-            values = [history[-1] for history in _read_all(paths, f"history/{split}_{what}")]
+            values = storage.stacked(paths, f"history/{split}_{what}")[:, -1]
             yield "", f"{split}_{what}", over_seeds(values), unit
 
 
@@ -173,13 +173,13 @@ def _generation(paths: Sequence[str | Path]) -> Iterator[Quantity]:
     with storage.read(paths[0]) as file:
         ways = {"": ""} | {f"_{name}": f"variants/{name}/" for name in file.get("variants", {})}
         chance = 100 / int(file.attrs["classes"])
-    reference = np.array(_read_all(paths, "reference_accuracy"))
-    calibration = _read_all(paths, "reference_calibration_error")
+    reference = storage.stacked(paths, "reference_accuracy")
+    calibration = storage.stacked(paths, "reference_calibration_error")
     yield "", "chance_accuracy", Estimate(chance, None, None, len(paths)), "percent"
     yield "", "test_calibration_error", over_seeds(calibration), "percent"
     for way, folder in ways.items():
         for measure, unit in GENERATED.items():
-            draws = _read_all(paths, folder + measure)
+            draws = storage.stacked(paths, folder + measure)
             yield from _of_draws("", f"generated_{measure}{way}", draws, unit)
             if measure == "accuracy" and (reference != chance).all():
                 kept = (np.array([each.mean() for each in draws]) - chance) / (reference - chance)
@@ -187,25 +187,14 @@ def _generation(paths: Sequence[str | Path]) -> Iterator[Quantity]:
         with storage.read(paths[0]) as file:
             layers = storage.layers(file.get(f"{folder}similarity", {}))
         for layer in layers:
-            draws = _read_all(paths, f"{folder}similarity/{layer}")
+            draws = storage.stacked(paths, f"{folder}similarity/{layer}")
             yield from _of_draws(layer, f"generated_similarity{way}", draws, "1")
 
 
-def _of_draws(
-    layer: str, quantity: str, seeds: Sequence[np.ndarray], unit: str
-) -> Iterator[Quantity]:
+def _of_draws(layer: str, quantity: str, seeds: np.ndarray, unit: str) -> Iterator[Quantity]:
     # Of every seed the mean over its draws, so that an interval over seeds has both levels in it.
     yield layer, quantity, over_seeds([draws.mean() for draws in seeds]), unit
     if len(seeds[0]) > 1:
         within = float(np.sqrt(np.mean([draws.var(ddof=1) for draws in seeds])))
         estimate = Estimate(within, None, None, sum(map(len, seeds)))
         yield layer, f"{quantity}_deviation_over_draws", estimate, unit
-
-
-def _read_all(paths: Sequence[str | Path], name: str) -> list[np.ndarray]:
-    return [_read(path, name) for path in paths]
-
-
-def _read(path: str | Path, name: str) -> np.ndarray:
-    with storage.read(path, needs=[name]) as file:
-        return file[name][()]

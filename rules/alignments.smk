@@ -1,7 +1,7 @@
 rule align:
     input:
-        covariance=rules.covariance.output.covariance,
-        partners=of_partners(rules.covariance.output.covariance),
+        covariance=COVARIANCE,
+        partners=of_partners(COVARIANCE),
     output:
         alignment="<results>/{dataset}/{network}/seed{seed}/alignment.h5",
     log:
@@ -25,7 +25,7 @@ rule align:
 
 rule consensus:
     input:
-        covariances=of_seeds(rules.covariance.output.covariance),
+        covariances=of_seeds(COVARIANCE),
     output:
         consensus="<results>/{dataset}/{network}/consensus.h5",
     log:

@@ -28,8 +28,12 @@ RUNS["seed"] = SEEDS * len(NETWORKS["network"])
 ALL_PAIRS = SETTINGS["alignment"]["pairs"] == "all" and len(SEEDS) > 2  # a mean of the others
 DRAWN = [name for name in figures.SOURCES if len(SEEDS) > 1 or name not in figures.OF_PAIRS]
 
+COVARIANCE = "<results>/{dataset}/{network}/seed{seed}/covariance.h5"
+PARTS = SETTINGS["covariance"]["parts"]
+
 
 wildcard_constraints:
+    part=r"\d+",
     dataset="[A-Za-z0-9_-]+",
     network="[A-Za-z0-9_-]+",
     seed=r"\d+",

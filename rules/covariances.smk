@@ -1,14 +1,18 @@
+PART = "<results>/{dataset}/{network}/seed{seed}/covariance_part{part}.h5"
+NAME = "seed{seed}" if PARTS == 1 else "seed{seed}_part{part}"
+
+
 rule covariance:
     input:
         images=rules.prepare.output.images,
         network=rules.train.output.network,
         partners=of_partners(rules.train.output.network),
     output:
-        covariance="<results>/{dataset}/{network}/seed{seed}/covariance.h5",
+        covariance=COVARIANCE if PARTS == 1 else temp(PART),
     log:
-        "<logs>/covariance/{dataset}/{network}/seed{seed}.log",
+        f"<logs>/covariance/{{dataset}}/{{network}}/{NAME}.log",
     benchmark:
-        "<logs>/covariance/{dataset}/{network}/seed{seed}.tsv"
+        f"<logs>/covariance/{{dataset}}/{{network}}/{NAME}.tsv"
     conda:
         "../envs/latentdims.yaml"
     threads: 1
@@ -18,7 +22,34 @@ rule covariance:
         runtime=growing(60),
     params:
         code=code("covariance.py"),
+        part=lambda wildcards: [int(wildcards.part), PARTS] if PARTS > 1 else None,
         partners=partner_seeds,
         settings=network_settings,
     script:
         "../scripts/covariance.py"
+
+
+if PARTS > 1:
+
+    rule merge:
+        input:
+            network=rules.train.output.network,
+            parts=lambda wildcards: collect(PART, **wildcards, part=range(PARTS)),
+        output:
+            covariance=COVARIANCE,
+        log:
+            "<logs>/merge/{dataset}/{network}/seed{seed}.log",
+        benchmark:
+            "<logs>/merge/{dataset}/{network}/seed{seed}.tsv"
+        conda:
+            "../envs/latentdims.yaml"
+        threads: 1
+        resources:
+            mem_mb=growing(2000),
+            runtime=growing(30),
+        params:
+            code=code("merge.py"),
+            partners=partner_seeds,
+            settings=network_settings,
+        script:
+            "../scripts/merge.py"

@@ -2,7 +2,7 @@ rule clip:
     input:
         images=rules.prepare.output.images,
         network=rules.train.output.network,
-        covariance=rules.covariance.output.covariance,
+        covariance=COVARIANCE,
     output:
         clipping="<results>/{dataset}/{network}/seed{seed}/clipping.h5",
     log:

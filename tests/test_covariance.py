@@ -11,9 +11,10 @@ from conftest import integer_images, integer_network, write_images
 from hypothesis import given
 from hypothesis import strategies as st
 
-from latentdims import covariance, networks, training
-from latentdims.covariance import Moments, measure, needs, rows
+from latentdims import covariance, networks, storage, training
+from latentdims.covariance import measure, needs
 from latentdims.errors import InputError
+from latentdims.moments import Moments, rows
 from latentdims.storage import SPLITS, STAGES
 
 EPS = np.finfo(np.float64).eps
@@ -69,9 +70,15 @@ def test_positions_in_space_are_rows():
     assert rows(images).tolist() == expected
 
 
-@pytest.mark.parametrize("samples", [2, 249, 250, 251, 1000])
-def test_every_image_is_paired_with_another(samples):
-    batches = list(covariance.shuffled_batches(samples))
+def layers(name="mlp"):
+    return integer_network(name, seed=0).layers
+
+
+@pytest.mark.parametrize("samples", [2, 3, 39, 40, 41, 1000])
+def test_every_image_is_paired_with_another(samples, monkeypatch):
+    monkeypatch.setattr(covariance, "VALUES", 20 * 7)  # the widest layer has seven channels
+    batches = covariance.shuffled_batches(samples, layers=layers())
+    assert max(map(len, batches)) <= 20 or samples < 40
     shown = torch.cat(batches)
     other = torch.cat([batch.roll(1) for batch in batches])
     assert sorted(shown.tolist()) == sorted(other.tolist()) == list(range(samples))
@@ -79,27 +86,33 @@ def test_every_image_is_paired_with_another(samples):
 
 
 @pytest.mark.parametrize("name", ["mlp", "cnn"])
-@pytest.mark.parametrize("batch", [2, 7, 1000])
-def test_one_pass_gives_every_block(name, batch, monkeypatch):
-    monkeypatch.setattr(covariance, "BATCH", batch)
-    chains = [integer_network(name, seed=seed) for seed in range(3)]
+@pytest.mark.parametrize("values", [1, 300, 1 << 20])
+def test_one_pass_gives_every_block(name, values, monkeypatch):
+    monkeypatch.setattr(covariance, "VALUES", values)
+    stages = {"initial": range(3), "trained": range(3, 6)}
+    chains = {
+        stage: [integer_network(name, seed=seed) for seed in seeds]
+        for stage, seeds in stages.items()
+    }
     images = integer_images(20, seed=9)
-    batches = list(covariance.shuffled_batches(20))
+    batches = covariance.shuffled_batches(20, layers=layers(name))
     shown, other = torch.cat(batches), torch.cat([indices.roll(1) for indices in batches])
-    moments = measure(chains[2], chains[:2], images)
-    for number, layer in enumerate(chains[0].layers):
-        # Whole numbers below 2^24: the float32 representations are exact in any batch size.
-        def level(chain, indices, number=number):
-            x = list(chain.representations(images[indices]))[number][1]
-            assert x.abs().max() < 2**24
-            return rows(x).double().numpy()
+    moments = measure(chains, images)
+    for stage, networks_of_stage in chains.items():
+        for number, layer in enumerate(layers(name)):
+            # Whole numbers below 2^24: the float32 representations are exact in any batch size.
+            def level(chain, indices, number=number):
+                x = list(chain.representations(images[indices]))[number][1]
+                assert x.abs().max() < 2**24
+                return rows(x).double().numpy()
 
-        x = np.concatenate([level(chain, shown) for chain in chains], axis=1)
-        y = np.concatenate([level(chains[2], shown), level(chains[2], other)], axis=1)
-        expected = (x - x.mean(0)).T @ (y - y.mean(0)) / len(x)
-        np.testing.assert_allclose(
-            moments[layer.name].covariance, expected, rtol=0, atol=tolerance(x, y)
-        )
+            own, unrelated = (level(networks_of_stage[2], each) for each in (shown, other))
+            others = np.hstack([level(chain, shown) for chain in networks_of_stage[:2]])
+            blocks = {"own": (own, own), "cross": (others, np.hstack([own, unrelated]))}
+            for kind, (x, y) in blocks.items():
+                expected = (x - x.mean(0)).T @ (y - y.mean(0)) / len(x)
+                found = moments[f"{stage}/{layer.name}/{kind}"].covariance
+                np.testing.assert_allclose(found, expected, rtol=0, atol=tolerance(x, y))
 
 
 @pytest.fixture
@@ -114,18 +127,62 @@ def trained(tmp_path, settings):
     return images, paths
 
 
-def test_file_holds_both_stages_and_splits(trained, tmp_path, settings):
+@pytest.fixture
+def measured(trained, tmp_path, settings):
+    """Measures the network of seed 1 and its partner, all of it or a part."""
     images, paths = trained
-    output = tmp_path / "covariance.h5"
-    covariance.covariance(
-        images=images,
-        network=paths[1],
-        partners={0: paths[0]},
-        output=output,
+
+    def run(name, *, part=None):
+        covariance.covariance(
+            images=images,
+            network=paths[1],
+            partners={0: paths[0]},
+            output=tmp_path / name,
+            settings=settings("cnn", seed=1),
+            device="cpu",
+            part=part,
+        )
+        return tmp_path / name
+
+    return run
+
+
+@pytest.mark.parametrize("parts", [1, 2, 5])
+def test_parts_that_are_merged_are_the_whole(parts, measured, trained, settings, monkeypatch):
+    monkeypatch.setattr(covariance, "VALUES", 7 * 75)  # batches of at most seven images
+    whole = measured("whole.h5")
+    merged = whole.with_name("merged.h5")
+    covariance.merge(
+        parts=[measured(f"part{n}.h5", part=(n, parts)) for n in range(parts)],
+        network=trained[1][1],
+        partners=[0],
+        output=merged,
         settings=settings("cnn", seed=1),
-        device="cpu",
     )
-    with h5py.File(output) as file:
+    with h5py.File(whole) as file, h5py.File(merged) as other:
+        assert dict(file.attrs) == dict(other.attrs)
+        expected, found = storage.arrays(file), storage.arrays(other)
+    assert expected.keys() == found.keys()
+    for name, values in expected.items():
+        # 60 images at 25 positions: each entry is a mean of as many products.
+        scale = max(1, np.abs(values).max())
+        np.testing.assert_allclose(found[name], values, rtol=0, atol=8 * 1500 * EPS * scale)
+
+
+def test_a_part_of_another_split_is_refused(measured, trained, settings, tmp_path):
+    parts = [measured("part0.h5", part=(0, 2)), measured("part1.h5", part=(1, 3))]
+    with pytest.raises(InputError, match=r"part1\.h5: was made with parts = 3, but 2"):
+        covariance.merge(
+            parts=parts,
+            network=trained[1][1],
+            partners=[0],
+            output=tmp_path / "merged.h5",
+            settings=settings("cnn", seed=1),
+        )
+
+
+def test_file_holds_both_stages_and_splits(measured):
+    with h5py.File(measured("covariance.h5")) as file:
         for split, samples in zip(SPLITS, (60, 30), strict=True):
             group = file[f"{split}/layer2"]
             assert group["count"][()].tolist() == [samples * 2 * 2] * len(STAGES)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from latentdims import data, storage
+from latentdims import data, preprocessing, storage
 from latentdims.errors import InputError
 
 TUTORIAL = {
@@ -64,7 +64,7 @@ def check(images, expected, magnitude):
 
 @pytest.fixture
 def small_chunks(monkeypatch):
-    monkeypatch.setattr(data, "CHUNK", 3 * 5 * 7 * 4)  # four images of (3, 5, 7)
+    monkeypatch.setattr(preprocessing, "CHUNK", 3 * 5 * 7 * 4)  # four images of (3, 5, 7)
 
 
 @pytest.mark.parametrize("steps", [[], ["gray"], ["normalize"], ["normalize", "gray"]])
@@ -106,7 +106,7 @@ def test_statistics_of_the_data_set_at_their_step(tmp_path, small_chunks, steps)
 def test_moments_are_exact(tmp_path, small_chunks):
     images = random_images((11, 3, 5, 7))
     with storage.read(write(tmp_path / "i.h5", images)) as file:
-        mean, covariance = data._moments(file["train/images"])
+        mean, covariance = preprocessing.moments(file["train/images"])
     pixels = images.swapaxes(0, 1).reshape(3, -1).astype(np.float64)
     # Sums of whole numbers are exact here, so that only NumPy's own rounding remains.
     assert mean == pytest.approx(pixels.mean(axis=1), rel=1e-14)

@@ -13,7 +13,7 @@ from latentdims import download
 from latentdims.errors import InputError
 from latentdims.sources import torchvision as source
 
-datasets = source._datasets()
+datasets = source.datasets()
 SAMPLES = {"train": 4, "test": 3}
 
 

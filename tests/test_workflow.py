@@ -58,6 +58,23 @@ def test_one_seed_has_no_pairs_to_draw(fresh):
     assert plan["figure"] == 2 * (FIGURES - len(figures.OF_PAIRS))
 
 
+def test_covariances_in_parts_are_the_same(again):
+    name = "results/shapes/cnn/seed1/covariance.h5"
+    with h5py.File(again.folder / name) as file:
+        whole = storage.arrays(file)
+    again.complete("--quiet", "--config", "covariance={parts: 3}", "--", name)
+    assert [path.name for path in (again.folder / name).parent.glob("covariance*")] == [
+        "covariance.h5"
+    ]
+    with h5py.File(again.folder / name) as file:
+        merged = storage.arrays(file)
+    assert whole.keys() == merged.keys()
+    for key, values in whole.items():
+        # Sums of n products in another order; the largest layer has 200 images at 100 positions.
+        rounding = 20_000 * np.finfo(np.float64).eps * max(1, np.abs(values).max())
+        np.testing.assert_allclose(merged[key], values, rtol=0, atol=rounding, err_msg=key)
+
+
 @pytest.mark.slow
 def test_every_artefact_is_there_and_whole(finished):
     results = finished.folder / "results"

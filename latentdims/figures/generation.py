@@ -44,18 +44,10 @@ def _rank(attributes: Mapping[str, str]) -> int | None:
     return None if rank == "all" else int(rank)
 
 
-def _read(paths: Sequence[str], name: str) -> list[np.ndarray]:
-    values = []
-    for path in paths:
-        with storage.read(path, needs=[name]) as file:
-            values.append(file[name][()])
-    return values
-
-
 def _seeds(left: Axes, right: Axes, paths: Sequence[str]) -> None:
-    for seed, whole in enumerate(_read(paths, "reference_accuracy")):
+    for seed, whole in enumerate(storage.stacked(paths, "reference_accuracy")):
         _dots(left, seed - 0.15, whole, "trained", "trained")
-    for seed, draws in enumerate(_read(paths, "accuracy")):
+    for seed, draws in enumerate(storage.stacked(paths, "accuracy")):
         _dots(left, seed + 0.15, draws, "drawn", "generated")
     left.set(xlabel="seed", ylabel="test accuracy (%)")
     left.set_xticks(range(len(paths)))
@@ -65,7 +57,7 @@ def _seeds(left: Axes, right: Axes, paths: Sequence[str]) -> None:
         layers = storage.layers(file["similarity"])
     step = 0.6 / len(paths)
     for place, layer in enumerate(layers):
-        for seed, draws in enumerate(_read(paths, f"similarity/{layer}")):
+        for seed, draws in enumerate(storage.stacked(paths, f"similarity/{layer}")):
             _dots(right, place - 0.3 + step * (seed + 0.5), draws, "drawn", "generated")
     right.set(ylabel="similarity s", title="with the trained network", ylim=(0, 1.02))
     right.set_xticks(range(len(layers)), [f"{style.title(layer)}, by seed" for layer in layers])
@@ -97,7 +89,7 @@ def _ways(axis: Axes, paths: Sequence[str], ways: Sequence[str]) -> None:
     names = {"reference_accuracy": "trained"} | {f"{way}accuracy": _name(way) for way in ways}
     for place, name in enumerate(names):
         colour = "trained" if name == "reference_accuracy" else "generated"
-        _mean(axis, place, _read(paths, name), colour, horizontal=True)
+        _mean(axis, place, storage.stacked(paths, name), colour, horizontal=True)
     axis.set_yticks(range(len(names)), list(names.values()))
     axis.set_ylim(len(names) - 0.5, -0.5)
     axis.set_xlim(left=0)
@@ -111,12 +103,12 @@ def _name(way: str) -> str:
 def _ranks(axis: Axes, paths: Sequence[str], ranks: Mapping[str, int]) -> None:
     """Mean accuracy over seeds against how many components of each covariance were drawn."""
     for way, rank in sorted(ranks.items(), key=lambda item: item[1]):
-        _mean(axis, rank, _read(paths, f"{way}accuracy"), "generated")
+        _mean(axis, rank, storage.stacked(paths, f"{way}accuracy"), "generated")
     for name, line, label in (
         ("reference_accuracy", "--", "whole network"),
         ("accuracy", "-.", "drawn from all components"),
     ):
-        height = np.mean([values.mean() for values in _read(paths, name)])
+        height = np.mean([values.mean() for values in storage.stacked(paths, name)])
         colour = style.COLOURS["reference"]
         axis.axhline(height, color=colour, linewidth=0.8, linestyle=line, label=label)
     style.logarithmic(axis, x=True)
@@ -125,7 +117,7 @@ def _ranks(axis: Axes, paths: Sequence[str], ranks: Mapping[str, int]) -> None:
 
 
 def _mean(
-    axis: Axes, place: float, seeds: Sequence[np.ndarray], colour: str, *, horizontal: bool = False
+    axis: Axes, place: float, seeds: np.ndarray, colour: str, *, horizontal: bool = False
 ) -> None:
     """Mean over seeds of the mean over draws, with its 95 % interval from three seeds on."""
     estimate = over_seeds([values.mean() for values in seeds])

@@ -28,7 +28,7 @@ def read(
     Raises InputError for a missing, truncated or other file.
     """
     archives = _verified(name, files)
-    published = getattr(_datasets(), name)
+    published = getattr(datasets(), name)
     arrays: dict[str, NDArray[np.generic]] = {}
     with tempfile.TemporaryDirectory(prefix="latentdims-") as root:
         folder = Path(root, *_SUBFOLDERS.get(name, ()))
@@ -87,7 +87,7 @@ def _verified(name: str, files: Sequence[str | Path]) -> dict[str, Path]:
     return {file.name: by_name[file.name] for file in published}
 
 
-def _datasets() -> ModuleType:
+def datasets() -> ModuleType:
     """The module torchvision.datasets.
 
     Its wheel cannot load its compiled operators into a CPU build of torch, and then stops at the

@@ -1,0 +1,11 @@
+from latentdims import covariance
+from latentdims.job import running
+
+with running(snakemake):
+    covariance.merge(
+        parts=snakemake.input.parts,
+        network=snakemake.input.network,
+        partners=snakemake.params.partners,
+        output=snakemake.output.covariance,
+        settings=snakemake.params.settings,
+    )
