@@ -13,7 +13,7 @@ from latentdims.architectures import Layer
 from latentdims.errors import InputError
 from latentdims.measured import CENTRINGS, Measured, Measurements, centre
 from latentdims.procrustes import lift, rotation, similarity, subspace_overlap
-from latentdims.spectra import eigh, held_out, identified, weight_components
+from latentdims.spectra import eigh, held_out, identified
 from latentdims.storage import SPLITS, STAGES
 
 Array = NDArray[np.float64]
@@ -62,15 +62,11 @@ def compare(
     in both networks. vectors: how many leading eigenvectors are kept in the matrices of overlaps.
     """
     rotations, scores = fit(partner, own, crosses)
-    activation = np.abs(
-        eigh(partner.moment("train", "uncentred"))[1].T
-        @ rotations["uncentred"]
-        @ eigh(own.moment("train", "uncentred"))[1]
-    )
-    partner_vectors = weight_components(partner.weight)[1]
+    activation = np.abs(partner.vectors.T @ rotations["uncentred"] @ own.vectors)
+    partner_vectors = partner.weight_components[1]
     if below is not None:
         partner_vectors = lift(below, partner_vectors)
-    weight = np.abs(partner_vectors.T @ weight_components(own.weight)[1])
+    weight = np.abs(partner_vectors.T @ own.weight_components[1])
     return {
         "rotation": rotations["uncentred"],
         "rotation_centred": rotations["centred"],
@@ -101,23 +97,34 @@ def align(
         Measurements.open(covariance, settings) as own,
         storage.create(output, settings=settings) as file,
     ):
+        stages = {layer.name: own.stages(layer) for layer in own.layers}
         for layer in own.layers:
             group = file.create_group(f"spectra/{layer.name}")
-            _save_spectra(group, own.stages(layer), layer, images=own.images(layer))
+            _save_spectra(group, stages[layer.name], layer, images=own.images(layer))
         for seed, path in partners.items():
             with Measurements.open(path, {**settings, "seed": seed}) as partner:
                 own.check_comparable(partner)
-                for layer, found in _compare_layers(partner, own, seed=seed, vectors=vectors):
+                for layer, found in _compare_layers(
+                    partner, own, stages, seed=seed, vectors=vectors
+                ):
                     _save_pair(file.create_group(f"seed{seed}/{layer.name}"), found)
 
 
 def _compare_layers(
-    partner: Measurements, own: Measurements, *, seed: int, vectors: int
+    partner: Measurements,
+    own: Measurements,
+    own_stages: Mapping[str, Sequence[Measured]],
+    *,
+    seed: int,
+    vectors: int,
 ) -> Iterator[tuple[Layer, dict[str, Array]]]:
-    """Each layer with what is said of it, stages stacked along the first axis."""
+    """Each layer with what is said of it, stages stacked along the first axis.
+
+    own_stages: what was measured of each layer, which keeps its eigenvectors for the next partner.
+    """
     below: Sequence[Array | None] = [None] * len(STAGES)
     for layer in own.layers:
-        pairs = zip(partner.stages(layer), own.stages(layer), below, strict=True)
+        pairs = zip(partner.stages(layer), own_stages[layer.name], below, strict=True)
         stages = [
             compare(
                 theirs,
@@ -240,7 +247,7 @@ def _save_spectra(
     storage.write(
         group,
         "weight",
-        np.stack([weight_components(stage.weight)[0] for stage in stages]),
+        np.stack([stage.weight_components[0] for stage in stages]),
         units="1",
         description="non-zero eigenvalues, descending, of WᵀW / n over the n neurons",
         dimensions=("stage", "rank"),

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
+from scipy import special  # not scipy.stats, which takes a second to import
 
 CONFIDENCE = 0.95
 
@@ -60,6 +60,6 @@ def curve_over_pairs(values: Mapping[tuple[int, int], Array]) -> list[Estimate]:
 def _estimates(means: Array, standard_errors: Array, n: int) -> list[Estimate]:
     if n < 3:
         return [Estimate(mean, None, None, n) for mean in means.tolist()]
-    half = float(stats.t.ppf((1 + CONFIDENCE) / 2, n - 1)) * standard_errors
+    half = float(special.stdtrit(n - 1, (1 + CONFIDENCE) / 2)) * standard_errors
     ends = zip(means.tolist(), (means - half).tolist(), (means + half).tolist(), strict=True)
     return [Estimate(mean, low, high, n) for mean, low, high in ends]

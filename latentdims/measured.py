@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from latentdims import architectures, storage
 from latentdims.architectures import Layer
 from latentdims.errors import InputError
+from latentdims.spectra import eigh, weight_components
 from latentdims.storage import SPLITS, STAGES
 
 Array = NDArray[np.float64]
@@ -27,6 +29,16 @@ class Measured:
     mean: dict[str, Array]  # by split: (C,)
     covariance: dict[str, Array]  # by split: (C, C)
     weight: NDArray[np.float32]  # (out, in[, kh, kw])
+
+    @cached_property
+    def vectors(self) -> Array:
+        """(C, C): eigenvectors of the second moment on training images, in columns."""
+        return eigh(self.moment("train", "uncentred"))[1]
+
+    @cached_property
+    def weight_components(self) -> tuple[Array, Array]:
+        """Eigenvalues (R,) and eigenvectors (d, R) of the weight covariance."""
+        return weight_components(self.weight)
 
     def moment(self, split: str, centring: str) -> Array:
         """(C, C): the covariance, or the second moment where uncentred."""

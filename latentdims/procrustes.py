@@ -2,7 +2,7 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special  # not scipy.stats, which takes a second to import
 
 Array = NDArray[np.float64]
 
@@ -46,7 +46,7 @@ def chance_cosine(dimension: int, *, comparisons: int, level: float = 0.95) -> f
     probability of staying below.
     """
     quantile = level ** (1 / comparisons)
-    return float(np.sqrt(stats.beta.ppf(quantile, 0.5, (dimension - 1) / 2)))
+    return float(np.sqrt(special.betaincinv(0.5, (dimension - 1) / 2, quantile)))
 
 
 def subspace_overlap(cosines: Array) -> Array:
