@@ -12,7 +12,7 @@ rule align:
         "../envs/latentdims.yaml"
     threads: 1
     resources:
-        mem_mb=growing(2000),
+        mem_mb=needed(memory.align),
         runtime=growing(30),
     params:
         code=code("align.py"),
@@ -36,7 +36,7 @@ rule consensus:
         "../envs/latentdims.yaml"
     threads: 1
     resources:
-        mem_mb=growing(4000),
+        mem_mb=needed(memory.consensus, seeds=lambda wildcards: len(SEEDS)),
         runtime=growing(60),
     params:
         code=code("consensus.py"),

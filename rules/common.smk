@@ -1,8 +1,10 @@
+import math
+from functools import cache
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from latentdims import download, figures, storage
+from latentdims import download, figures, memory, storage
 from latentdims.config import resolve
 from latentdims.errors import InputError
 from latentdims.provenance import stamp
@@ -50,13 +52,47 @@ def growing(amount):
     return lambda wildcards, attempt: amount * 2 ** (attempt - 1)
 
 
-def settings_of_all_seeds(wildcards):
+@cache
+def shapes(path, modified, network, dataset):
+    """What a network computes, by the first input of its job; read once for all jobs."""
+    return memory.Shapes.read(path, settings_of(dataset, network))
+
+
+def needed(estimate, **options):
+    """Memory in MB by an estimate of latentdims/memory.py, given options by functions of wildcards.
+
+    Known once the first input is there; before that, Snakemake asks again later.
+    """
+
+    def amount(wildcards, input, attempt):
+        modified = Path(input[0]).stat().st_mtime_ns
+        found = shapes(input[0], modified, wildcards.network, wildcards.dataset)
+        given = {name: option(wildcards) for name, option in options.items()}
+        return declared(estimate(found, **given), attempt)
+
+    return amount
+
+
+def to_prepare(wildcards, input, attempt):
+    """The same for the images of a data set."""
+    return declared(memory.prepare(source(wildcards), list(input)), attempt)
+
+
+def declared(estimate, attempt):
+    return math.ceil(memory.MARGIN * estimate) * 2 ** (attempt - 1)
+
+
+def settings_of(dataset, network):
     """What trained networks depend on besides their seed."""
     return {
-        "network": SETTINGS["networks"][wildcards.network],
-        "preprocessing": SETTINGS["datasets"][wildcards.dataset]["preprocessing"],
+        "network": SETTINGS["networks"][network],
+        "preprocessing": SETTINGS["datasets"][dataset]["preprocessing"],
         "training": SETTINGS["training"],
     }
+
+
+def settings_of_all_seeds(wildcards):
+    return settings_of(wildcards.dataset, wildcards.network)
 
 
 def network_settings(wildcards):
@@ -68,6 +104,10 @@ def partner_seeds(wildcards):
     """The earlier seeds that a network is compared with."""
     earlier = SEEDS[: int(wildcards.seed)]
     return earlier if SETTINGS["alignment"]["pairs"] == "all" else earlier[:1]
+
+
+def number_of_partners(wildcards):
+    return len(partner_seeds(wildcards))
 
 
 def of_partners(path):

@@ -18,7 +18,7 @@ rule covariance:
     threads: 1
     resources:
         gpu=1,
-        mem_mb=growing(4000),
+        mem_mb=needed(memory.covariance, partners=number_of_partners),
         runtime=growing(60),
     params:
         code=code("covariance.py"),
@@ -45,7 +45,7 @@ if PARTS > 1:
             "../envs/latentdims.yaml"
         threads: 1
         resources:
-            mem_mb=growing(2000),
+            mem_mb=needed(memory.covariance, partners=number_of_partners),
             runtime=growing(30),
         params:
             code=code("merge.py"),

@@ -9,7 +9,7 @@ rule download:
         "../envs/latentdims.yaml"
     threads: 1
     resources:
-        mem_mb=growing(500),
+        mem_mb=growing(200),
         runtime=growing(60),
     params:
         code=code("download.py"),
@@ -31,7 +31,7 @@ rule prepare:
         "../envs/latentdims.yaml"
     threads: 1
     resources:
-        mem_mb=growing(4000),
+        mem_mb=to_prepare,
         runtime=growing(30),
     params:
         code=code("prepare.py"),

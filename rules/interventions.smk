@@ -14,7 +14,7 @@ rule clip:
     threads: 1
     resources:
         gpu=1,
-        mem_mb=growing(4000),
+        mem_mb=needed(memory.clip),
         runtime=growing(60),
     params:
         bases=SETTINGS["clipping"]["bases"],
@@ -41,7 +41,7 @@ rule generate:
     threads: 1
     resources:
         gpu=1,
-        mem_mb=growing(8000),
+        mem_mb=needed(memory.generate, procedures=lambda wildcards: SETTINGS["generation"]),
         runtime=growing(60),
     params:
         code=code("generate.py"),

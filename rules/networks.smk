@@ -12,7 +12,7 @@ rule train:
     threads: 1
     resources:
         gpu=1,
-        mem_mb=growing(4000),
+        mem_mb=needed(memory.train),
         runtime=growing(60),
     params:
         code=code("train.py"),

@@ -1,0 +1,128 @@
+"""How much memory the job of each rule takes, from the shapes of images and layers.
+
+Estimates in MB, to be declared to a cluster. `python benchmarks/memory.py FOLDER` puts them beside
+what the jobs of a run took; each is within a factor of two of it.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from latentdims import architectures, storage
+from latentdims.architectures import Layer
+from latentdims.storage import SPLITS, STAGES
+
+MARGIN = 1.3
+PLAIN = 170  # a process with numpy and h5py, or matplotlib
+TORCH = 420  # and with torch; with its libraries for GPUs, whose need was not measured, as below
+CUDA = 4000
+EMBEDDED = 3 * 32 * 32 / 1e6  # of one image
+FOLDER = 4000  # of images: their number is not known before they are read
+
+
+@dataclass(frozen=True)
+class Shapes:
+    """Of what a network sees and computes; images: by split, their number, where it matters."""
+
+    layers: Sequence[Layer]
+    images: Mapping[str, int]
+
+    @classmethod
+    def read(cls, path: str | Path, settings: Mapping[str, Any]) -> "Shapes":
+        """From a file of images, for a network of some settings; or from one of its own files."""
+        with storage.read(path) as file:
+            if "input_shape" in file.attrs:
+                return cls(architectures.from_file(file), {})
+            stored = {split: file[f"{split}/images"].shape for split in SPLITS}
+            classes = len(file.attrs["classes"])
+        _, channels, *size = stored["train"]
+        seen = 1 if "gray" in settings["preprocessing"]["steps"] else channels
+        layers = architectures.layers(
+            settings["network"], input_shape=(seen, *size), classes=classes
+        )
+        return cls(layers, {split: shape[0] for split, shape in stored.items()})
+
+    @property
+    def loaded(self) -> float:
+        """All images as numbers."""
+        return _numbers(sum(self.images.values()) * math.prod(self.layers[0].input_shape))
+
+    @property
+    def representations(self) -> float:
+        """Of all hidden layers, of the training images."""
+        values = sum(layer.channels * layer.positions for layer in self.layers[:-1])
+        return _numbers(self.images["train"] * values)
+
+    @property
+    def covariances(self) -> float:
+        """Of one network, or one pair of them: all layers, stages and splits, in float64."""
+        return 2 * _numbers(
+            len(SPLITS) * len(STAGES) * sum(layer.channels**2 for layer in self.layers)
+        )
+
+    @property
+    def matrices(self) -> float:
+        """The largest that an alignment decomposes, in float64."""
+        return 2 * max(
+            _numbers(layer.channels * max(layer.fan_in, layer.channels)) for layer in self.layers
+        )
+
+
+def prepare(source: Mapping[str, Any], files: Sequence[str]) -> float:
+    """Three times the images as they are stored, as far as the files that hold them tell.
+
+    JPEGs are a tenth of the images, other archives about as large. Raises FileNotFoundError where a
+    file is not there yet.
+    """
+    if source["source"] == "embedded":
+        return PLAIN + 3 * (source["train_samples"] + source["test_samples"]) * EMBEDDED
+    paths = [Path(file) for file in files]
+    archives = sum(path.stat().st_size for path in paths if path.is_file()) / 1e6
+    if source["source"] == "torchvision":
+        return _torch() + 4 * archives
+    return PLAIN + 33 * archives if archives else FOLDER
+
+
+def train(shapes: Shapes) -> float:
+    """The images, and what a chunk of them takes while they are read."""
+    return _torch() + 1.5 * shapes.loaded
+
+
+def clip(shapes: Shapes) -> float:
+    """The same as a training."""
+    return train(shapes)
+
+
+def covariance(shapes: Shapes, *, partners: int) -> float:
+    """Sums of all layers, and twice as much while they are written; images stream."""
+    return _torch() + 3 * (2 * partners + 1) * shapes.covariances + 40 * (partners + 1)
+
+
+def generate(shapes: Shapes, *, procedures: Mapping[str, Mapping[str, Any]]) -> float:
+    """Representations of the reference, and those of the widest draw."""
+    widest = max(options["width"] for options in procedures.values())
+    flattened = any("flattened" in options["classifiers"] for options in procedures.values())
+    features = shapes.layers[-1].fan_in * (max(1, widest) if flattened else 0)
+    decomposed = 10 * _numbers(features**2)
+    return _torch() + 1.5 * shapes.loaded + (1 + widest) * shapes.representations + decomposed
+
+
+def align(shapes: Shapes) -> float:
+    """Some matrices of the largest layer."""
+    return PLAIN + 15 * shapes.matrices
+
+
+def consensus(shapes: Shapes, *, seeds: int) -> float:
+    """Covariances of all pairs of a layer."""
+    return PLAIN + seeds**2 * shapes.covariances
+
+
+def _torch() -> float:
+    return TORCH if storage.torch_version().endswith("+cpu") else CUDA
+
+
+def _numbers(values: float) -> float:
+    """MB of float32."""
+    return 4 * values / 1e6
