@@ -26,9 +26,10 @@ rule all:
     input:
         rules.summary.output,
         # Also what the summary is made of: Snakemake would not miss it where the summary is there.
+        collect(NETWORK, zip, **RUNS),
         [
             collect(rule.output, zip, **RUNS)
-            for rule in (rules.train, rules.covariance, rules.align, rules.clip, rules.generate)
+            for rule in (rules.covariance, rules.align, rules.clip, rules.generate)
         ],
         collect(rules.samples.output, dataset=SETTINGS["datasets"]),
         rules.reproduction.output if SETTINGS["published"] else [],

@@ -1,8 +1,8 @@
 rule covariance:
     input:
         images=rules.prepare.output.images,
-        network=rules.train.output.network,
-        partners=of_partners(rules.train.output.network),
+        network=NETWORK,
+        partners=of_partners(NETWORK),
     output:
         covariance="<results>/{dataset}/{network}/seed{seed}/covariance.h5",
     log:
