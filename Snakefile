@@ -29,7 +29,7 @@ rule all:
         [
             collect(path, zip, **RUNS)
             for path in (
-                rules.train.output,
+                NETWORK,
                 COVARIANCE,
                 rules.align.output,
                 rules.clip.output,

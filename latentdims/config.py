@@ -41,6 +41,8 @@ def resolve(config: Mapping[str, Any]) -> dict[str, Any]:
         raise InputError(_explain(error))
     for name, dataset in resolved["datasets"].items():
         resolved["datasets"][name] = _keep_source(name, dataset)
+    # How networks are trained is no part of what they are: those of either way are the same ones.
+    resolved["together"] = resolved["training"].pop("together")
     _check_epochs(resolved["training"])
     resolved["generation"] = _procedures(resolved, schema["properties"]["generation"])
     for name, network in resolved["networks"].items():

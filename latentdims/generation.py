@@ -14,6 +14,7 @@ from latentdims.data import Images, Split
 from latentdims.job import progress
 from latentdims.networks import Network, calibration_error, evaluate, initial_weights
 from latentdims.sampling import Draw, Procedure, Reference, Sampler, align
+from latentdims.stack import Stack
 from latentdims.training import Descent
 
 logger = logging.getLogger(__name__)
@@ -119,13 +120,13 @@ def retrained(
     sampler: Sampler, drawn: Draw, split: Split, settings: Mapping[str, Any]
 ) -> Network | None:
     """A new classifier trained on the features of the draw, in the settings of the training."""
-    layers = drawn.network.layers
-    weights = initial_weights(layers[-1:], seed=settings["seed"], device=split.labels.device.type)
+    layers, device = drawn.network.layers, split.labels.device.type
+    weights = initial_weights(layers[-1:], seed=settings["seed"], device=device)
+    head = Stack.of([Network(layers[-1:], weights)])
     features = Split(drawn.features.flatten(1), split.labels)
-    for _ in Descent(Network(layers[-1:], weights), settings).epochs(features):
+    for _ in Descent(head, settings["training"], seeds=[settings["seed"]]).epochs(features):
         pass
-    head = {name: weight.detach() for name, weight in weights.items()}
-    return Network(layers, {**drawn.network.weights, **head})
+    return Network(layers, {**drawn.network.weights, **head.network(0).weights})
 
 
 CLASSIFIERS = {"flattened": flattened, "retrained": retrained}

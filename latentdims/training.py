@@ -9,17 +9,20 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from latentdims import architectures, data, storage
 from latentdims.checkpoint import Checkpoint
 from latentdims.data import Images, Split
 from latentdims.errors import InputError
 from latentdims.job import progress
-from latentdims.networks import Network, evaluate, initial_weights, torch_generator
+from latentdims.networks import Network, initial_weights, torch_generator
+from latentdims.stack import Stack
 from latentdims.storage import SPLITS
 
 logger = logging.getLogger(__name__)
+
+# Of S networks: weights kept/<epoch>/<layer> (S, *weight_shape), and history/<measure> (S, epochs).
+Record = dict[str, np.ndarray]
 
 
 def train(
@@ -37,67 +40,99 @@ def train(
     Raises InputError for an architecture that does not fit the images, and for a loss that is not
     finite.
     """
+    train_together(
+        images=images,
+        outputs={settings["seed"]: output},
+        settings={key: settings[key] for key in settings if key != "seed"},
+        device=device,
+        code=code,
+    )
+
+
+def train_together(
+    *,
+    images: str | Path,
+    outputs: Mapping[int, str | Path],
+    settings: Mapping[str, Any],
+    device: str,
+    code: str = "",
+) -> None:
+    """Train networks that differ in their seed alone, all in each step, and write a file of each.
+
+    outputs: by seed. settings: {network, training, preprocessing}. Each network takes the steps
+    that it takes alone, up to the rounding of sums in float32; a single one, to the bit. Raises
+    what `train` does, naming the seed of a loss that is not finite.
+    """
     loaded = data.load(images, preprocessing=settings["preprocessing"], device=device)
     layers = architectures.layers(
         settings["network"], input_shape=loaded.shape, classes=len(loaded.classes)
     )
-    weights = initial_weights(layers, seed=settings["seed"], device=device)
-    network = Network(layers, weights)
-    made_with = {"settings": settings, "images": loaded.sha256, "code": code}
-    checkpoint = Checkpoint(output, made_with=made_with, device=device)
-    descent = Descent(network, settings)
-    kept: dict[str, np.ndarray] = {}
-    history: dict[str, np.ndarray] = {}
+    seeds = list(outputs)
+    stack = Stack.of(
+        [Network(layers, initial_weights(layers, seed=seed, device=device)) for seed in seeds]
+    )
+    made_with = {"settings": settings, "seeds": seeds, "images": loaded.sha256, "code": code}
+    checkpoint = Checkpoint(outputs[seeds[0]], made_with=made_with, device=device)
+    descent = Descent(stack, settings["training"], seeds=seeds)
+    record: Record = {}
     if state := checkpoint.load():
         descent.restore(state)
-        kept = {name: state[name] for name in state if name.startswith("kept/")}
-        history = {name: state[name] for name in state if name.startswith("history/")}
+        record = {name: state[name] for name in state if name.startswith(("kept/", "history/"))}
 
     def pause() -> None:
-        checkpoint.save_when_due(lambda: {**descent.state(), **kept, **history})
+        checkpoint.save_when_due(lambda: {**descent.state(), **record})
 
     epochs = settings["training"]["epochs"]
     keep = {0, *settings["training"]["keep_epochs"], epochs}
     for epoch in descent.epochs(loaded.train, pause=pause):
-        for name, value in _measures(network, loaded).items():
-            history[name] = np.append(history.get(name, np.empty(0)), value)
-        logger.info(
-            "epoch %d of %d: %s",
-            epoch,
-            epochs,
-            {name.removeprefix("history/"): round(v[-1], 3) for name, v in history.items()},
-        )
+        _measure(stack, loaded, record)
+        _log(record, f"epoch {epoch} of {epochs}", seeds=seeds)
         if epoch in keep:
-            for name, weight in weights.items():
-                kept[f"kept/{epoch}/{name}"] = _numpy(weight)
-    _save(output, kept, history, loaded, epochs=sorted(keep), settings=settings, device=device)
+            for name, weight in stack.weights.items():
+                record[f"kept/{epoch}/{name}"] = _numpy(weight)
+    for index, (seed, output) in enumerate(outputs.items()):
+        own = {name: values[index] for name, values in record.items()}
+        made = {**settings, "seed": seed}
+        _save(output, own, loaded, epochs=sorted(keep), settings=made, device=device)
     checkpoint.remove()
 
 
-def _measures(network: Network, images: Images) -> dict[str, float]:
-    found: dict[str, float] = {}
+def _measure(stack: Stack, images: Images, record: Record) -> None:
+    """Add loss and accuracy of each network on both splits to its history."""
     for split in SPLITS:
-        loss, accuracy = evaluate(network, getattr(images, split))
-        found |= {f"history/{split}_loss": loss, f"history/{split}_accuracy": accuracy}
-    return found
+        scores = np.array(stack.evaluate(getattr(images, split)))  # (S, 2)
+        for measure, values in zip(("loss", "accuracy"), scores.T, strict=True):
+            name = f"history/{split}_{measure}"
+            before = record.get(name, np.empty((len(stack), 0)))
+            record[name] = np.append(before, values[:, None], axis=1)
+
+
+def _log(record: Record, epoch: str, *, seeds: Sequence[int]) -> None:
+    history = {name: record[name] for name in record if name.startswith("history/")}
+    for index, seed in enumerate(seeds):
+        last = {
+            name.removeprefix("history/"): round(float(values[index, -1]), 3)
+            for name, values in history.items()
+        }
+        logger.info("seed %d, %s: %s", seed, epoch, last)
 
 
 class Descent:
-    """Stochastic gradient descent on the weights of a network, in place.
+    """Stochastic gradient descent on the weights of a stack of networks, in place.
 
     It can be stopped after any step: another one, given its state, takes the same steps from there.
-    settings: {seed, training}; the seed gives the order of the samples.
+    options: of `training` in the configuration. seeds: one for each network, which gives the order
+    of its samples.
     """
 
-    def __init__(self, network: Network, settings: Mapping[str, Any]) -> None:
-        options = settings["training"]
-        self._network, self._options = network, options
-        self._order = torch_generator(settings["seed"], stream=1)
-        self._start_of_epoch = self._order.get_state()
+    def __init__(self, stack: Stack, options: Mapping[str, Any], *, seeds: Sequence[int]) -> None:
+        self._stack, self._options, self._seeds = stack, options, seeds
+        self._orders = [torch_generator(seed, stream=1) for seed in seeds]
+        self._starts_of_epoch = [order.get_state() for order in self._orders]
         self._epoch, self._step = 0, 0  # epochs that are complete, and steps of the next
-        self._losses: list[Tensor] = []
+        self._losses: list[Tensor] = []  # (S,) of each step
         self._optimizer = torch.optim.SGD(
-            [weight.requires_grad_() for weight in network.weights.values()],
+            [weight.requires_grad_() for weight in stack.weights.values()],
             lr=options["learning_rate"],
             momentum=options["momentum"],
             weight_decay=options["weight_decay"],
@@ -110,13 +145,13 @@ class Descent:
             yield 0
         first, last = self._epoch + 1, self._options["epochs"]
         for epoch in progress(range(first, last + 1), name="epochs"):
-            self._start_of_epoch = self._order.get_state()
+            self._starts_of_epoch = [order.get_state() for order in self._orders]
             for images, labels in self._batches(split):
-                loss = functional.cross_entropy(self._network.logits(images), labels)
+                each = self._stack.losses(images, labels)
                 self._optimizer.zero_grad()
-                loss.backward()
+                each.backward(torch.ones_like(each))  # each its own weights alone
                 self._optimizer.step()
-                self._losses.append(loss.detach())
+                self._losses.append(each.detach())
                 self._step += 1
                 pause()
             self._check_losses()
@@ -124,9 +159,11 @@ class Descent:
             yield epoch
 
     def _batches(self, split: Split) -> Iterator[tuple[Tensor, Tensor]]:
-        """Every sample once, in a new random order; those of the steps that are done left out."""
-        permutation = torch.randperm(len(split.labels), generator=self._order)
-        batches = permutation.to(split.labels.device).split(self._options["batch_size"])
+        """Images (S, B, C, H, W) and labels (S, B): every sample once for each network, in a new
+        random order of its own; those of the steps that are done left out."""
+        samples = len(split.labels)
+        orders = torch.stack([torch.randperm(samples, generator=each) for each in self._orders])
+        batches = orders.to(split.labels.device).split(self._options["batch_size"], dim=1)
         for batch in batches[self._step :]:
             yield split.images[batch], split.labels[batch]
 
@@ -135,9 +172,9 @@ class Descent:
         self._check_losses()
         arrays = {
             "descent/done": np.array([self._epoch, self._step]),
-            "descent/start_of_epoch": self._start_of_epoch.numpy(),
+            "descent/starts_of_epoch": torch.stack(self._starts_of_epoch).numpy(),
         }
-        for name, weight in self._network.weights.items():
+        for name, weight in self._stack.weights.items():
             arrays[f"descent/weights/{name}"] = _numpy(weight)
             momentum = self._optimizer.state[weight].get("momentum_buffer")
             if momentum is not None:
@@ -147,8 +184,9 @@ class Descent:
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
         """Go on from a state."""
         self._epoch, self._step = state["descent/done"].tolist()
-        self._order.set_state(torch.from_numpy(state["descent/start_of_epoch"]))
-        for name, weight in self._network.weights.items():
+        for order, start in zip(self._orders, state["descent/starts_of_epoch"], strict=True):
+            order.set_state(torch.from_numpy(start))
+        for name, weight in self._stack.weights.items():
             with torch.no_grad():
                 weight.copy_(torch.from_numpy(state[f"descent/weights/{name}"]))
             if f"descent/momentum/{name}" in state:
@@ -158,14 +196,14 @@ class Descent:
 
     def _check_losses(self) -> None:
         # Once an epoch: reading a loss at every step would make the device wait for the host.
-        finite = torch.isfinite(torch.stack(self._losses)) if self._losses else torch.ones(1)
-        if not finite.all():
-            first = int((~finite).nonzero()[0].item())
-            step = self._step - len(self._losses) + first + 1
+        taken = torch.stack(self._losses).cpu() if self._losses else torch.zeros(0, 1)  # (steps, S)
+        for first, index in (~torch.isfinite(taken)).nonzero()[:1].tolist():
+            step = self._step - len(taken) + first + 1
             rate = self._options["learning_rate"]
             raise InputError(
-                f"training.learning_rate: the loss is {self._losses[first].item()} at step {step} "
-                f"of epoch {self._epoch + 1} with learning rate {rate}; give a smaller one"
+                f"training.learning_rate: the loss of seed {self._seeds[index]} is "
+                f"{taken[first, index].item()} at step {step} of epoch {self._epoch + 1} with "
+                f"learning rate {rate}; give a smaller one"
             )
 
 
@@ -175,15 +213,16 @@ def _numpy(weight: Tensor) -> np.ndarray:
 
 def _save(
     output: str | Path,
-    kept: Mapping[str, np.ndarray],
-    history: Mapping[str, np.ndarray],
+    record: Mapping[str, np.ndarray],
     images: Images,
     *,
     epochs: Sequence[int],
     settings: Mapping[str, Any],
     device: str,
 ) -> None:
-    layers = [name.removeprefix("kept/0/") for name in sorted(kept) if name.startswith("kept/0/")]
+    """Write the file of one network, from its part of the record."""
+    layers = [name.removeprefix("kept/0/") for name in sorted(record) if name[:7] == "kept/0/"]
+    history = [name for name in sorted(record) if name.startswith("history/")]
     with storage.create(output, settings=settings, device=device) as file:
         file.attrs["input_shape"] = json.dumps(images.shape)
         file.attrs["classes"] = len(images.classes)
@@ -195,19 +234,19 @@ def _save(
             storage.write(
                 file,
                 f"weights/{layer}",
-                np.stack([kept[f"kept/{epoch}/{layer}"] for epoch in epochs]),
+                np.stack([record[f"kept/{epoch}/{layer}"] for epoch in epochs]),
                 units="1",
                 description="weights, a matrix or kernel for each kept epoch",
                 dimensions=("epoch", "out", "in"),
             )
-        for name, values in sorted(history.items()):
+        for name in history:
             units, what = (
                 ("nats", "cross-entropy") if name.endswith("loss") else ("percent", "accuracy")
             )
             storage.write(
                 file,
                 name,
-                values,
+                record[name],
                 units=units,
                 description=f"{what} after each epoch, the first before training",
                 dimensions=("epoch",),

@@ -19,6 +19,7 @@ try:
 except InputError as error:
     raise WorkflowError(f"configuration: {error}") from None
 
+NETWORK = "<results>/{dataset}/{network}/seed{seed}/network.h5"  # one path, however it is trained
 SCRIPTS = Path(workflow.current_basedir).parent / "scripts"
 SEEDS = list(range(SETTINGS["seeds"]))
 NETWORKS = {

@@ -5,8 +5,8 @@ NAME = "seed{seed}" if PARTS == 1 else "seed{seed}_part{part}"
 rule covariance:
     input:
         images=rules.prepare.output.images,
-        network=rules.train.output.network,
-        partners=of_partners(rules.train.output.network),
+        network=NETWORK,
+        partners=of_partners(NETWORK),
     output:
         covariance=COVARIANCE if PARTS == 1 else temp(PART),
     log:
@@ -33,7 +33,7 @@ if PARTS > 1:
 
     rule merge:
         input:
-            network=rules.train.output.network,
+            network=NETWORK,
             parts=lambda wildcards: collect(PART, **wildcards, part=range(PARTS)),
         output:
             covariance=COVARIANCE,

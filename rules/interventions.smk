@@ -1,7 +1,7 @@
 rule clip:
     input:
         images=rules.prepare.output.images,
-        network=rules.train.output.network,
+        network=NETWORK,
         covariance=COVARIANCE,
     output:
         clipping="<results>/{dataset}/{network}/seed{seed}/clipping.h5",
@@ -28,8 +28,8 @@ rule clip:
 rule generate:
     input:
         images=rules.prepare.output.images,
-        network=rules.train.output.network,
-        others=of_others(rules.train.output.network),
+        network=NETWORK,
+        others=of_others(NETWORK),
     output:
         generation="<results>/{dataset}/{network}/seed{seed}/generation.h5",
     log:

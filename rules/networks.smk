@@ -1,22 +1,51 @@
-rule train:
-    input:
-        images=rules.prepare.output.images,
-    output:
-        network="<results>/{dataset}/{network}/seed{seed}/network.h5",
-    log:
-        "<logs>/train/{dataset}/{network}/seed{seed}.log",
-    cache: "omit-software"
-    conda:
-        "../envs/latentdims.yaml"
-    # One thread: seeds run side by side, and results do not depend on the number of cores.
-    threads: 1
-    resources:
-        gpu=1,
-        mem_mb=needed(memory.train),
-        runtime=growing(60),
-    params:
-        code=code("train.py"),
-        settings=network_settings,
-        torch=storage.torch_version(),
-    script:
-        "../scripts/train.py"
+if SETTINGS["together"]:
+
+    rule train:
+        input:
+            images=rules.prepare.output.images,
+        output:
+            network=collect(NETWORK, seed=SEEDS, allow_missing=True),
+        log:
+            "<logs>/train/{dataset}/{network}.log",
+        # Not cached, as the other is: Snakemake's cache does not take several files of one job.
+        benchmark:
+            "<logs>/train/{dataset}/{network}.tsv"
+        conda:
+            "../envs/latentdims.yaml"
+        threads: 1
+        resources:
+            gpu=1,
+            mem_mb=needed(memory.train),
+            runtime=growing(60),
+        params:
+            code=code("train_together.py"),
+            seeds=SEEDS,
+            settings=settings_of_all_seeds,
+            torch=storage.torch_version(),
+        script:
+            "../scripts/train_together.py"
+
+else:
+
+    rule train:
+        input:
+            images=rules.prepare.output.images,
+        output:
+            network=NETWORK,
+        log:
+            "<logs>/train/{dataset}/{network}/seed{seed}.log",
+        cache: "omit-software"
+        conda:
+            "../envs/latentdims.yaml"
+        # One thread: seeds run side by side, and results do not depend on the number of cores.
+        threads: 1
+        resources:
+            gpu=1,
+            mem_mb=needed(memory.train),
+            runtime=growing(60),
+        params:
+            code=code("train.py"),
+            settings=network_settings,
+            torch=storage.torch_version(),
+        script:
+            "../scripts/train.py"

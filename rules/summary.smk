@@ -1,6 +1,6 @@
 rule summary:
     input:
-        network=collect(rules.train.output.network, zip, **RUNS),
+        network=collect(NETWORK, zip, **RUNS),
         alignment=collect(rules.align.output.alignment, zip, **RUNS),
         clipping=collect(rules.clip.output.clipping, zip, **RUNS),
         generation=collect(rules.generate.output.generation, zip, **RUNS),

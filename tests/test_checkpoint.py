@@ -74,6 +74,27 @@ def test_a_training_that_is_stopped_at_every_step_gets_to_its_end(train, stop, t
     assert (tmp_path / "stopped.h5").read_bytes() == (tmp_path / "whole.h5").read_bytes()
 
 
+@pytest.mark.parametrize("step", [1, 4, 6, 12])
+def test_a_training_of_several_seeds_that_was_stopped_ends_as_one_that_was_not(
+    step, images, settings, stop, tmp_path
+):
+    made = settings("cnn", epochs=3, keep_epochs=[1])
+    del made["seed"]
+
+    def train(name):
+        outputs = {seed: tmp_path / name / f"{seed}.h5" for seed in (0, 2)}
+        training.train_together(images=images, outputs=outputs, settings=made, device="cpu")
+        return [path.read_bytes() for path in outputs.values()]
+
+    whole = train("whole")
+    stop(step)
+    with pytest.raises(Stopped):
+        train("stopped")
+    assert [path.name for path in (tmp_path / "stopped").iterdir()] == [".0.h5.checkpoint"]
+    assert train("stopped") == whole
+    assert {path.name for path in (tmp_path / "stopped").iterdir()} == {"0.h5", "2.h5"}
+
+
 def test_it_goes_on_rather_than_starts_anew(train, stop, tmp_path, monkeypatch):
     stop(9)
     with pytest.raises(Stopped):
@@ -116,7 +137,9 @@ def test_a_checkpoint_of_other_code_or_settings_is_not_used(change, train, stop,
 
 def test_a_loss_that_is_not_finite_is_named_before_it_is_saved(train, monkeypatch, tmp_path):
     monkeypatch.setattr(checkpoint, "SECONDS", 0)
-    with pytest.raises(InputError, match=r"training\.learning_rate: the loss is .* at step 2"):
+    with pytest.raises(
+        InputError, match=r"training\.learning_rate: the loss of seed 0 is .* at step 2"
+    ):
         train(tmp_path / "network.h5", learning_rate=1e30)
 
 

@@ -38,6 +38,7 @@ def test_defaults_are_filled_in():
     resolved = resolve(config())
     assert resolved["training"]["learning_rate"] == 0.01
     assert resolved["datasets"]["shapes"]["preprocessing"]["steps"] == ["normalize"]
+    assert resolved["together"] is False
     published = {"classifiers": [], "covariances": "own", "draws": 10, "layers": "all"}
     assert resolved["generation"] == {"published": {**published, "rank": "all", "width": 1.0}}
 
@@ -60,6 +61,11 @@ def test_text_that_is_a_number_is_taken_for_it():
     assert (resolved["learning_rate"], resolved["epochs"]) == (0.001, 10)
     assert isinstance(resolved["epochs"], int)
     assert isinstance(resolved["momentum"], float)
+
+
+def test_training_together_is_no_part_of_what_a_network_depends_on():
+    alone, together = (resolve(config(training={"together": word})) for word in ("false", "true"))
+    assert together == {**alone, "together": True}
 
 
 def test_what_the_command_line_hands_on_as_text_is_what_it_means():

@@ -46,11 +46,11 @@ def rules() -> str:
 
 
 def test_every_rule_has_memory_time_a_log_and_a_benchmark_or_is_cached():
-    for rule in re.findall(r"^rule .*?(?=^rule |\Z)", rules(), re.MULTILINE | re.DOTALL):
+    for rule in re.findall(r"^ *rule .*?(?=^ *rule |\Z)", rules(), re.MULTILINE | re.DOTALL):
         for directive in ("log:", "mem_mb=", "runtime=", "threads:", "code="):
             assert directive in rule, (rule.split(":")[0], directive)
         assert ("benchmark:" in rule) != ("cache:" in rule)  # Snakemake allows one of them
-    assert rules().count("gpu=1") == 4
+    assert rules().count("gpu=1") == 5
 
 
 @pytest.mark.parametrize("path", PACKAGE, ids=lambda p: p.name)

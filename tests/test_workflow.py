@@ -43,6 +43,17 @@ def test_plan_of_a_small_configuration(fresh):
     assert fresh.planned() == Counter(expected)
 
 
+def test_seeds_that_are_trained_together_are_one_job_of_each_network(fresh):
+    plan = fresh.planned()
+    together = ("--config", "training={epochs: 1, together: true}")
+    assert fresh.planned(*together) == Counter({**plan, "train": 2})
+    # And their files are those that later rules ask for.
+    folder = fresh.folder / "results" / "shapes" / "cnn"
+    fresh.complete("results/shapes/cnn/seed1/covariance.h5", *together)
+    assert {path.parent.name for path in folder.glob("*/network.h5")} == {"seed0", "seed1"}
+    assert "train" not in fresh.planned("results/shapes/cnn/seed0/covariance.h5", *together)
+
+
 def test_pairs_with_the_first_seed_alone(fresh):
     output = fresh.complete("--dry-run", "--config", "seeds=3", "alignment={pairs: first}")
     third = next(

@@ -1,0 +1,83 @@
+"""Networks of several seeds as one: a step of all of them takes as many kernels as that of one."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from latentdims.architectures import Layer
+from latentdims.data import Split
+from latentdims.networks import BATCH, Network, activate, evaluate
+
+
+@dataclass(frozen=True)
+class Stack:
+    """S networks of the same layers, with one tensor of weights for each, (S, *weight_shape)."""
+
+    layers: Sequence[Layer]
+    weights: dict[str, Tensor]
+
+    @classmethod
+    def of(cls, networks: Sequence[Network]) -> "Stack":
+        """A copy of the weights of networks, in their order."""
+        weights = {}
+        for name in networks[0].weights:
+            # Convolutions lie in memory with their channels last, and do so in the stack.
+            each = [network.weights[name].movedim(1, -1) for network in networks]
+            weights[name] = torch.stack(each).movedim(-1, 2)
+        return cls(networks[0].layers, weights)
+
+    def __len__(self) -> int:
+        return len(next(iter(self.weights.values())))
+
+    def network(self, index: int) -> Network:
+        """One of them, whose weights share their memory with the stack."""
+        return Network(self.layers, {name: w.detach()[index] for name, w in self.weights.items()})
+
+    def logits(self, images: Tensor) -> Tensor:
+        """Output of each network for images of its own: (S, N, C, H, W) -> (S, N, classes)."""
+        x = images
+        for layer in self.layers:
+            x = activate(layer, linear(layer, x, self.weights[layer.name]))
+        return x
+
+    def losses(self, images: Tensor, labels: Tensor) -> Tensor:
+        """Mean cross-entropy of each for images of its own: (S, N, C, H, W) and (S, N) -> (S,)."""
+        if len(self) == 1:  # the very bits of a network alone, and no kernel more
+            lone = Network(self.layers, {name: w.squeeze(0) for name, w in self.weights.items()})
+            return functional.cross_entropy(lone.logits(images[0]), labels[0]).unsqueeze(0)
+        return mean_losses(self.logits(images), labels)
+
+    @torch.inference_mode()
+    def evaluate(self, split: Split) -> list[tuple[float, float]]:
+        """Mean cross-entropy (nats) and accuracy (percent) of each network on the same split."""
+        if len(self) == 1:
+            return [evaluate(self.network(0), split)]
+        loss = torch.zeros(len(self), dtype=torch.float64, device=split.labels.device)
+        correct = torch.zeros(len(self), dtype=torch.int64, device=split.labels.device)
+        for batch, target in zip(split.images.split(BATCH), split.labels.split(BATCH), strict=True):
+            logits = self.logits(batch.expand(len(self), *batch.shape))  # (S, N, classes)
+            loss += len(target) * mean_losses(logits, target.expand(len(self), -1)).double()
+            correct += (logits.argmax(2) == target).sum(1)
+        scores = torch.stack([loss, 100 * correct.double()], dim=1) / len(split.labels)
+        return [(mean, accuracy) for mean, accuracy in scores.tolist()]
+
+
+def linear(layer: Layer, x: Tensor, weight: Tensor) -> Tensor:
+    """Pre-activation of a layer in each network: (S, N, *input_shape) -> (S, N, *output_shape)."""
+    if weight.ndim == 5:
+        # One convolution in which the channels of each network are a group of their own.
+        grouped = x.movedim(0, 1).flatten(1, 2).to(memory_format=torch.channels_last)
+        out = functional.conv2d(
+            grouped, weight.flatten(0, 1), stride=layer.stride, groups=len(weight)
+        )  # (N, S · in, H, W) -> (N, S · out, H', W')
+        return out.unflatten(1, weight.shape[:2]).movedim(1, 0)
+    return torch.bmm(x.flatten(2), weight.mT)
+
+
+def mean_losses(logits: Tensor, labels: Tensor) -> Tensor:
+    """Mean cross-entropy of each network: (S, N, classes) and (S, N) -> (S,)."""
+    each = functional.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="none")
+    return each.view(labels.shape).mean(1)

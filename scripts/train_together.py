@@ -1,0 +1,11 @@
+from latentdims import training
+from latentdims.job import running
+
+with running(snakemake) as job:
+    training.train_together(
+        images=snakemake.input.images,
+        outputs=dict(zip(snakemake.params.seeds, snakemake.output.network, strict=True)),
+        settings=snakemake.params.settings,
+        device=job.device,
+        code=snakemake.params.code,
+    )
