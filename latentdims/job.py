@@ -40,7 +40,8 @@ class Job:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         import torch  # here, because jobs that need no device must not wait for its import
 
-        torch.use_deterministic_algorithms(True)
+        # What torch.use_deterministic_algorithms does, but that imports a compiler for two seconds.
+        torch.set_deterministic_debug_mode("error")
         # All memory is written before it is read, so that filling it first would be wasted.
         setattr(torch.utils.deterministic, "fill_uninitialized_memory", False)  # noqa: B010
         torch.backends.cuda.matmul.allow_tf32 = False

@@ -131,13 +131,10 @@ class Descent:
         self._starts_of_epoch = [order.get_state() for order in self._orders]
         self._epoch, self._step = 0, 0  # epochs that are complete, and steps of the next
         self._losses: list[Tensor] = []  # (S,) of each step
-        self._optimizer = torch.optim.SGD(
-            [weight.requires_grad_() for weight in stack.weights.values()],
-            lr=options["learning_rate"],
-            momentum=options["momentum"],
-            weight_decay=options["weight_decay"],
-            fused=True,
-        )
+        for weight in stack.weights.values():
+            weight.requires_grad_()
+        momentum = options["momentum"]
+        self._momenta = {n: torch.zeros_like(w) for n, w in stack.weights.items() if momentum}
 
     def epochs(self, split: Split, *, pause: Callable[[], None] = lambda: None) -> Iterator[int]:
         """Yields 0 before the first epoch, then each that ends; `pause` is called at each step."""
@@ -148,15 +145,36 @@ class Descent:
             self._starts_of_epoch = [order.get_state() for order in self._orders]
             for images, labels in self._batches(split):
                 each = self._stack.losses(images, labels)
-                self._optimizer.zero_grad()
-                each.backward(torch.ones_like(each))  # each its own weights alone
-                self._optimizer.step()
+                each.sum().backward()  # each its own weights alone
+                self._descend()
                 self._losses.append(each.detach())
                 self._step += 1
                 pause()
             self._check_losses()
             self._epoch, self._step, self._losses = epoch, 0, []
             yield epoch
+
+    @torch.no_grad()
+    def _descend(self) -> None:
+        """m ← momentum · m + gradient, weight ← weight - rate · m; then no gradient is left.
+
+        The kernel of torch.optim.SGD, the import of which takes as long as that of torch itself.
+        """
+        weights = list(self._stack.weights.values())
+        torch._fused_sgd_(
+            weights,
+            [weight.grad for weight in weights if weight.grad is not None],
+            list(self._momenta.values()),
+            lr=self._options["learning_rate"],
+            momentum=self._options["momentum"],
+            weight_decay=self._options["weight_decay"],
+            dampening=0,
+            nesterov=False,
+            maximize=False,
+            is_first_step=False,
+        )
+        for weight in weights:
+            weight.grad = None
 
     def _batches(self, split: Split) -> Iterator[tuple[Tensor, Tensor]]:
         """Images (S, B, C, H, W) and labels (S, B): every sample once for each network, in a new
@@ -176,9 +194,8 @@ class Descent:
         }
         for name, weight in self._stack.weights.items():
             arrays[f"descent/weights/{name}"] = _numpy(weight)
-            momentum = self._optimizer.state[weight].get("momentum_buffer")
-            if momentum is not None:
-                arrays[f"descent/momentum/{name}"] = _numpy(momentum)
+        for name, momentum in self._momenta.items():
+            arrays[f"descent/momenta/{name}"] = _numpy(momentum)
         return arrays
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
@@ -186,13 +203,9 @@ class Descent:
         self._epoch, self._step = state["descent/done"].tolist()
         for order, start in zip(self._orders, state["descent/starts_of_epoch"], strict=True):
             order.set_state(torch.from_numpy(start))
-        for name, weight in self._stack.weights.items():
-            with torch.no_grad():
-                weight.copy_(torch.from_numpy(state[f"descent/weights/{name}"]))
-            if f"descent/momentum/{name}" in state:
-                momentum = torch.empty_like(weight)
-                momentum.copy_(torch.from_numpy(state[f"descent/momentum/{name}"]))
-                self._optimizer.state[weight]["momentum_buffer"] = momentum
+        for part, tensors in (("weights", self._stack.weights), ("momenta", self._momenta)):
+            for name, tensor in tensors.items():
+                tensor.detach().copy_(torch.from_numpy(state[f"descent/{part}/{name}"]))
 
     def _check_losses(self) -> None:
         # Once an epoch: reading a loss at every step would make the device wait for the host.
