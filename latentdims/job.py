@@ -102,8 +102,9 @@ def running(snakemake: Any) -> Iterator[Job]:
     try:
         provenance.check_code(snakemake.params.code, folder=snakemake.scriptdir)
         yield Job(snakemake.resources)
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # of kB, on Linux
-        logger.info("done in %.1f s, with at most %.0f MB", time.monotonic() - start, peak)
+        declared = snakemake.resources.get("mem_mb", "?")
+        seconds = time.monotonic() - start
+        logger.info("done in %.1f s, with at most %.0f of %s MB", seconds, _peak(), declared)
     except InputError as error:
         logger.error("error: %s", error)
         sys.exit(f"error: {error}")
@@ -117,6 +118,16 @@ def running(snakemake: Any) -> Iterator[Job]:
     except BaseException:
         logger.error(traceback.format_exc())
         raise
+
+
+def _peak() -> float:
+    """MB of memory that this process has held at most."""
+    with suppress(OSError):
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024 / 1e6
+    # Elsewhere than on Linux; there, it begins with what the process had that started this one.
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
 
 
 def progress(items: Iterable[Item], *, name: str) -> Iterator[Item]:

@@ -51,7 +51,7 @@ def test_what_is_logged_goes_to_the_log(snakemake, tmp_path):
         assert job.device in ("cpu", "cuda")
     log = (tmp_path / "logs" / "job.log").read_text()
     assert "device: " in log
-    assert re.search(r"done in \d+\.\d s, with at most \d+ MB$", log.rstrip())
+    assert re.search(r"done in \d+\.\d s, with at most \d+ of \S+ MB$", log.rstrip())
 
 
 def test_code_that_was_edited_since_the_run_started_is_refused(snakemake, tmp_path):
