@@ -1,5 +1,6 @@
 # make run    the experiment of CONFIG, to its last figure and the report
 # make test   every check
+# make bench  every step timed beside a plain one, into the README; IMAGES=cifar10-jpeg.tar.gz
 # make test-slurm   the same workflow on a throw-away SLURM cluster (Debian 12, as root)
 # All make the environment in .venv first, from pinned versions.
 
@@ -7,6 +8,7 @@ PYTHON ?= python3
 CONFIG ?= config.yaml
 PROFILE ?= profiles/default
 ARGS ?=
+IMAGES ?=
 
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint envs/constraints.txt
@@ -22,7 +24,7 @@ REPORT := results/report.html
 STALE = [ -e results/summary.csv ] && { [ ! -e $(REPORT) ] || \
 	find results/summary.csv results/figures -newer $(REPORT) | grep -q .; }
 
-.PHONY: run test test-slurm lint readme constraints clean
+.PHONY: run test test-slurm lint bench readme constraints clean
 .NOTPARALLEL:
 
 run: .venv/run
@@ -52,6 +54,13 @@ lint: .venv/test
 .venv/test: .venv/run envs/requirements-dev.txt
 	$(INSTALL) --requirement envs/requirements-dev.txt
 	touch $@
+
+# An hour, of a machine that does nothing else; what was measured stays in .bench, and is not
+# measured again.
+bench: .venv/run
+	PYTHONPATH=.:tests $(BIN)/python benchmarks/bench.py .bench $(if $(IMAGES),--images $(IMAGES))
+	PYTHONPATH=.:tests $(BIN)/python benchmarks/growth.py .bench
+	PYTHONPATH=.:tests $(BIN)/python benchmarks/readme.py .bench
 
 # The table and the picture of the README, from the results of the tutorial.
 readme: .venv/run

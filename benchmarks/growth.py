@@ -1,0 +1,240 @@
+"""How time and memory of each step grow with width, samples and seeds, on images of noise.
+
+python benchmarks/growth.py FOLDER
+Each point is a process with one thread, as in the workflow; what was measured is kept in
+FOLDER/growth.json, and only what is missing there is measured.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+AXES: dict[str, dict[str, Any]] = {  # what is varied, and what all else is
+    "width": {"values": [128, 256, 512, 1024, 2048], "samples": 8000, "seeds": 2},
+    "samples": {"values": [4000, 8000, 16000, 32000, 64000], "width": 256, "seeds": 2},
+    "seeds": {"values": [2, 4, 8], "width": 256, "samples": 4000},
+}
+STEPS = ("train", "covariance", "align", "consensus", "clip", "generate")
+OF_SEEDS = ("covariance", "align", "consensus")  # the others take a single network
+TEST = 2000  # images
+SIZE = 16  # pixels, square
+CLASSES = 10
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--point", help="one point, in the process that is measured")
+    given = parser.parse_args()
+    if given.point:
+        print(json.dumps(measured(given.folder, **json.loads(given.point))))
+        return
+    given.folder.mkdir(parents=True, exist_ok=True)
+    path = given.folder / "growth.json"
+    found = json.loads(path.read_text()) if path.exists() else {}
+    for axis, sizes in AXES.items():
+        for value in sizes["values"]:
+            point = {name: sizes[name] for name in sizes if name != "values"} | {axis: value}
+            for step in STEPS if axis != "seeds" else OF_SEEDS:
+                key = f"{axis}/{value}/{step}"
+                if key not in found:
+                    found[key] = in_a_process(given.folder, {"step": step, **point})
+                    path.write_text(json.dumps(found, indent=1))
+                    print(key, found[key], flush=True)
+
+
+def in_a_process(folder: Path, point: Mapping[str, Any]) -> dict[str, float]:
+    """What the job of one point took."""
+    done = subprocess.run(
+        [sys.executable, __file__, str(folder), "--point", json.dumps(point)],
+        env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    return json.loads(done.stdout)
+
+
+def measured(folder: Path, *, step: str, width: int, samples: int, seeds: int) -> dict[str, Any]:
+    """Seconds, MB beyond what the process held before, and operations of one job."""
+    from latentdims.architectures import layers
+    from latentdims.job import Job, _peak
+
+    settings = {
+        "network": {"architecture": "mlp", "widths": [width, width]},
+        "preprocessing": {"steps": ["normalize"]},
+        "training": {
+            "epochs": 1,
+            "batch_size": 128,
+            "learning_rate": 0.01,
+            "momentum": 0.9,
+            "weight_decay": 0.0,
+            "keep_epochs": [],
+        },
+    }
+    chain = layers(settings["network"], input_shape=(1, SIZE, SIZE), classes=CLASSES)
+    place = folder / f"{width}-{samples}"
+    images = write_images(place / "images.h5", samples=samples)
+    Job({}).device  # noqa: B018  the settings of every job
+    job = JOBS[step](place, images, settings, seeds)
+    before, start = _peak(), time.perf_counter()
+    job()
+    return {
+        "seconds": time.perf_counter() - start,
+        "megabytes": max(_peak() - before, 0.0),
+        "operations": operations_of(step, chain, samples=samples, seeds=seeds),
+    }
+
+
+def write_images(path: Path, *, samples: int) -> Path:
+    """Noise, and labels that mean nothing."""
+    from latentdims import storage
+
+    if not path.exists():
+        random = np.random.default_rng(0)
+        with storage.create(path, settings={}) as file:
+            for split, count in (("train", samples), ("test", TEST)):
+                shape = (count, 1, SIZE, SIZE)
+                file[f"{split}/images"] = random.integers(0, 256, shape, dtype=np.uint8)
+                file[f"{split}/labels"] = np.arange(count) % CLASSES
+            file.attrs["classes"] = [str(number) for number in range(CLASSES)]
+            file.attrs["sha256"] = "0"
+    return path
+
+
+def _network(place: Path, images: Path, settings: Mapping[str, Any], seed: int) -> Path:
+    from latentdims import training
+
+    path = place / f"network{seed}.h5"
+    if not path.exists():
+        training.train(
+            images=images, output=path, settings={**settings, "seed": seed}, device="cpu"
+        )
+    return path
+
+
+def _covariance(place: Path, images: Path, settings: Mapping[str, Any], seed: int) -> Path:
+    from latentdims import covariance
+
+    path = place / f"covariance{seed}.h5"
+    if not path.exists():
+        covariance.covariance(
+            images=images,
+            network=_network(place, images, settings, seed),
+            partners={other: _network(place, images, settings, other) for other in range(seed)},
+            output=path,
+            settings={**settings, "seed": seed},
+            device="cpu",
+        )
+    return path
+
+
+def _train(place: Path, images: Path, settings: dict, seeds: int) -> Callable[[], Any]:
+    (place / "network0.h5").unlink(missing_ok=True)
+    return lambda: _network(place, images, settings, 0)
+
+
+def _measure(place: Path, images: Path, settings: dict, seeds: int) -> Callable[[], Any]:
+    """The covariances of the last seed, with all others."""
+    for seed in range(seeds):
+        _network(place, images, settings, seed)
+    (place / f"covariance{seeds - 1}.h5").unlink(missing_ok=True)
+    return lambda: _covariance(place, images, settings, seeds - 1)
+
+
+def _align(place: Path, images: Path, settings: dict, seeds: int) -> Callable[[], Any]:
+    from latentdims import alignment
+
+    paths = [_covariance(place, images, settings, seed) for seed in range(seeds)]
+    return lambda: alignment.align(
+        covariance=paths[-1],
+        partners=dict(enumerate(paths[:-1])),
+        output=place / "alignment.h5",
+        vectors=50,
+        settings={**settings, "seed": seeds - 1},
+    )
+
+
+def _consensus(place: Path, images: Path, settings: dict, seeds: int) -> Callable[[], Any]:
+    from latentdims import consensus
+
+    paths = [_covariance(place, images, settings, seed) for seed in range(seeds)]
+    return lambda: consensus.consensus(
+        covariances=paths, output=place / "consensus.h5", settings=settings
+    )
+
+
+def _clip(place: Path, images: Path, settings: dict, seeds: int) -> Callable[[], Any]:
+    from latentdims import clipping
+
+    covariance = _covariance(place, images, settings, 0)
+    return lambda: clipping.clip(
+        images=images,
+        network=_network(place, images, settings, 0),
+        covariance=covariance,
+        output=place / "clipping.h5",
+        bases=["activation"],
+        ranks="all",
+        settings={**settings, "seed": 0},
+        device="cpu",
+    )
+
+
+def _generate(place: Path, images: Path, settings: dict, seeds: int) -> Callable[[], Any]:
+    from latentdims import generation
+
+    network = _network(place, images, settings, 0)
+    procedure = {"draws": 1, "classifiers": [], "layers": "all", "width": 1.0}
+    return lambda: generation.generate(
+        images=images,
+        network=network,
+        others={},
+        output=place / "generation.h5",
+        procedures={"published": {**procedure, "covariances": "own", "rank": "all"}},
+        settings={**settings, "seed": 0},
+        device="cpu",
+    )
+
+
+JOBS = {
+    "train": _train,
+    "covariance": _measure,
+    "align": _align,
+    "consensus": _consensus,
+    "clip": _clip,
+    "generate": _generate,
+}
+
+
+def operations_of(step: str, chain: Any, *, samples: int, seeds: int) -> float:
+    """Floating-point operations that the step needs; of decompositions, to a constant factor."""
+    import operations as of
+
+    cubes = sum(layer.channels**3 for layer in chain) + sum(
+        layer.fan_in * layer.channels * min(layer.fan_in, layer.channels) for layer in chain
+    )
+    found = {
+        "train": lambda: (
+            sum(of.descent(chain, samples=samples)) + 2 * (samples + TEST) * of.forward(chain)
+        ),
+        "covariance": lambda: sum(
+            of.covariances(chain, samples=2 * (samples + TEST), partners=seeds - 1)
+        ),
+        "align": lambda: 100.0 * (seeds - 1) * cubes,
+        "consensus": lambda: 100.0 * seeds**2 * cubes,
+        "clip": lambda: sum(of.clipped_activations(chain, samples=TEST)),
+        "generate": lambda: sum(of.generation(chain, train=samples, test=TEST, draws=1)),
+    }
+    return found[step]()
+
+
+if __name__ == "__main__":
+    main()

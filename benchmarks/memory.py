@@ -1,0 +1,30 @@
+"""What the jobs of a run took beside what their rules declare: python benchmarks/memory.py FOLDER.
+
+FOLDER is that of a workflow that has run, whose logs tell both.
+"""
+
+import re
+import sys
+from collections import defaultdict
+from pathlib import Path
+
+LINE = re.compile(r"with at most (\d+) of (\d+) MB")
+
+
+def main(folder: Path) -> None:
+    jobs = defaultdict(list)
+    for path in sorted((folder / "logs").rglob("*.log")):
+        found = LINE.search(path.read_text())
+        if found:
+            place = path.relative_to(folder / "logs").with_suffix("").parts
+            rule, network = place[0], place[2] if len(place) > 2 else ""
+            jobs[rule, network].append((int(found[1]), int(found[2])))
+    print("| rule | network | at most (MB) | declared (MB) | ratio |")
+    print("| --- | --- | --- | --- | --- |")
+    for (rule, network), both in jobs.items():
+        taken, declared = max(both)
+        print(f"| {rule} | {network} | {taken} | {declared} | {declared / taken:.2f} |")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

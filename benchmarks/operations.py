@@ -1,0 +1,70 @@
+"""How many floating-point operations the products of each step need: 2 for a multiply and add."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from latentdims.architectures import Layer
+
+
+class Operations(NamedTuple):
+    """By precision, since a processor does twice as many in float32 as in float64."""
+
+    single: float = 0
+    double: float = 0
+
+    def __add__(self, other: "Operations") -> "Operations":  # type: ignore[override]
+        return Operations(self.single + other.single, self.double + other.double)
+
+    def seconds(self, peak: "Operations") -> float:
+        """The least time at a peak in operations per second."""
+        return self.single / peak.single + self.double / peak.double
+
+
+def forward(layers: Sequence[Layer]) -> float:
+    """Of one sample through some layers."""
+    return sum(2.0 * layer.fan_in * layer.channels * layer.positions for layer in layers)
+
+
+def products(layers: Sequence[Layer]) -> float:
+    """Of one sample: φ ψᵀ of every layer at every position."""
+    return sum(2.0 * layer.channels**2 * layer.positions for layer in layers)
+
+
+def descent(layers: Sequence[Layer], *, samples: int) -> Operations:
+    """Forward, and the gradients of weights and of all inputs but the images."""
+    return Operations(single=samples * (2 * forward(layers) + forward(layers[1:])))
+
+
+def covariances(layers: Sequence[Layer], *, samples: int, partners: int) -> Operations:
+    """Of a network, and twice with each partner: of the same image, and of another."""
+    return Operations(
+        single=samples * (partners + 1) * forward(layers),
+        double=samples * (2 * partners + 1) * products(layers),
+    )
+
+
+def clipped_activations(layers: Sequence[Layer], *, samples: int) -> Operations:
+    """Each layer but the last in another basis, the next one component by component, and all that
+    follows anew for each rank."""
+    total = 0.0
+    for number, layer in enumerate(layers[:-1]):
+        after = layer.channels * forward(layers[number + 2 :])
+        total += forward(layers[: number + 2]) + products([layer]) + after
+    return Operations(single=samples * total)
+
+
+def clipped_weights(layers: Sequence[Layer], *, samples: int) -> Operations:
+    """The same for the components of the weights of each layer."""
+    total = 0.0
+    for number, layer in enumerate(layers):
+        rank = min(layer.fan_in, layer.channels)
+        components = 2.0 * rank * (layer.fan_in + layer.channels) * layer.positions
+        total += forward(layers[:number]) + components + rank * forward(layers[number + 1 :])
+    return Operations(single=samples * total)
+
+
+def generation(layers: Sequence[Layer], *, train: int, test: int, draws: int) -> Operations:
+    """Hidden layers of the reference, then those of every draw, their rotations, and its test."""
+    hidden = layers[:-1]
+    draw = train * (forward(hidden) + products(hidden)) + 2 * test * forward(layers)
+    return Operations(single=train * forward(hidden) + draws * draw)

@@ -1,0 +1,75 @@
+"""The artefacts of a run of the tutorial, for steps that are done again."""
+
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import plain
+import torch
+
+from latentdims import architectures, networks
+from latentdims.config import resolve
+
+
+@dataclass(frozen=True)
+class Tutorial:
+    """The artefacts of a run of the workflow, whose steps are done again elsewhere."""
+
+    folder: Path
+    config: Mapping[str, Any]
+
+    @property
+    def images(self) -> Path:
+        return self.folder / "resources" / "cifar10.h5"
+
+    def artefact(self, network: str, seed: int, kind: str) -> Path:
+        return self.folder / "results" / "cifar10" / network / f"seed{seed}" / f"{kind}.h5"
+
+    @functools.cached_property
+    def resolved(self) -> dict[str, Any]:
+        return resolve(self.config)
+
+    def settings(self, network: str, *, seed: int) -> dict[str, Any]:
+        return {
+            "network": self.resolved["networks"][network],
+            "preprocessing": self.resolved["datasets"]["cifar10"]["preprocessing"],
+            "training": self.resolved["training"],
+            "seed": seed,
+        }
+
+    def pictures(self, split: str) -> plain.Pictures:
+        preprocessing = self.resolved["datasets"]["cifar10"]["preprocessing"]
+        return plain.Pictures(self.images, split, preprocessing)
+
+    def second_moment(self, network: str, seed: int, layer: str) -> torch.Tensor:
+        """E[φ φᵀ] of a layer on training images, (C, C)."""
+        with h5py.File(self.artefact(network, seed, "covariance")) as file:
+            group = file[f"train/{layer}"]
+            mean = group["mean"][-1]
+            return torch.from_numpy(group["covariance"][-1] + np.outer(mean, mean))
+
+    def cross_moment(self, network: str, layer: str) -> torch.Tensor:
+        """E[φ ψᵀ] of a layer of seeds 0 and 1 on training images, (C, C)."""
+        means = []
+        for seed in range(2):
+            with h5py.File(self.artefact(network, seed, "covariance")) as file:
+                means.append(file[f"train/{layer}/mean"][-1])
+                if seed == 1:
+                    cross = file[f"train/{layer}/cross_covariance/seed0"][-1]
+        return torch.from_numpy(cross + np.outer(*means))
+
+    def model(self, network: str, seed: int) -> torch.nn.Sequential:
+        path = self.artefact(network, seed, "network")
+        with h5py.File(path) as file:
+            images = str(file.attrs["images_sha256"])
+        found = networks.load(path, settings=self.settings(network, seed=seed), images=images)
+        return plain.model(found.layers, found.at(-1, device="cpu").weights)
+
+    def layers(self, network: str) -> list[networks.Layer]:
+        return architectures.layers(
+            self.resolved["networks"][network], input_shape=(1, 32, 32), classes=10
+        )
