@@ -22,6 +22,7 @@ RUNNER = 170  # Snakemake itself, which runs beside the script in a job on a clu
 PLAIN = 80  # a process with numpy and h5py, or matplotlib
 TORCH = 320  # and with torch
 CUDA = 4000  # its libraries for GPUs; not measured
+BATCHES = 100  # what clipping holds of a batch
 UNKNOWN = 3000  # a folder of images, and what cannot be read
 EMBEDDED = 3 * 32 * 32 / 1e6  # of one image
 
@@ -101,8 +102,9 @@ def train(shapes: Shapes) -> float:
 
 
 def clip(shapes: Shapes) -> float:
-    """The same as a training."""
-    return train(shapes)
+    """Test images alone, the representations of a batch, and a basis of the widest weights."""
+    share = shapes.images["test"] / sum(shapes.images.values())
+    return _torch() + 1.5 * share * shapes.loaded + 3 * shapes.matrices + BATCHES
 
 
 def covariance(shapes: Shapes, *, partners: int) -> float:
