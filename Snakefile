@@ -11,6 +11,8 @@ report: "report/workflow.rst"
 
 
 include: "rules/common.smk"
+include: "rules/inputs.smk"
+include: "rules/resources.smk"
 include: "rules/run.smk"
 include: "rules/data.smk"
 include: "rules/networks.smk"

@@ -151,8 +151,9 @@ def clip(
     those within its dimension. Raises InputError for a rank beyond every layer's, and for files
     that do not belong to the settings.
     """
-    loaded = data.load(images, preprocessing=settings["preprocessing"], device=device)
-    trained = networks.load(network, settings=settings, images=loaded.sha256).at(-1, device=device)
+    with data.opened(images, preprocessing=settings["preprocessing"], device=device) as stored:
+        test, sha256 = stored.split("test"), stored.sha256
+    trained = networks.load(network, settings=settings, images=sha256).at(-1, device=device)
     check_ranks(trained.layers, bases=bases, ranks=ranks)
     with (
         storage.read(covariance, needs=["train"], made_with=settings) as moments,
@@ -161,7 +162,7 @@ def clip(
         storage.write(
             file,
             "reference_accuracy",
-            evaluate(trained, loaded.test)[1],
+            evaluate(trained, test)[1],
             units="percent",
             description="test accuracy of the network as it was trained",
         )
@@ -171,7 +172,7 @@ def clip(
                 components = _components(trained, number, basis, moments, settings["seed"])
                 dimension = min(components.decode.shape[1], components.encode.shape[0])
                 kept = [k for k in range(1, dimension + 1) if ranks == "all" or k in ranks]
-                accuracy = accuracy_by_rank(trained, loaded.test, components, kept)
+                accuracy = accuracy_by_rank(trained, test, components, kept)
                 _save(file.create_group(f"{basis}/{layer.name}"), kept, accuracy)
                 logger.info("%s, %s: %d ranks", basis, layer.name, len(kept))
 

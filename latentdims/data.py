@@ -109,13 +109,13 @@ class StoredImages:
         """Of one image after preprocessing: (C, H, W)."""
         return self.images["train"].shape
 
-    def labels(self, split: str) -> torch.Tensor:
-        """int64 (N,) on the device."""
+    def split(self, name: str) -> Split:
+        """One split in memory."""
         import torch
 
-        stored = self.images[split]
-        labels = stored.dataset.file[f"{split}/labels"][()]
-        return torch.from_numpy(labels).to(stored.device)
+        stored = self.images[name]
+        labels = torch.from_numpy(stored.dataset.file[f"{name}/labels"][()])
+        return Split(images=stored.all(), labels=labels.to(stored.device))
 
 
 def prepare(*, output: str | Path, source: Mapping[str, Any], files: Sequence[str] = ()) -> None:
@@ -157,10 +157,7 @@ def load(path: str | Path, *, preprocessing: Mapping[str, Any], device: str) -> 
     Raises InputError as `opened`, whose parameters these are.
     """
     with opened(path, preprocessing=preprocessing, device=device) as file:
-        train, test = (
-            Split(images=file.images[split].all(), labels=file.labels(split))
-            for split in storage.SPLITS
-        )
+        train, test = map(file.split, storage.SPLITS)
         return Images(train=train, test=test, classes=file.classes, sha256=file.sha256)
 
 

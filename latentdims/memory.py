@@ -10,16 +10,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import h5py
+
 from latentdims import architectures, storage
 from latentdims.architectures import Layer
+from latentdims.errors import InputError
 from latentdims.storage import SPLITS, STAGES
 
-MARGIN = 1.3
-PLAIN = 170  # a process with numpy and h5py, or matplotlib
-TORCH = 420  # and with torch; with its libraries for GPUs, whose need was not measured, as below
-CUDA = 4000
+MARGIN = 1.2
+RUNNER = 170  # Snakemake itself, which runs beside the script in a job on a cluster
+PLAIN = 80  # a process with numpy and h5py, or matplotlib
+TORCH = 320  # and with torch
+CUDA = 4000  # its libraries for GPUs; not measured
+BATCHES = 100  # what clipping holds of a batch
+UNKNOWN = 3000  # a folder of images, and what cannot be read
 EMBEDDED = 3 * 32 * 32 / 1e6  # of one image
-FOLDER = 4000  # of images: their number is not known before they are read
 
 
 @dataclass(frozen=True)
@@ -30,18 +35,24 @@ class Shapes:
     images: Mapping[str, int]
 
     @classmethod
-    def read(cls, path: str | Path, settings: Mapping[str, Any]) -> "Shapes":
-        """From a file of images, for a network of some settings; or from one of its own files."""
-        with storage.read(path) as file:
-            if "input_shape" in file.attrs:
-                return cls(architectures.from_file(file), {})
-            stored = {split: file[f"{split}/images"].shape for split in SPLITS}
-            classes = len(file.attrs["classes"])
-        _, channels, *size = stored["train"]
-        seen = 1 if "gray" in settings["preprocessing"]["steps"] else channels
-        layers = architectures.layers(
-            settings["network"], input_shape=(seen, *size), classes=classes
-        )
+    def read(cls, path: str | Path, settings: Mapping[str, Any]) -> "Shapes | None":
+        """From a file of images, for a network of some settings; or from one of its own files.
+
+        None for a file that is not what it should be: its job will say so.
+        """
+        try:
+            with h5py.File(path, "r", locking=False) as file:
+                if "input_shape" in file.attrs:
+                    return cls(architectures.from_file(file), {})
+                stored = {split: file[f"{split}/images"].shape for split in SPLITS}
+                classes = len(file.attrs["classes"])
+            _, channels, *size = stored["train"]
+            seen = 1 if "gray" in settings["preprocessing"]["steps"] else channels
+            layers = architectures.layers(
+                settings["network"], input_shape=(seen, *size), classes=classes
+            )
+        except (OSError, KeyError, ValueError, InputError):
+            return None
         return cls(layers, {split: shape[0] for split, shape in stored.items()})
 
     @property
@@ -82,7 +93,7 @@ def prepare(source: Mapping[str, Any], files: Sequence[str]) -> float:
     archives = sum(path.stat().st_size for path in paths if path.is_file()) / 1e6
     if source["source"] == "torchvision":
         return _torch() + 4 * archives
-    return PLAIN + 33 * archives if archives else FOLDER
+    return PLAIN + 33 * archives if archives else UNKNOWN
 
 
 def train(shapes: Shapes) -> float:
@@ -91,8 +102,9 @@ def train(shapes: Shapes) -> float:
 
 
 def clip(shapes: Shapes) -> float:
-    """The same as a training."""
-    return train(shapes)
+    """Test images alone, the representations of a batch, and a basis of the widest weights."""
+    share = shapes.images["test"] / sum(shapes.images.values())
+    return _torch() + 1.5 * share * shapes.loaded + 3 * shapes.matrices + BATCHES
 
 
 def covariance(shapes: Shapes, *, partners: int) -> float:
@@ -111,7 +123,7 @@ def generate(shapes: Shapes, *, procedures: Mapping[str, Mapping[str, Any]]) -> 
 
 def align(shapes: Shapes) -> float:
     """Some matrices of the largest layer."""
-    return PLAIN + 15 * shapes.matrices
+    return PLAIN + 25 * shapes.matrices
 
 
 def consensus(shapes: Shapes, *, seeds: int) -> float:

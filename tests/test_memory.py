@@ -1,4 +1,4 @@
-"""Memory: covariances of more images than there is memory for."""
+"""Memory: what is declared, and covariances of more images than there is memory for."""
 
 import json
 import os
@@ -12,6 +12,7 @@ import torch
 from conftest import CLASSES
 
 from latentdims import data, networks, storage, training
+from latentdims.memory import Shapes
 
 SAMPLES = 150_000  # of 3 x 32 x 32: 460 MB as they are stored, 1.8 GB as numbers
 DRAWN = 1000  # the others are black, and take no disk
@@ -113,3 +114,20 @@ def test_covariances_stream_from_the_file(job):
         # Representations are in float32: 75 products each.
         rounding = 75 * np.finfo(np.float32).eps * np.abs(expected).max()
         np.testing.assert_allclose(group["mean"][-1], expected, rtol=0, atol=rounding)
+
+
+def test_what_is_declared_waits_for_a_file_that_can_be_read(tmp_path):
+    """The job will say what is wrong with it; until then, it stays where it is."""
+    path = tmp_path / "covariance.h5"
+    path.write_bytes(b"cut short")
+    assert Shapes.read(path, {}) is None
+    assert path.exists()
+
+
+def test_shapes_are_those_of_the_network(job):
+    arguments, _ = job(load=False)
+    shapes = Shapes.read(arguments["images"], arguments["settings"])
+    assert shapes.images == {"train": SAMPLES, "test": DRAWN}
+    assert shapes.loaded == 4 * (SAMPLES + DRAWN) * 32 * 32 / 1e6
+    assert shapes.representations == 4 * SAMPLES * 4 * 10 * 10 / 1e6
+    assert shapes.layers == Shapes.read(arguments["output"], {}).layers

@@ -2,6 +2,7 @@
 
 import copy
 import os
+import re
 import tarfile
 from collections import Counter
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 from workflow import TINY, Workflow
 
-from latentdims import figures, storage
+from latentdims import figures, memory, storage
 
 FIGURES = len(figures.SOURCES)
 
@@ -105,6 +106,17 @@ def test_every_artefact_is_there_and_whole(finished):
     assert list(results.rglob("*.partial")) == list(results.rglob(".*")) == []
     logs = (finished.folder / "logs" / "covariance" / "shapes" / "cnn" / "seed1.log").read_text()
     assert "MB of memory" in logs
+
+
+def test_memory_is_declared_within_a_factor_of_two(finished):
+    """Of what the jobs took, with Snakemake's own where it runs beside them on a cluster."""
+    found = {}
+    for path in (finished.folder / "logs").rglob("*.log"):
+        for taken, declared in re.findall(r"at most (\d+) of (\d+) MB", path.read_text()):
+            on_cluster = 0 if "figures" in path.parts or path.stem == "summary" else memory.RUNNER
+            found[path] = int(declared) / (int(taken) + on_cluster)
+    assert len(found) == 22 + 2 * FIGURES + 1
+    assert {path: ratio for path, ratio in found.items() if not 1 <= ratio <= 2} == {}
 
 
 def test_networks_of_different_seeds_differ(finished):

@@ -1,0 +1,97 @@
+# What jobs read: settings, seeds and files, by wildcards.
+
+from latentdims import download
+
+
+def settings_of(dataset, network):
+    """What trained networks depend on besides their seed."""
+    return {
+        "network": SETTINGS["networks"][network],
+        "preprocessing": SETTINGS["datasets"][dataset]["preprocessing"],
+        "training": SETTINGS["training"],
+    }
+
+
+def settings_of_all_seeds(wildcards):
+    return settings_of(wildcards.dataset, wildcards.network)
+
+
+def network_settings(wildcards):
+    """What a trained network depends on."""
+    return {**settings_of_all_seeds(wildcards), "seed": int(wildcards.seed)}
+
+
+def partner_seeds(wildcards):
+    """The earlier seeds that a network is compared with."""
+    earlier = SEEDS[: int(wildcards.seed)]
+    return earlier if SETTINGS["alignment"]["pairs"] == "all" else earlier[:1]
+
+
+def number_of_partners(wildcards):
+    return len(partner_seeds(wildcards))
+
+
+def of_partners(path):
+    """An input function: a path with {seed}, for each of the partners."""
+    return lambda wildcards: [
+        path.format(dataset=wildcards.dataset, network=wildcards.network, seed=seed)
+        for seed in partner_seeds(wildcards)
+    ]
+
+
+def other_seeds(wildcards):
+    """The seeds whose weight covariances are averaged with those of a network."""
+    averaged = any(
+        options["covariances"] == "averaged" for options in SETTINGS["generation"].values()
+    )
+    return [seed for seed in SEEDS if averaged and seed != int(wildcards.seed)]
+
+
+def of_others(path):
+    """An input function: a path with {seed}, for each of the other seeds that are averaged."""
+    return lambda wildcards: collect(
+        path, dataset=wildcards.dataset, network=wildcards.network, seed=other_seeds(wildcards)
+    )
+
+
+def of_seeds(path):
+    """An input function: a path with {seed}, for each of the seeds."""
+    return lambda wildcards: collect(
+        path, dataset=wildcards.dataset, network=wildcards.network, seed=SEEDS
+    )
+
+
+def source(wildcards):
+    """Where a data set comes from, without how it is preprocessed."""
+    dataset = SETTINGS["datasets"][wildcards.dataset]
+    return {key: dataset[key] for key in dataset if key != "preprocessing"}
+
+
+def source_files(wildcards):
+    """The files that a data set is read from: the user's own, or those to download."""
+    settings = source(wildcards)
+    if settings["source"] != "torchvision" or settings["path"]:
+        return LOCAL_FILES[wildcards.dataset]
+    return collect(
+        "<resources>/download/{dataset}/{file}",
+        dataset=wildcards.dataset,
+        file=[remote.name for remote in download.files(settings["name"])],
+    )
+
+
+def remote_file(wildcards):
+    """A file of a data set on the internet."""
+    settings = source(wildcards)
+    remotes = download.files(settings["name"], settings["mirrors"])
+    return next(remote for remote in remotes if remote.name == wildcards.file)
+
+
+def figure_sources(wildcards):
+    """The artefacts of every seed that a figure is drawn from."""
+    return {
+        kind: collect(
+            f"<results>/{wildcards.dataset}/{wildcards.network}/seed{{seed}}/{kind}.h5",
+            seed=SEEDS,
+        )
+        for kind in figures.SOURCES[wildcards.figure]
+    }
