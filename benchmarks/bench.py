@@ -96,9 +96,7 @@ def measure(step: Step) -> dict[str, Any]:
             sys.exit(f"{step.name}: results differ by {difference}, beyond {step.tolerance}")
         found["difference"] = difference
     if step.operations:
-        found["operations"] = step.operations.single + step.operations.double
-        found["floor"] = step.operations.seconds(peaks)
-        found["peak"] = list(peaks)
+        found |= {**step.operations._asdict(), "peak": list(peaks)}
     found["scale"] = step.scale
     return found
 

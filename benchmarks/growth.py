@@ -33,9 +33,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--point", help="one point, in the process that is measured")
+    parser.add_argument("--inputs", action="store_true", help="make the inputs of the point alone")
     given = parser.parse_args()
     if given.point:
-        print(json.dumps(measured(given.folder, **json.loads(given.point))))
+        job = prepared(given.folder, **json.loads(given.point))
+        if not given.inputs:
+            print(json.dumps(measured(job, **json.loads(given.point))))
         return
     given.folder.mkdir(parents=True, exist_ok=True)
     path = given.folder / "growth.json"
@@ -53,22 +56,22 @@ def main() -> None:
 
 def in_a_process(folder: Path, point: Mapping[str, Any]) -> dict[str, float]:
     """What the job of one point took."""
-    done = subprocess.run(
-        [sys.executable, __file__, str(folder), "--point", json.dumps(point)],
-        env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-    )
+    command = [sys.executable, __file__, str(folder), "--point", json.dumps(point)]
+    threads = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    for options in (["--inputs"], []):
+        done = subprocess.run(
+            command + options,
+            env={**os.environ, **threads},
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+        )
     return json.loads(done.stdout)
 
 
-def measured(folder: Path, *, step: str, width: int, samples: int, seeds: int) -> dict[str, Any]:
-    """Seconds, MB beyond what the process held before, and operations of one job."""
-    from latentdims.architectures import layers
-    from latentdims.job import Job, _peak
-
-    settings = {
+def settings_of(width: int) -> dict[str, Any]:
+    """Of a network with two hidden layers of as many neurons, but for its seed."""
+    return {
         "network": {"architecture": "mlp", "widths": [width, width]},
         "preprocessing": {"steps": ["normalize"]},
         "training": {
@@ -80,16 +83,32 @@ def measured(folder: Path, *, step: str, width: int, samples: int, seeds: int) -
             "keep_epochs": [],
         },
     }
-    chain = layers(settings["network"], input_shape=(1, SIZE, SIZE), classes=CLASSES)
+
+
+def prepared(folder: Path, *, step: str, width: int, samples: int, seeds: int) -> Callable[[], Any]:
+    """The job of a step, with all that it reads on the disk."""
+    from latentdims.job import Job
+
+    Job({}).device  # noqa: B018  the settings of every job
     place = folder / f"{width}-{samples}"
     images = write_images(place / "images.h5", samples=samples)
-    Job({}).device  # noqa: B018  the settings of every job
-    job = JOBS[step](place, images, settings, seeds)
-    before, start = _peak(), time.perf_counter()
+    return JOBS[step](place, images, settings_of(width), seeds)
+
+
+def measured(
+    job: Callable[[], Any], *, step: str, width: int, samples: int, seeds: int
+) -> dict[str, Any]:
+    """Seconds, MB beyond what the process held before, and operations of one job."""
+    from latentdims.architectures import layers
+    from latentdims.job import peak_memory
+
+    before, start = peak_memory(), time.perf_counter()
     job()
+    settings = settings_of(width)["network"]
+    chain = layers(settings, input_shape=(1, SIZE, SIZE), classes=CLASSES)
     return {
         "seconds": time.perf_counter() - start,
-        "megabytes": max(_peak() - before, 0.0),
+        "megabytes": max(peak_memory() - before, 0.0),
         "operations": operations_of(step, chain, samples=samples, seeds=seeds),
     }
 

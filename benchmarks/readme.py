@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from growth import AXES, OF_SEEDS, STEPS
 from matplotlib.axes import Axes
+from operations import Operations
 
 from latentdims.figures import style
 
@@ -23,13 +24,12 @@ COLOURS = dict(zip(STEPS, style.COLOURS.values(), strict=True))
 
 
 class Row(NamedTuple):
-    """Seconds of one step; plain and floor: where known."""
+    """Seconds of one step in both ways, and the operations that it needs, where they are known."""
 
     name: str
     ours: Sequence[float]
     plain: Sequence[float]
-    operations: float | None = None
-    floor: float | None = None
+    operations: Operations | None = None
 
     @property
     def ratio(self) -> float | None:
@@ -42,19 +42,20 @@ class Row(NamedTuple):
 def main(folder: Path) -> None:
     found = json.loads((folder / "performance.json").read_text())
     rows = list(rows_of(found))
-    text = "\n".join(table(rows)) + "\n" + machine(found)
+    peak = peak_of(found)
+    text = "\n".join(table(rows, peak)) + "\n" + machine(found)
     readme = ROOT / "README.md"
     block = f"<!-- performance -->\n{text}<!-- /performance -->"
     pattern = "<!-- performance -->.*<!-- /performance -->"
     readme.write_text(re.sub(pattern, lambda _: block, readme.read_text(), flags=re.DOTALL))
-    draw_steps(rows)
+    draw_steps(rows, peak)
     draw_growth(json.loads((folder / "growth.json").read_text()))
 
 
 def rows_of(found: Mapping[str, Any]) -> Iterator[Row]:
     """Each step, the covariances of a pair, and the whole."""
     rows = {
-        name: Row(name, step["ours"], step["plain"], step.get("operations"), step.get("floor"))
+        name: Row(name, step["ours"], step["plain"], _operations(step))
         for name, step in found.items()
         if "plain" in step
     }
@@ -84,27 +85,38 @@ def rows_of(found: Mapping[str, Any]) -> Iterator[Row]:
     yield Row(WHOLE, found["tutorial"]["ours"], _sum("", parts).plain)
 
 
-def _sum(name: str, rows: Sequence[Row]) -> Row:
-    def total(values: Sequence[float | None]) -> float | None:
-        return None if None in values else sum(value for value in values if value is not None)
+def _operations(step: Mapping[str, Any]) -> Operations | None:
+    return Operations(step["single"], step["double"]) if "single" in step else None
 
+
+def _sum(name: str, rows: Sequence[Row]) -> Row:
+    total = Operations()
+    for row in rows:
+        total += row.operations or Operations()
     return Row(
         name,
         [sum(each) for each in zip(*(row.ours for row in rows), strict=True)],
         [sum(each) for each in zip(*(row.plain for row in rows), strict=True)],
-        total([row.operations for row in rows]),
-        total([row.floor for row in rows]),
+        total,
     )
 
 
-def table(rows: Sequence[Row]) -> Iterator[str]:
+def peak_of(found: Mapping[str, Any]) -> Operations:
+    """Operations per second, the median over all steps."""
+    measured = [step["peak"] for step in found.values() if "peak" in step]
+    return Operations(*np.median(measured, axis=0))
+
+
+def table(rows: Sequence[Row], peak: Operations) -> Iterator[str]:
     """Lines of Markdown."""
     yield "| step | ours (s) | plain (s) | times as fast | operations (10⁹) | share of peak |"
     yield "| --- | --- | --- | --- | --- | --- |"
     for row in rows:
         ratio = "" if row.ratio is None else f"{row.ratio:.{0 if row.ratio >= 10 else 1}f}"
-        operations = "" if row.operations is None else f"{row.operations / 1e9:,.0f}"
-        share = "" if row.floor is None else f"{row.floor / statistics.median(row.ours):.0%}"
+        operations = share = ""
+        if row.operations:
+            operations = f"{sum(row.operations) / 1e9:,.0f}"
+            share = f"{row.operations.seconds(peak) / statistics.median(row.ours):.0%}"
         yield (
             f"| {row.name} | {_spread(row.ours)} | {_spread(row.plain)} | {ratio} | {operations} "
             f"| {share} |"
@@ -117,15 +129,14 @@ def _spread(values: Sequence[float]) -> str:
         return ""
     digits = 0 if min(values) >= 100 else 1 if min(values) >= 1 else 2
     middle, low, high = statistics.median(values), min(values), max(values)
+    if len(values) == 1:
+        return f"{middle:.{digits}f}"
     return f"{middle:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
 
 
 def machine(found: Mapping[str, Any]) -> str:
     """A sentence on what was measured on."""
-    single, double = (
-        np.median([step["peak"][kind] for step in found.values() if "peak" in step]) / 1e9
-        for kind in range(2)
-    )
+    single, double = (rate / 1e9 for rate in peak_of(found))
     repeats = max(len(step.get("ours", [])) for step in found.values())
     whole = len(found["tutorial"]["ours"])
     cores, torch = found["machine"]["cores"], found["machine"]["torch"]
@@ -136,7 +147,7 @@ def machine(found: Mapping[str, Any]) -> str:
     )
 
 
-def draw_steps(rows: Sequence[Row]) -> None:
+def draw_steps(rows: Sequence[Row], peak: Operations) -> None:
     """Seconds of each step in both ways, and the least that its products take."""
     shown = [row for row in rows if row.plain]
     figure, axes = style.panels(rows=1, columns=1, heights=[1.8])
@@ -148,10 +159,10 @@ def draw_steps(rows: Sequence[Row]) -> None:
         (0.2, "trained", "this package", [statistics.median(row.ours) for row in shown]),
     ):
         axis.barh(places + offset, values, 0.4, color=style.COLOURS[colour], label=label)
-    floors = [(place, row.floor) for place, row in zip(places, shown, strict=True) if row.floor]
+    counted = [(n, row.operations) for n, row in enumerate(shown) if row.operations]
     axis.plot(
-        [floor for _, floor in floors],
-        [place + 0.2 for place, _ in floors],
+        [operations.seconds(peak) for _, operations in counted],
+        [place + 0.2 for place, _ in counted],
         "|",
         color=style.COLOURS["reference"],
         markersize=7,

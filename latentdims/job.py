@@ -104,7 +104,7 @@ def running(snakemake: Any) -> Iterator[Job]:
         yield Job(snakemake.resources)
         declared = snakemake.resources.get("mem_mb", "?")
         seconds = time.monotonic() - start
-        logger.info("done in %.1f s, with at most %.0f of %s MB", seconds, _peak(), declared)
+        logger.info("done in %.1f s, with at most %.0f of %s MB", seconds, peak_memory(), declared)
     except InputError as error:
         logger.error("error: %s", error)
         sys.exit(f"error: {error}")
@@ -120,7 +120,7 @@ def running(snakemake: Any) -> Iterator[Job]:
         raise
 
 
-def _peak() -> float:
+def peak_memory() -> float:
     """MB of memory that this process has held at most."""
     with suppress(OSError):
         for line in Path("/proc/self/status").read_text().splitlines():

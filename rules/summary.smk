@@ -17,7 +17,7 @@ rule summary:
         "../envs/latentdims.yaml"
     threads: 1
     resources:
-        mem_mb=190,
+        mem_mb=170,
         runtime=10,
     params:
         code=code("summary.py"),
@@ -48,7 +48,7 @@ rule reproduction:
         "../envs/latentdims.yaml"
     threads: 1
     resources:
-        mem_mb=190,
+        mem_mb=170,
         runtime=10,
     params:
         code=code("figure.py", "latentdims.figures.reproduction"),
