@@ -184,7 +184,10 @@ def test_what_is_edited_during_a_run_stops_its_jobs(tmp_path, new_jobs):
 @pytest.mark.parametrize(
     ("partition", "message"),
     [
-        ("nope", "--partition=nope --gpus=1 --mem=4000 --time=60 (invalid partition"),
+        (
+            "nope",
+            "--partition=nope --gpus=1 --time=60 (invalid partition",
+        ),  # memory is not known yet
         ("cpu", "(allocation failure: Requested node configuration is not available)"),
     ],
 )
