@@ -177,19 +177,23 @@ def draw_steps(rows: Sequence[Row], peak: Operations) -> None:
 
 
 def draw_growth(found: Mapping[str, Mapping[str, float]]) -> None:
-    """Time and memory of each step against width, samples and seeds."""
-    figure, axes = style.panels(rows=2, columns=len(AXES), heights=[1.2, 1.2])
+    """Time, and memory where it was measured, of each step against width, samples and seeds."""
+    whole = all("megabytes" in point for point in found.values())
+    quantities = {"seconds": "seconds"} | ({"megabytes": "memory (MB)"} if whole else {})
+    figure, axes = style.panels(
+        rows=len(quantities), columns=len(AXES), heights=[1.2] * len(quantities)
+    )
     for column, (name, sizes) in enumerate(AXES.items()):
         steps = STEPS if name != "seeds" else OF_SEEDS
         for step in steps:
             points = [found[f"{name}/{value}/{step}"] for value in sizes["values"]]
-            for row, quantity in enumerate(("seconds", "megabytes")):
+            for row, quantity in enumerate(quantities):
                 values = [max(point[quantity], 1e-9) for point in points]
                 axes[row, column].plot(
                     sizes["values"], values, ".-", color=COLOURS[step], label=step, markersize=4
                 )
             _arithmetic(axes[0, column], sizes["values"], points, COLOURS[step])
-        for row, label in enumerate(("seconds", "memory (MB)")):
+        for row, label in enumerate(quantities.values()):
             axis = axes[row, column]
             style.logarithmic(axis, x=True, y=True)
             axis.set_xticks(sizes["values"], map(str, sizes["values"]), rotation=45)
