@@ -109,14 +109,14 @@ def _add_layer(so_far: Pass, key: str, representations: Sequence[Tensor]) -> Non
 
 
 def shuffled_batches(samples: int, *, layers: Sequence[Layer]) -> list[Tensor]:
-    """Indices of all samples in one fixed random order, in batches of at least two.
+    """Indices of all samples in one fixed random order, in batches of at least two, if there are.
 
     Neighbours in a batch are then unrelated, also where a data set is sorted by class.
     """
     widest = max(layer.channels * layer.positions for layer in layers)
     batches = -(-samples // max(2, VALUES // widest))
     order = torch.randperm(samples, generator=torch.Generator().manual_seed(0))
-    return list(order.tensor_split(min(batches, samples // 2)))
+    return list(order.tensor_split(max(1, min(batches, samples // 2))))
 
 
 def covariance(

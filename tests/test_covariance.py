@@ -85,6 +85,10 @@ def test_every_image_is_paired_with_another(samples, monkeypatch):
     assert (shown != other).all()
 
 
+def test_a_single_image_is_a_batch():
+    assert [batch.tolist() for batch in covariance.shuffled_batches(1, layers=layers())] == [[0]]
+
+
 @pytest.mark.parametrize("name", ["mlp", "cnn"])
 @pytest.mark.parametrize("values", [1, 300, 1 << 20])
 def test_one_pass_gives_every_block(name, values, monkeypatch):
