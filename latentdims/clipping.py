@@ -5,7 +5,7 @@ on the first k vectors. The basis of weights acts on flattened patches: W_j beco
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,122 +15,150 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional
 
 from latentdims import data, networks, storage
-from latentdims.architectures import Layer, check_ranks
+from latentdims.architectures import check_ranks
 from latentdims.data import Split
 from latentdims.job import progress
-from latentdims.networks import Network, activate, evaluate
+from latentdims.networks import BATCH, Network, activate
 from latentdims.spectra import eigh, weight_components
 
 logger = logging.getLogger(__name__)
 
-CLIP_BATCH = 500  # samples at once: the pre-activations of one rank then stay in the cache
+VALUES = 1 << 17  # of the pre-activation at one rank: it then stays in the cache
+RANKS = 8  # that the layers which follow are run for at once
+
+Curve = tuple["Components", Sequence[int]]  # and ascending numbers of components
 
 
 @dataclass(frozen=True)
 class Components:
-    """A layer's pre-activation as a sum over R components: offset + Σ_k decode_k(encode_k(x)).
+    """A layer's pre-activation as a sum over components: offset + Σ_k z_k decode_k.
 
-    number: of the layer in the chain. encode, decode: weights (R, C, ...) and (out, R, ...) with
-    their strides; of the two, one is the layer's own map in rotated coordinates, the other acts at
-    each position alone. mean: what is taken from the input before, (C,), with the pre-activation
-    that it alone would give as offset.
+    number: of the layer in the chain. encode: its input (N, C, ...) -> z (R·p, rows), p numbers for
+    each component; rows are samples, of a convolution at each position. decode: (R·p, out).
+    offset: (out,), the pre-activation with no component.
     """
 
     number: int
-    encode: Tensor
+    encode: Callable[[Tensor], Tensor]
     decode: Tensor
-    encode_stride: int = 1
-    decode_stride: int = 1
-    mean: Tensor | None = None
+    p: int
+    offset: Tensor
+
+    @property
+    def dimension(self) -> int:
+        """The number of components R."""
+        return len(self.decode) // self.p
 
 
 def of_representation(
     network: Network, number: int, vectors: Tensor, mean: Tensor | None = None
 ) -> Components:
-    """Components of layer `number` in an orthonormal basis (C, C) of its input channels."""
+    """Components of layer `number` in an orthonormal basis (C, C) of its input channels.
+
+    mean: (C,), taken from the input before and added back after.
+    """
     layer = network.layers[number]
     weight = network.weights[layer.name]
     channels, positions = layer.patch_shape
-    rotated = torch.einsum("ocp,cr->orp", weight.reshape(-1, channels, positions), vectors)
-    in_space = len(layer.input_shape) > 1
-    return Components(
-        number,
-        encode=vectors.T[:, :, None, None] if in_space else vectors.T,
-        decode=rotated.reshape(weight.shape) if weight.ndim == 4 else rotated,
-        decode_stride=layer.stride,
-        mean=mean,
-    )
+    by_channel = weight.reshape(-1, channels, positions)
+    decode = torch.einsum("ocp,cr->rpo", by_channel, vectors).flatten(0, 1)
+    offset = weight.new_zeros(len(weight)) if mean is None else by_channel.sum(2) @ mean
+
+    def encode(x: Tensor) -> Tensor:
+        rotated = torch.einsum("nc...,cr->nr...", x, vectors)
+        if mean is not None:
+            rotated -= (mean @ vectors).reshape(-1, *(1,) * (x.ndim - 2))
+        if weight.ndim == 2:
+            return rotated.flatten(1).T
+        patches = rotated.unfold(2, weight.shape[2], layer.stride)
+        patches = patches.unfold(3, weight.shape[3], layer.stride)  # (N, R, h, w, kh, kw)
+        return patches.permute(1, 4, 5, 0, 2, 3).flatten(3).flatten(0, 2)
+
+    return Components(number, encode, decode, positions, offset)
 
 
 def of_weights(network: Network, number: int, vectors: Tensor) -> Components:
     """Components of layer `number` in orthonormal vectors (fan-in, R) of its flattened patches."""
     layer = network.layers[number]
     weight = network.weights[layer.name]
-    decode = weight.flatten(1) @ vectors  # (out, R)
+    kernels = vectors.T.reshape(-1, *weight.shape[1:])
     return Components(
         number,
-        encode=vectors.T.reshape(-1, *weight.shape[1:]),
-        decode=decode[:, :, None, None] if weight.ndim == 4 else decode,
-        encode_stride=layer.stride,
+        encode=lambda x: networks.linear(layer, x, kernels).transpose(0, 1).flatten(1),
+        decode=(weight.flatten(1) @ vectors).T,
+        p=1,
+        offset=weight.new_zeros(len(weight)),
     )
 
 
 @torch.inference_mode()
 def accuracy_by_rank(
-    network: Network, split: Split, components: Components, ranks: Sequence[int]
-) -> NDArray[np.float64]:
-    """Accuracy in percent when only the first k components are kept, for each k of `ranks`.
+    network: Network, split: Split, curves: Sequence[Curve]
+) -> tuple[float, list[NDArray[np.float64]]]:
+    """Accuracy in percent of the network, and of each curve at each of its ranks.
 
-    ranks: ascending. Going from one rank to the next adds the components between them; only the
-    layers that follow are run again.
+    A curve keeps the first k components of one layer alone, for each k of its ranks.
     """
-    correct = torch.zeros(len(ranks), dtype=torch.int64, device=split.labels.device)
+    device = split.labels.device
+    counts = [torch.zeros(len(ranks), dtype=torch.int64, device=device) for _, ranks in curves]
+    whole = torch.zeros((), dtype=torch.int64, device=device)
+    batches = list(zip(split.images.split(BATCH), split.labels.split(BATCH), strict=True))
+    for images, labels in progress(batches, name="images"):
+        levels = [images, *(output for _, output in network.representations(images))]
+        whole += (levels[-1].argmax(1) == labels).sum()
+        for (components, ranks), correct in zip(curves, counts, strict=True):
+            layer = network.layers[components.number]
+            size = max(1, VALUES // (layer.channels * layer.positions))
+            parts = levels[components.number].split(size), labels.split(size)
+            for x, target in zip(*parts, strict=True):
+                correct += _correct(network, components, ranks, x, target)
+    total = len(split.labels)
+    return 100 * whole.item() / total, [100 * each.cpu().numpy() / total for each in counts]
+
+
+def _correct(
+    network: Network, components: Components, ranks: Sequence[int], x: Tensor, labels: Tensor
+) -> Tensor:
+    """How many of some inputs of a layer are classified correctly at each rank, (ranks,).
+
+    From one rank to the next, the components between them are added; only the layers that follow
+    are run anew, for several ranks at once.
+    """
     layer = network.layers[components.number]
-    batches = zip(split.images.split(CLIP_BATCH), split.labels.split(CLIP_BATCH), strict=True)
-    for images, labels in batches:
-        x = images
-        for before in network.layers[: components.number]:
-            x = activate(before, networks.linear(before, x, network.weights[before.name]))
-        preactivation, z = _encode(network, layer, components, x)
-        done = 0
-        for index, rank in enumerate(ranks):
-            _add(preactivation, z[:, done:rank], components, slice(done, rank))
-            logits = network.logits(activate(layer, preactivation), after=components.number + 1)
-            correct[index] += (logits.argmax(1) == labels).sum()
-            done = rank
-    return 100 * correct.cpu().numpy() / len(split.labels)
+    z, p = components.encode(x), components.p
+    last, done = components.offset.expand(z.shape[1], -1), 0
+    correct = torch.zeros(len(ranks), dtype=torch.int64, device=labels.device)
+    for start in range(0, len(ranks), RANKS):
+        chosen = ranks[start : start + RANKS]
+        preactivation = z.new_empty(len(chosen), *last.shape)  # (ranks, rows, out)
+        for place, rank in zip(preactivation, chosen, strict=True):
+            part = slice(p * done, p * rank)
+            if part.stop - part.start == 1:
+                torch.addr(last, z[part.start], components.decode[part.start], out=place)
+            else:
+                torch.mm(z[part].T, components.decode[part], out=place).add_(last)
+            last, done = place, rank
+        last = last.clone()
+        output = preactivation.relu_() if layer.rectified else preactivation
+        output = output.view(-1, *layer.output_shape[1:], layer.channels)  # (ranks · N, ..., out)
+        predicted = _classes(network, output.movedim(-1, 1), after=components.number + 1)
+        correct[start : start + RANKS] = (predicted.view(len(chosen), -1) == labels).sum(1)
+    return correct
 
 
-def _encode(
-    network: Network, layer: Layer, components: Components, x: Tensor
-) -> tuple[Tensor, Tensor]:
-    """The pre-activation with no component, and the components (N, R, ...) of an input."""
-    shape = (len(x), *layer.output_shape)
-    preactivation = x.new_zeros(shape)
-    if len(shape) == 4:
-        preactivation = preactivation.to(memory_format=torch.channels_last)
-    if components.mean is not None:
-        mean = components.mean.reshape(1, -1, *(1,) * (x.ndim - 2))
-        preactivation += networks.linear(layer, mean.expand_as(x[:1]), network.weights[layer.name])
-        x = x - mean
-    return preactivation, _apply(x, components.encode, components.encode_stride).contiguous()
-
-
-def _add(preactivation: Tensor, z: Tensor, components: Components, kept: slice) -> None:
-    decode = components.decode[:, kept]
-    if decode.ndim == 4:
-        preactivation += functional.conv2d(z, decode, stride=components.decode_stride)
-    else:
-        preactivation.addmm_(z.flatten(1), decode.flatten(1).T)
-
-
-def _apply(x: Tensor, weight: Tensor, stride: int) -> Tensor:
-    if weight.ndim == 4:
-        return functional.conv2d(x, weight, stride=stride)
-    return functional.linear(x.flatten(1), weight.flatten(1))
+def _classes(network: Network, x: Tensor, *, after: int) -> Tensor:
+    """The most probable class of each input (N, ...) of layer number `after`, (N,)."""
+    if after == len(network.layers):
+        return x.max(1).indices
+    *hidden, classifier = network.layers[after:]
+    for layer in hidden:
+        x = activate(layer, networks.linear(layer, x, network.weights[layer.name]))
+    # Channels last, as x lies in memory, and the few classes first: twice as fast as a layer.
+    weight = network.weights[classifier.name].unflatten(1, classifier.patch_shape)
+    logits = weight.transpose(1, 2).flatten(1) @ x.movedim(1, -1).flatten(1).T
+    return logits.max(0).indices  # argmax takes ten times as long here
 
 
 def clip(
@@ -159,22 +187,25 @@ def clip(
         storage.read(covariance, needs=["train"], made_with=settings) as moments,
         storage.create(output, settings=settings, device=device) as file,
     ):
+        curves: dict[str, Curve] = {}
+        for basis in bases:
+            clipped = trained.layers if basis == "weight" else trained.layers[:-1]
+            for number, layer in enumerate(clipped):
+                components = _components(trained, number, basis, moments, settings["seed"])
+                possible = range(1, components.dimension + 1)
+                chosen = [k for k in possible if ranks == "all" or k in ranks]
+                curves[f"{basis}/{layer.name}"] = components, chosen
+        reference, found = accuracy_by_rank(trained, test, list(curves.values()))
         storage.write(
             file,
             "reference_accuracy",
-            evaluate(trained, test)[1],
+            reference,
             units="percent",
             description="test accuracy of the network as it was trained",
         )
-        for basis in bases:
-            clipped = trained.layers if basis == "weight" else trained.layers[:-1]
-            for number, layer in enumerate(progress(clipped, name=basis)):
-                components = _components(trained, number, basis, moments, settings["seed"])
-                dimension = min(components.decode.shape[1], components.encode.shape[0])
-                kept = [k for k in range(1, dimension + 1) if ranks == "all" or k in ranks]
-                accuracy = accuracy_by_rank(trained, test, components, kept)
-                _save(file.create_group(f"{basis}/{layer.name}"), kept, accuracy)
-                logger.info("%s, %s: %d ranks", basis, layer.name, len(kept))
+        for (name, (_, kept)), accuracy in zip(curves.items(), found, strict=True):
+            _save(file.create_group(name), kept, accuracy)
+            logger.info("%s: %d ranks", name, len(kept))
 
 
 def _components(

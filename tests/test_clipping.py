@@ -50,7 +50,7 @@ def test_weights_at_every_rank(network, split, number):
     weight = network.weights[layer.name]
     vectors = torch.from_numpy(weight_components(weight.numpy())[1].astype(np.float32))
     ranks = range(1, vectors.shape[1] + 1)
-    found = accuracy_by_rank(network, split, of_weights(network, number, vectors), ranks)
+    _, [found] = accuracy_by_rank(network, split, [(of_weights(network, number, vectors), ranks)])
     for rank in ranks:
         projector = vectors[:, :rank] @ vectors[:, :rank].T
         projected = (weight.flatten(1) @ projector).reshape(weight.shape)
@@ -66,7 +66,9 @@ def test_representations_at_every_rank(network, split, number):
     channels, positions = layer.patch_shape
     vectors = random_basis(channels)
     ranks = range(1, channels + 1)
-    found = accuracy_by_rank(network, split, of_representation(network, number, vectors), ranks)
+    _, [found] = accuracy_by_rank(
+        network, split, [(of_representation(network, number, vectors), ranks)]
+    )
     for rank in ranks:
         projector = vectors[:, :rank] @ vectors[:, :rank].T
         projected = torch.einsum(
@@ -86,7 +88,7 @@ def test_centred_basis_adds_the_mean_back(network, split, number):
         x = networks.activate(before, networks.linear(before, x, network.weights[before.name]))
     shift = mean.reshape(1, -1, *(1,) * (x.ndim - 2))
     components = of_representation(network, number, vectors, mean)
-    found = accuracy_by_rank(network, split, components, [1, channels])
+    _, [found] = accuracy_by_rank(network, split, [(components, [1, channels])])
     for index, rank in enumerate([1, channels]):
         projector = vectors[:, :rank] @ vectors[:, :rank].T
         projected = torch.einsum("nc...,cd->nd...", x - shift, projector) + shift
@@ -97,8 +99,12 @@ def test_centred_basis_adds_the_mean_back(network, split, number):
 
 def test_skipping_ranks_changes_nothing(network, split):
     components = of_weights(network, 0, random_basis(network.layers[0].fan_in))
-    every = accuracy_by_rank(network, split, components, range(1, 10))
-    assert (accuracy_by_rank(network, split, components, [2, 5, 9]) == every[[1, 4, 8]]).all()
+    chosen: list[list[int]] = [list(range(1, 10)), [2, 5, 9], []]
+    reference, found = accuracy_by_rank(network, split, [(components, ranks) for ranks in chosen])
+    assert reference == evaluate(network, split)[1]
+    every, some, none = found
+    assert (some == every[[1, 4, 8]]).all()
+    assert len(none) == 0
 
 
 def test_file(images, tmp_path, settings):
