@@ -8,17 +8,20 @@ from typing import Any
 
 import h5py
 import numpy as np
+import torch
+from torch import Tensor
 
 from latentdims import architectures, data, networks, storage
 from latentdims.data import Images, Split
 from latentdims.job import progress
-from latentdims.networks import Network, calibration_error, evaluate, initial_weights
+from latentdims.networks import BATCH, Network, activate, initial_weights, linear, score
 from latentdims.sampling import Draw, Procedure, Reference, Sampler, align
 from latentdims.stack import Stack
 from latentdims.training import Descent
 
 logger = logging.getLogger(__name__)
 
+FEATURES = 5000  # images whose flattened features are multiplied at once
 PUBLISHED = "published"  # the procedure of the configuration itself, beside its variants
 
 Scores = dict[str, list[float]]  # of every draw, by measure
@@ -58,7 +61,8 @@ def generate(
             scores["_".join(filter(None, [name, classifier]))] = found
     with storage.create(output, settings=settings, device=device) as file:
         file.attrs["classes"] = len(loaded.classes)
-        for measure, value in measures(own, loaded.test).items():
+        trained_one = {"": own.weights[own.layers[-1].name]}
+        for measure, value in measures(own, trained_one, loaded.test)[""].items():
             _write(file, f"reference_{measure}", value)
         for name, found in scores.items():
             group = file
@@ -79,13 +83,12 @@ def _draws(
     scores: dict[str, Scores] = {}
     for number in progress(range(options["draws"]), name="draws"):
         drawn = sampler.draw(seed=settings["seed"], number=number)
-        drawn_networks = {"": drawn.network}
-        for classifier in options["classifiers"]:
-            other = CLASSIFIERS[classifier](sampler, drawn, loaded.train, settings)
-            if other:
-                drawn_networks[classifier] = other
-        for name, network in drawn_networks.items():
-            found = measures(network, loaded.test)
+        classifiers = {"": drawn.network.weights[sampler.layers[-1].name]}
+        for name in options["classifiers"]:
+            weight = CLASSIFIERS[name](sampler, drawn, loaded.train, settings)
+            if weight is not None:
+                classifiers[name] = weight
+        for name, found in measures(drawn.network, classifiers, loaded.test).items():
             if not name:
                 found |= {f"similarity/{layer}": s for layer, s in drawn.similarity.items()}
             for measure, value in found.items():
@@ -106,19 +109,19 @@ def _procedure(options: Mapping[str, Any]) -> Procedure:
 
 def flattened(
     sampler: Sampler, drawn: Draw, split: Split, settings: Mapping[str, Any]
-) -> Network | None:
+) -> Tensor | None:
     """The trained classifier aligned over all flattened features, as the published code does it;
     None where that is the alignment over channels."""
     if drawn.features.ndim == 2:
         return None
     *_, kept = sampler.reference.representations.values()
-    rotation, _ = align(kept, drawn.features, flattened=True)
-    return sampler.complete(drawn.network.weights, rotation)
+    rotation, _ = align(kept, drawn.features.split(FEATURES), flattened=True)
+    return sampler.classifier(rotation)
 
 
 def retrained(
     sampler: Sampler, drawn: Draw, split: Split, settings: Mapping[str, Any]
-) -> Network | None:
+) -> Tensor | None:
     """A new classifier trained on the features of the draw, in the settings of the training."""
     layers, device = drawn.network.layers, split.labels.device.type
     weights = initial_weights(layers[-1:], seed=settings["seed"], device=device)
@@ -126,17 +129,26 @@ def retrained(
     features = Split(drawn.features.flatten(1), split.labels)
     for _ in Descent(head, settings["training"], seeds=[settings["seed"]]).epochs(features):
         pass
-    return Network(layers, {**drawn.network.weights, **head.network(0).weights})
+    return head.network(0).weights[layers[-1].name]
 
 
 CLASSIFIERS = {"flattened": flattened, "retrained": retrained}
 
 
-def measures(network: Network, split: Split) -> dict[str, float]:
-    """Accuracy, loss and calibration error of a network; the last two tell a wrong scale."""
-    loss, accuracy = evaluate(network, split)
-    error = calibration_error(network, split)
-    return {"accuracy": accuracy, "loss": loss, "calibration_error": error}
+@torch.inference_mode()
+def measures(
+    network: Network, classifiers: Mapping[str, Tensor], split: Split
+) -> dict[str, dict[str, float]]:
+    """Accuracy, loss and calibration error of a network with each of some classifiers; the last two
+    tell a wrong scale."""
+    *hidden, last = network.layers
+    logits: dict[str, list[Tensor]] = {name: [] for name in classifiers}
+    for x in split.images.split(BATCH):
+        for layer in hidden:
+            x = activate(layer, linear(layer, x, network.weights[layer.name]))
+        for name, weight in classifiers.items():
+            logits[name].append(linear(last, x, weight))
+    return {name: score(torch.cat(each), split.labels) for name, each in logits.items()}
 
 
 def _write(group: h5py.Group, name: str, values: Any, *, dimensions: Sequence[str] = ()) -> None:

@@ -92,22 +92,28 @@ def evaluate(network: Network, split: Split) -> tuple[float, float]:
     return loss.item() / samples, 100 * correct.item() / samples
 
 
-@torch.inference_mode()
-def calibration_error(network: Network, split: Split, *, bins: int = 15) -> float:
+def score(logits: Tensor, labels: Tensor) -> dict[str, float]:
+    """Accuracy (percent), mean cross-entropy (nats) and calibration error (percent) of logits
+    (N, classes) for labels (N,)."""
+    right = (logits.argmax(1) == labels).sum()
+    return {
+        "accuracy": 100 * right.item() / len(labels),
+        "loss": functional.cross_entropy(logits.double(), labels).item(),
+        "calibration_error": calibration_error(logits, labels),
+    }
+
+
+def calibration_error(logits: Tensor, labels: Tensor, *, bins: int = 15) -> float:
     """Expected calibration error, in percent: how far confidence is from accuracy on average.
 
     Samples are binned by the probability of the predicted class; the error is the mean over bins,
     weighted by their samples, of |accuracy - mean confidence| (Guo et al. 2017, equation 3).
     """
-    confidence, correct = [], []
-    for batch, target in zip(split.images.split(BATCH), split.labels.split(BATCH), strict=True):
-        probability, predicted = network.logits(batch).double().softmax(1).max(1)
-        confidence.append(probability)
-        correct.append((predicted == target).double())
-    gap = torch.cat(correct) - torch.cat(confidence)
-    place = (torch.cat(confidence) * bins).long().clamp(max=bins - 1)
+    confidence, predicted = logits.double().softmax(1).max(1)
+    gap = (predicted == labels).double() - confidence
+    place = (confidence * bins).long().clamp(max=bins - 1)
     sums = torch.zeros(bins, dtype=gap.dtype, device=gap.device).index_put((place,), gap, True)
-    return 100 * sums.abs().sum().item() / len(split.labels)
+    return 100 * sums.abs().sum().item() / len(labels)
 
 
 @dataclass(frozen=True)

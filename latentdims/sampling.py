@@ -1,7 +1,7 @@
 """Sampling: new networks from the weight covariances of trained ones, aligned layer by layer."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,10 +11,10 @@ from torch import Tensor
 
 from latentdims.architectures import Layer
 from latentdims.moments import rows
-from latentdims.networks import BATCH, Network, activate, linear
+from latentdims.networks import Network, activate, linear
 from latentdims.procrustes import rotation, similarity
 
-ALIGN_BATCH = 1000  # samples whose products are added up at once
+VALUES = 1 << 20  # of a layer's representation in a batch: it then is aligned from the cache
 
 Array = NDArray[np.float64]
 
@@ -125,9 +125,8 @@ class Reference:
         representations: dict[str, Tensor] = {}
         x = images
         for layer in network.layers[:-1]:
-            output = room(layer, x)
-            x = propagate(layer, x, network.weights[layer.name], output)
-            representations[layer.name] = output
+            x = propagate(layer, x, network.weights[layer.name])
+            representations[layer.name] = x
         stacks = {name: [_numpy(network.weights[name])] for name in representations}
         for other in others:
             for name, weight in _in_coordinates_of(representations, other, images).items():
@@ -145,8 +144,8 @@ def _in_coordinates_of(
     x, aligned = images, np.eye(images.shape[1])
     for layer in other.layers[:-1]:
         weights[layer.name] = contract(_numpy(other.weights[layer.name]), aligned)
-        x = propagate(layer, x, other.weights[layer.name], room(layer, x))
-        aligned, _ = align(x, representations[layer.name])
+        x = propagate(layer, x, other.weights[layer.name])
+        aligned, _ = align(x, representations[layer.name].split(batch_of(layer)))
     return weights
 
 
@@ -196,9 +195,13 @@ class Sampler:
             generator = np.random.default_rng([seed, number, level])
             weight = contract(self._rows(layer, generator), aligned)
             weights[layer.name] = to_tensor(weight, like=reference.images)
-            x = propagate(layer, x, weights[layer.name], self.rooms[layer.name])
-            aligned, scores[layer.name] = align(reference.representations[layer.name], x)
-        return Draw(self.complete(weights, aligned), scores, x)
+            output = self.rooms[layer.name]
+            batches = propagated(layer, x, weights[layer.name], output)
+            aligned, scores[layer.name] = align(reference.representations[layer.name], batches)
+            x = output
+        classifier = self.layers[-1].name
+        weights[classifier] = self.classifier(aligned)
+        return Draw(Network(self.layers, weights), scores, x)
 
     def _rows(self, layer: Layer, generator: np.random.Generator) -> Array:
         """Weights of a layer that read the channels of the reference, drawn or trained."""
@@ -212,13 +215,11 @@ class Sampler:
             rank=self.procedure.rank,
         )
 
-    def complete(self, weights: Mapping[str, Tensor], aligned: Array) -> Network:
-        """The network with hidden weights, and the trained classifier after a rotation (C, D) of
-        the reference's last channels, or (C·positions, D·positions) of its features."""
-        classifier = self.layers[-1].name
-        trained = _numpy(self.reference.network.weights[classifier])
-        head = to_tensor(contract(trained, aligned), like=self.reference.images)
-        return Network(self.layers, {**weights, classifier: head})
+    def classifier(self, aligned: Array) -> Tensor:
+        """Weights of the trained classifier after a rotation (C, D) of the reference's last
+        channels, or (C·positions, D·positions) of its features."""
+        trained = _numpy(self.reference.network.weights[self.layers[-1].name])
+        return to_tensor(contract(trained, aligned), like=self.reference.images)
 
 
 def room(layer: Layer, x: Tensor) -> Tensor:
@@ -227,32 +228,67 @@ def room(layer: Layer, x: Tensor) -> Tensor:
     return torch.empty((len(x), *layer.output_shape), device=x.device, memory_format=memory_format)
 
 
-@torch.inference_mode()
-def propagate(layer: Layer, x: Tensor, weight: Tensor, output: Tensor) -> Tensor:
-    """One layer on all samples, in batches: (N, *input_shape) -> output (N, *output_shape)."""
-    for batch, place in zip(x.split(BATCH), output.split(BATCH), strict=True):
-        place.copy_(activate(layer, linear(layer, batch, weight)))
+def propagate(layer: Layer, x: Tensor, weight: Tensor) -> Tensor:
+    """One layer on all samples: (N, *input_shape) -> (N, *output_shape)."""
+    output = room(layer, x)
+    for _ in propagated(layer, x, weight, output):
+        pass
     return output
 
 
 @torch.inference_mode()
-def align(reference: Tensor, drawn: Tensor, *, flattened: bool = False) -> tuple[Array, float]:
+def propagated(layer: Layer, x: Tensor, weight: Tensor, output: Tensor) -> Iterator[Tensor]:
+    """The same into a given output, batch by batch, each handed on while it is in the cache."""
+    size = batch_of(layer)
+    for batch, place in zip(x.split(size), output.split(size), strict=True):
+        place.copy_(activate(layer, linear(layer, batch, weight)))
+        yield place
+
+
+def batch_of(layer: Layer) -> int:
+    """How many samples a layer is computed for at once."""
+    return max(1, VALUES // (layer.channels * layer.positions))
+
+
+@torch.inference_mode()
+def align(
+    reference: Tensor, drawn: Iterable[Tensor], *, flattened: bool = False
+) -> tuple[Array, float]:
     """Rotation (C, D) from the reference's channels to the drawn ones, and its similarity.
 
-    reference: (N, C, ...) and drawn: (N, D, ...) representations of the same images. flattened:
-    take every feature of an image for a channel, instead of every position for a sample.
+    reference: (N, C, ...), and drawn: (N, D, ...), in batches: representations of the same images.
+    flattened: take every feature of an image for a channel, (C·positions, D·positions), instead of
+    every position for a sample.
     """
-    cross, power, partner_power = torch.zeros(3, dtype=torch.float64, device=drawn.device)
-    for x, y in zip(reference.split(ALIGN_BATCH), drawn.split(ALIGN_BATCH), strict=True):
-        x, y = (x.flatten(1), y.flatten(1)) if flattened else (rows(x), rows(y))
-        cross = cross + (x.T @ y).double()
-        power = power + torch.linalg.vector_norm(x, dtype=torch.float64).square()
-        partner_power = partner_power + torch.linalg.vector_norm(y, dtype=torch.float64).square()
+    cross, power, partner_power = torch.zeros(3, dtype=torch.float64, device=reference.device)
+    start = 0
+    for batch in drawn:
+        x, y = (
+            _features(each) if flattened else rows(each)
+            for each in (reference[start : start + len(batch)], batch)
+        )
+        cross = (x.T @ y).double().add_(cross)
+        power += x.square().sum()
+        partner_power += y.square().sum()
+        start += len(batch)
+    if flattened:
+        cross = _channels_first(cross, reference[0, 0].numel())
     moment = cross.cpu().numpy()
     aligned = rotation(moment)
     return aligned, similarity(
         moment, aligned, power=power.item(), partner_power=partner_power.item()
     )
+
+
+def _features(x: Tensor) -> Tensor:
+    """(N, C, ...) -> (N, positions·C), as they lie in memory where channels come last."""
+    return x.movedim(1, -1).flatten(1)
+
+
+def _channels_first(cross: Tensor, positions: int) -> Tensor:
+    """(positions·C, positions·D) -> (C·positions, D·positions), the order of the weights."""
+    parts = cross.unflatten(1, (positions, -1)).unflatten(0, (positions, -1))
+    return parts.permute(1, 0, 3, 2).flatten(2).flatten(0, 1)
 
 
 def to_tensor(weight: Array, *, like: Tensor) -> Tensor:

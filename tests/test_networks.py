@@ -7,7 +7,7 @@ from conftest import NETWORKS, SHAPE
 
 from latentdims import architectures, networks
 from latentdims.data import Split
-from latentdims.networks import Network, calibration_error, evaluate
+from latentdims.networks import Network, calibration_error, evaluate, score
 
 
 @pytest.fixture
@@ -30,6 +30,12 @@ def test_loss_and_accuracy(measured):
     loss, accuracy = evaluate(network, split)
     assert loss == pytest.approx(-np.log(probabilities[np.arange(600), labels]).mean(), rel=1e-5)
     assert accuracy == 100 * (probabilities.argmax(1) == labels).sum() / 600
+    logits = network.logits(split.images)
+    assert score(logits, split.labels) == {
+        "accuracy": accuracy,
+        "loss": pytest.approx(loss, rel=1e-5),
+        "calibration_error": calibration_error(logits, split.labels),
+    }
 
 
 def test_calibration_error_against_a_loop_over_bins(measured):
@@ -42,11 +48,15 @@ def test_calibration_error_against_a_loop_over_bins(measured):
         if chosen.any():
             gap = correct[chosen].mean() - confidence[chosen].mean()
             expected += chosen.mean() * abs(gap)
-    assert calibration_error(network, split) == pytest.approx(100 * expected, rel=1e-5)
+    found = calibration_error(network.logits(split.images), split.labels)
+    assert found == pytest.approx(100 * expected, rel=1e-5)
 
 
 def test_a_wrong_scale_shows_in_calibration_not_in_accuracy(measured):
     network, split, _ = measured
     scaled = Network(network.layers, {k: 10 * w for k, w in network.weights.items()})
     assert evaluate(scaled, split)[1] == evaluate(network, split)[1]
-    assert calibration_error(scaled, split) > calibration_error(network, split) + 5
+    error, scaled_error = (
+        calibration_error(each.logits(split.images), split.labels) for each in (network, scaled)
+    )
+    assert scaled_error > error + 5
