@@ -134,7 +134,7 @@ def peak() -> Operations:
     for dtype in (torch.float32, torch.float64):
         matrix = torch.rand(SIZE, SIZE, dtype=dtype)
         product = torch.empty_like(matrix)
-        times = [timed(lambda: torch.matmul(matrix, matrix, out=product))[0] for _ in range(5)]  # noqa: B023
+        times = [timed(lambda: torch.matmul(matrix, matrix, out=product))[0] for _ in range(3)]  # noqa: B023
         found.append(2 * SIZE**3 / statistics.median(times))
     return Operations(*found)
 

@@ -16,9 +16,9 @@ class Step:
     """One step in both ways.
 
     alone: of a job of which the workflow has only one, so that none runs beside it. plain: None
-    where it is the sum of other steps. scale: of the time that the plain one took, where it does a
-    share of the work, but for what it does `once` whatever the share. agree: the difference of both
-    results, which must not be above `tolerance`.
+    where a notebook would do the same, or it is the sum of other steps. scale: of the time that the
+    plain one took, where it does a share of the work, but for what it does `once` whatever the
+    share. agree: the difference of both results, which must not be above `tolerance`.
     """
 
     name: str

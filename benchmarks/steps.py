@@ -36,11 +36,8 @@ def steps(tutorial: Tutorial, archive: Path | None) -> Iterator[Step]:
         yield generate(tutorial, network)
         if tutorial.flattens(network):
             yield generate(tutorial, network, flattened=True)
-    # A notebook draws and writes the same, but one figure after another.
-    yield Step("figures", ours=lambda: _draw(tutorial), plain=lambda: _draw(tutorial))
-    yield Step(
-        "summary", ours=lambda: _summarise(tutorial), plain=lambda: _summarise(tutorial), alone=True
-    )
+    yield Step("figures", ours=lambda: _draw(tutorial))
+    yield Step("summary", ours=lambda: _summarise(tutorial), alone=True)
 
 
 def operations_of_all(tutorial: Tutorial) -> Operations:
