@@ -10,7 +10,9 @@ from operations import Operations, total
 NETWORKS = ("mlp", "cnn")
 SEEDS, DRAWS, EPOCHS = 2, 10, 5  # of configs/tutorial.yaml
 WHOLE = "whole tutorial"
-PARTS = {  # how often each step is in it, for each network
+# How often each step is in it, for each network; but for the spectra of the first seed, which take
+# a second, and the pictures of samples and of the published numbers.
+PARTS = {
     "train": SEEDS,
     "covariance": 1,
     "cross-covariance": 1,
