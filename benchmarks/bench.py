@@ -1,26 +1,29 @@
 """Time every step of the tutorial, ours beside a plain one on the same images and cores.
 
-python benchmarks/bench.py FOLDER [--images cifar10-jpeg.tar.gz]
+python benchmarks/bench.py FOLDER [--images cifar10-jpeg.tar.gz] [--only "align, mlp"]
 What was measured is kept in FOLDER/performance.json, and only what is missing there is measured;
 `make bench` then puts it into the README. Without an archive of images, CIFAR-10 is downloaded.
+--only measures a step anew, and nothing else; it can be given several times.
 """
 
 import argparse
 import json
-import os
 import shutil
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
+import workers
 import yaml
 from operations import Operations
-from steps import Step, steps
+from step import Step
+from steps import operations_of_all, steps
 from tutorial import Tutorial
+from workers import Workers
 from workflow import Workflow
 
 from latentdims.job import Job
@@ -35,25 +38,40 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--images", type=Path, help="CIFAR-10, as an archive of pictures")
+    parser.add_argument("--only", action="append", help="a step, by its name in the README")
     given = parser.parse_args()
     archive = given.images.resolve() if given.images else None
+    given.folder.mkdir(parents=True, exist_ok=True)
     results = Results(given.folder / "performance.json")
     config = yaml.safe_load((ROOT / "configs" / "tutorial.yaml").read_text())
     if archive:
         config["datasets"]["cifar10"] |= {"source": "imagefolder", "path": str(archive)}
-    given.folder.mkdir(parents=True, exist_ok=True)
     tutorial = Tutorial(given.folder / "tutorial", config)
-    if "tutorial" not in results:
-        results["tutorial"] = {"ours": [whole(tutorial.folder, config)]}
+    times = results["tutorial"]["ours"] if "tutorial" in results else []
+    times = times or [whole(tutorial.folder, config)]
+    results["tutorial"] = {"ours": times, **operations_of_all(tutorial)._asdict()}
+    measure_steps(tutorial, archive, results, only=given.only or [])
+    while len(times) < REPEATS and not given.only:
+        times.append(whole(given.folder / "again", config))
+        results["tutorial"] |= {"ours": times}
+
+
+def measure_steps(
+    tutorial: Tutorial, archive: Path | None, results: "Results", *, only: Sequence[str]
+) -> None:
+    """Those of some names, or all that are not known yet."""
     Job({}).device  # noqa: B018  the settings of every job
-    torch.set_num_threads(len(os.sched_getaffinity(0)))
-    results["machine"] = {"cores": torch.get_num_threads(), "torch": torch.__version__}
-    for step in steps(tutorial, archive):
-        if step.name not in results:
-            results[step.name] = measure(step)
-    while len(results["tutorial"]["ours"]) < REPEATS:
-        seconds = whole(given.folder / "again", config)
-        results["tutorial"] = {"ours": [*results["tutorial"]["ours"], seconds]}
+    torch.set_num_threads(workers.CORES)
+    results["machine"] = {"cores": workers.CORES, "torch": torch.__version__}
+    found = {step.name: step for step in steps(tutorial, archive)}
+    for name in only:
+        if name not in found:
+            sys.exit(f"--only {name}: no such step; there are: {'; '.join(found)}")
+    started = workers.start(tutorial, archive)
+    for name in only or [name for name in found if name not in results]:
+        results[name] = measure(found[name], started)
+    for worker in started:
+        worker.shutdown()
 
 
 class Results(dict[str, Any]):
@@ -79,25 +97,27 @@ def whole(folder: Path, config: dict[str, Any]) -> float:
     return time.perf_counter() - start
 
 
-def measure(step: Step) -> dict[str, Any]:
-    """Seconds of both ways in turn; results are compared before times count."""
-    found: dict[str, Any] = {"ours": [], "plain": []}
-    peaks = peak()
-    for _ in range(REPEATS):
-        seconds, ours = timed(step.ours)
-        found["ours"].append(seconds)
+def measure(step: Step, started: Workers) -> dict[str, Any]:
+    """Seconds of both ways in turn; results are compared before times count.
+
+    Ours is what two jobs take side by side, over two, on two cores; plain is given all of them.
+    """
+    found: dict[str, Any] = {"scale": step.scale, "ours": [], "plain": []}
+    if step.operations:
+        found |= {**step.operations._asdict(), "peak": list(peak())}
+    taken = started[:1] if step.alone else started
+    for repeat in range(REPEATS):
+        seconds, _ = timed(lambda: workers.run(taken, step.name))
+        found["ours"].append(seconds / len(taken))
         if step.plain is None:
             continue
         seconds, theirs = timed(step.plain)
-        once, _ = timed(step.once)
+        if repeat == 0:
+            found["difference"] = step.agree(workers.result(taken[0], step.name), theirs)
+            if not found["difference"] <= step.tolerance:
+                sys.exit(f"{step.name}: differs by {found['difference']}, above {step.tolerance}")
+            once, _ = timed(step.once)
         found["plain"].append(once + (seconds - once) * step.scale)
-        difference = step.agree(ours, theirs)
-        if not difference <= step.tolerance:
-            sys.exit(f"{step.name}: results differ by {difference}, beyond {step.tolerance}")
-        found["difference"] = difference
-    if step.operations:
-        found |= {**step.operations._asdict(), "peak": list(peaks)}
-    found["scale"] = step.scale
     return found
 
 
@@ -114,7 +134,7 @@ def peak() -> Operations:
     for dtype in (torch.float32, torch.float64):
         matrix = torch.rand(SIZE, SIZE, dtype=dtype)
         product = torch.empty_like(matrix)
-        times = [timed(lambda: torch.matmul(matrix, matrix, out=product))[0] for _ in range(5)]  # noqa: B023
+        times = [timed(lambda: torch.matmul(matrix, matrix, out=product))[0] for _ in range(3)]  # noqa: B023
         found.append(2 * SIZE**3 / statistics.median(times))
     return Operations(*found)
 

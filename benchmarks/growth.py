@@ -22,6 +22,10 @@ AXES: dict[str, dict[str, Any]] = {  # what is varied, and what all else is
     "samples": {"values": [4000, 8000, 16000, 32000, 64000], "width": 256, "seeds": 2},
     "seeds": {"values": [2, 4, 8], "width": 256, "samples": 4000},
 }
+QUANTITIES = {  # measured, and what it is expected to grow with
+    "seconds": ("time (s)", "operations"),
+    "megabytes": ("memory (MB)", "declared"),
+}
 STEPS = ("train", "covariance", "align", "consensus", "clip", "generate")
 OF_SEEDS = ("covariance", "align", "consensus")  # the others take a single network
 TEST = 2000  # images
@@ -98,7 +102,7 @@ def prepared(folder: Path, *, step: str, width: int, samples: int, seeds: int) -
 def measured(
     job: Callable[[], Any], *, step: str, width: int, samples: int, seeds: int
 ) -> dict[str, Any]:
-    """Seconds, MB beyond what the process held before, and operations of one job."""
+    """Seconds of one job, MB beyond what the process held before, and what is expected of both."""
     from latentdims.architectures import layers
     from latentdims.job import peak_memory
 
@@ -110,6 +114,7 @@ def measured(
         "seconds": time.perf_counter() - start,
         "megabytes": max(peak_memory() - before, 0.0),
         "operations": operations_of(step, chain, samples=samples, seeds=seeds),
+        "declared": declared(step, chain, samples=samples, seeds=seeds),
     }
 
 
@@ -253,6 +258,25 @@ def operations_of(step: str, chain: Any, *, samples: int, seeds: int) -> float:
         "generate": lambda: sum(of.generation(chain, train=samples, test=TEST, draws=1)),
     }
     return found[step]()
+
+
+def declared(step: str, chain: Any, *, samples: int, seeds: int) -> float:
+    """MB that the workflow expects of the step, beyond a process that has only begun."""
+    from latentdims import memory
+
+    shapes = memory.Shapes(chain, {"train": samples, "test": TEST})
+    procedures = {"published": {"classifiers": [], "width": 1.0}}
+    found = {
+        "train": lambda: memory.train(shapes),
+        "covariance": lambda: memory.covariance(shapes, partners=seeds - 1),
+        "align": lambda: memory.align(shapes),
+        "consensus": lambda: memory.consensus(shapes, seeds=seeds),
+        "clip": lambda: memory.clip(shapes),
+        "generate": lambda: memory.generate(shapes, procedures=procedures),
+    }
+    with_torch = memory.train(memory.Shapes(chain, {"train": 0, "test": 0}))
+    begun = memory.PLAIN if step in ("align", "consensus") else with_torch
+    return found[step]() - begun
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """How many floating-point operations the products of each step need: 2 for a multiply and add."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from latentdims.architectures import Layer
@@ -18,6 +18,14 @@ class Operations(NamedTuple):
     def seconds(self, peak: "Operations") -> float:
         """The least time at a peak in operations per second."""
         return self.single / peak.single + self.double / peak.double
+
+
+def total(counted: Iterable[Operations]) -> Operations:
+    """Of several jobs."""
+    found = Operations()
+    for each in counted:
+        found += each
+    return found
 
 
 def forward(layers: Sequence[Layer]) -> float:
@@ -63,8 +71,13 @@ def clipped_weights(layers: Sequence[Layer], *, samples: int) -> Operations:
     return Operations(single=samples * total)
 
 
-def generation(layers: Sequence[Layer], *, train: int, test: int, draws: int) -> Operations:
-    """Hidden layers of the reference, then those of every draw, their rotations, and its test."""
-    hidden = layers[:-1]
+def generation(
+    layers: Sequence[Layer], *, train: int, test: int, draws: int, flattened: bool = False
+) -> Operations:
+    """Hidden layers of the reference, then those of every draw, their rotations, and two passes
+    over test images; flattened: the same of a classifier that is rotated in all its inputs."""
+    hidden, classifier = layers[:-1], layers[-1]
     draw = train * (forward(hidden) + products(hidden)) + 2 * test * forward(layers)
+    if flattened:
+        draw += train * 2.0 * classifier.fan_in**2 + 2 * test * forward(layers)
     return Operations(single=train * forward(hidden) + draws * draw)

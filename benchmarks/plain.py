@@ -148,21 +148,20 @@ def second_moments(network: nn.Sequential, pictures: Pictures) -> Moments:
 
 @torch.no_grad()
 def cross_moments(
-    network: nn.Sequential, other: nn.Sequential, pictures: Pictures
-) -> tuple[Moments, Moments]:
-    """E[φ ψᵀ] of every layer of two networks, of the same images and of unrelated ones."""
-    sums: tuple[Moments, Moments] = ({}, {})
+    network: nn.Sequential, other: nn.Sequential, pictures: Pictures, *, unrelated: bool = False
+) -> Moments:
+    """E[φ ψᵀ] of every layer of two networks, in a pass; unrelated: the other one sees the image
+    before in a fixed order."""
+    sums: Moments = {}
     rows: dict[int, int] = {}
     order = torch.randperm(len(pictures), generator=torch.Generator().manual_seed(0)).tolist()
     for images, _ in DataLoader(pictures, batch_size=BATCH, sampler=order):
-        pairs = zip(representations(network, images), representations(other, images), strict=True)
+        seen = images.roll(1, 0) if unrelated else images
+        pairs = zip(representations(network, images), representations(other, seen), strict=True)
         for number, (x, y) in enumerate(pairs):
-            unrelated = y.reshape(len(images), -1).roll(1, 0).reshape(y.shape)
-            for total, partner in zip(sums, (y, unrelated), strict=True):
-                total[number] = total.get(number, 0) + x.T @ partner
+            sums[number] = sums.get(number, 0) + x.T @ y
             rows[number] = rows.get(number, 0) + len(x)
-    same, unrelated = ({k: total / rows[k] for k, total in each.items()} for each in sums)
-    return same, unrelated
+    return {number: total / rows[number] for number, total in sums.items()}
 
 
 def rotation(cross: Tensor) -> Tensor:
@@ -230,8 +229,13 @@ def _accuracies(networks: Sequence[nn.Module], pictures: Pictures) -> list[float
 
 
 @torch.no_grad()
-def generate(network: nn.Sequential, train: Pictures, test: Pictures, *, seed: int) -> float:
-    """Accuracy of a network drawn from the weight covariances: a pass for each layer."""
+def generate(
+    network: nn.Sequential, train: Pictures, test: Pictures, *, seed: int, flattened: bool = False
+) -> list[float]:
+    """Accuracy of a network drawn from the weight covariances, with a pass for each layer.
+
+    flattened: then also with the classifier aligned over all features of an image, in a last pass.
+    """
     drawn = copy.deepcopy(network)
     modules = list(zip(weighted(network), weighted(drawn), strict=True))
     aligned = torch.eye(train[0][0].shape[0])
@@ -248,13 +252,23 @@ def generate(network: nn.Sequential, train: Pictures, test: Pictures, *, seed: i
         read = torch.einsum("ocp,cd->odp", by_channel, aligned).reshape(weight.shape)
         module.weight.copy_(read)
         if level < len(modules) - 1:
-            aligned = _alignment(network, drawn, level, train)
-    return accuracy(drawn, test)
+            aligned = _alignment(network, drawn, train, level)
+    accuracies = [accuracy(drawn, test)]
+    if flattened:
+        drawn[-1].weight.copy_(network[-1].weight @ _alignment(network, drawn, train))
+        accuracies.append(accuracy(drawn, test))
+    return accuracies
 
 
-def _alignment(network: nn.Sequential, drawn: nn.Sequential, level: int, train: Pictures) -> Tensor:
+def _alignment(
+    network: nn.Sequential, drawn: nn.Sequential, train: Pictures, level: int | None = None
+) -> Tensor:
+    """Rotation of a layer, or without `level` of what the classifier sees."""
     total: Tensor | int = 0
     for images, _ in DataLoader(train, batch_size=BATCH):
-        x, y = (list(representations(each, images))[level] for each in (network, drawn))
+        x, y = (
+            each[:-1](images) if level is None else list(representations(each, images))[level]
+            for each in (network, drawn)
+        )
         total = total + x.T @ y
     return rotation(total)

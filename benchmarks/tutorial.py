@@ -1,7 +1,7 @@
 """The artefacts of a run of the tutorial, for steps that are done again."""
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ import numpy as np
 import plain
 import torch
 
-from latentdims import architectures, networks
+from latentdims import architectures, data, networks
 from latentdims.config import resolve
 
 
@@ -29,21 +29,39 @@ class Tutorial:
     def artefact(self, network: str, seed: int, kind: str) -> Path:
         return self.folder / "results" / "cifar10" / network / f"seed{seed}" / f"{kind}.h5"
 
+    def inputs(self, kinds: Iterable[str], networks: Iterable[str]) -> dict[str, list[str]]:
+        """Artefacts of every seed, by kind."""
+        runs = [(name, seed) for name in networks for seed in range(self.resolved["seeds"])]
+        return {kind: [str(self.artefact(*run, kind)) for run in runs] for kind in kinds}
+
     @functools.cached_property
     def resolved(self) -> dict[str, Any]:
         return resolve(self.config)
 
+    @property
+    def preprocessing(self) -> dict[str, Any]:
+        return self.resolved["datasets"]["cifar10"]["preprocessing"]
+
     def settings(self, network: str, *, seed: int) -> dict[str, Any]:
         return {
             "network": self.resolved["networks"][network],
-            "preprocessing": self.resolved["datasets"]["cifar10"]["preprocessing"],
+            "preprocessing": self.preprocessing,
             "training": self.resolved["training"],
             "seed": seed,
         }
 
-    def pictures(self, split: str) -> plain.Pictures:
-        preprocessing = self.resolved["datasets"]["cifar10"]["preprocessing"]
-        return plain.Pictures(self.images, split, preprocessing)
+    @functools.cached_property
+    def train(self) -> plain.Pictures:
+        return plain.Pictures(self.images, "train", self.preprocessing)
+
+    @functools.cached_property
+    def test(self) -> plain.Pictures:
+        return plain.Pictures(self.images, "test", self.preprocessing)
+
+    @functools.cached_property
+    def loaded(self) -> data.Images:
+        """Both splits, as the steps have them."""
+        return data.load(self.images, preprocessing=self.preprocessing, device="cpu")
 
     def second_moment(self, network: str, seed: int, layer: str) -> torch.Tensor:
         """E[φ φᵀ] of a layer on training images, (C, C)."""
@@ -52,14 +70,16 @@ class Tutorial:
             mean = group["mean"][-1]
             return torch.from_numpy(group["covariance"][-1] + np.outer(mean, mean))
 
+    def mean(self, network: str, seed: int, layer: str) -> np.ndarray:
+        """E[φ] of a layer on training images, (C,)."""
+        with h5py.File(self.artefact(network, seed, "covariance")) as file:
+            return file[f"train/{layer}/mean"][-1]
+
     def cross_moment(self, network: str, layer: str) -> torch.Tensor:
         """E[φ ψᵀ] of a layer of seeds 0 and 1 on training images, (C, C)."""
-        means = []
-        for seed in range(2):
-            with h5py.File(self.artefact(network, seed, "covariance")) as file:
-                means.append(file[f"train/{layer}/mean"][-1])
-                if seed == 1:
-                    cross = file[f"train/{layer}/cross_covariance/seed0"][-1]
+        means = [self.mean(network, seed, layer) for seed in range(2)]
+        with h5py.File(self.artefact(network, 1, "covariance")) as file:
+            cross = file[f"train/{layer}/cross_covariance/seed0"][-1]
         return torch.from_numpy(cross + np.outer(*means))
 
     def model(self, network: str, seed: int) -> torch.nn.Sequential:
@@ -69,7 +89,13 @@ class Tutorial:
         found = networks.load(path, settings=self.settings(network, seed=seed), images=images)
         return plain.model(found.layers, found.at(-1, device="cpu").weights)
 
-    def layers(self, network: str) -> list[networks.Layer]:
+    def layers(self, network: str) -> list[architectures.Layer]:
         return architectures.layers(
             self.resolved["networks"][network], input_shape=(1, 32, 32), classes=10
         )
+
+    def flattens(self, network: str) -> bool:
+        """Whether draws have another classifier, which sees every feature of an image as one."""
+        classifiers = self.resolved["generation"]["published"]["classifiers"]
+        *_, hidden, _ = self.layers(network)
+        return "flattened" in classifiers and hidden.positions > 1

@@ -1,0 +1,64 @@
+"""Ours as the workflow runs it: jobs side by side, each in a process with one thread."""
+
+import os
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import torch
+from step import Step
+from steps import steps
+from tutorial import Tutorial
+
+from latentdims.job import Job
+
+CORES = len(os.sched_getaffinity(0))
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+
+Workers = Sequence[ProcessPoolExecutor]
+
+_steps: dict[str, Step] = {}  # of the process that is a worker
+_results: dict[str, Any] = {}
+
+
+def start(tutorial: Tutorial, archive: Path | None) -> Workers:
+    """One for each core, that waits for names of steps."""
+    os.environ |= dict.fromkeys(THREADS, "1")  # read where a worker loads its libraries
+    given = (tutorial.folder, tutorial.config, archive)
+    workers = [
+        ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=_begin, initargs=given)
+        for _ in range(CORES)
+    ]
+    for begun in [worker.submit(int) for worker in workers]:
+        begun.result()
+    for name in THREADS:
+        del os.environ[name]
+    return workers
+
+
+def run(workers: Workers, name: str) -> None:
+    """The same step in every worker at once, until all are done."""
+    for done in [worker.submit(_run, name) for worker in workers]:
+        done.result()
+
+
+def result(worker: ProcessPoolExecutor, name: str) -> Any:
+    """What the last run of a step returned."""
+    return worker.submit(_result, name).result()
+
+
+def _begin(folder: Path, config: Mapping[str, Any], archive: Path | None) -> None:
+    Job({}).device  # noqa: B018  the settings of every job
+    torch.set_num_threads(1)
+    _steps.update((step.name, step) for step in steps(Tutorial(folder, config), archive))
+
+
+def _run(name: str) -> None:
+    _results.clear()
+    _results[name] = _steps[name].ours()
+
+
+def _result(name: str) -> Any:
+    return _results[name]
