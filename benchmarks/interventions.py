@@ -69,9 +69,11 @@ def clip(tutorial: Tutorial, network: str, basis: str) -> Step:
 
 
 def generate(tutorial: Tutorial, network: str, *, flattened: bool = False) -> Step:
-    """One draw; flattened: also with the classifier that the published code aligns."""
+    """All draws of a network, of which the plain way does one; flattened: also with the classifier
+    that the published code aligns."""
     classifiers = ["flattened"] if flattened else []
     procedure = tutorial.resolved["generation"]["published"]
+    draws = procedure["draws"]
     layers = tutorial.layers(network)
     train, test = tutorial.train, tutorial.test
     names = ["accuracy", *(f"variants/{name}/accuracy" for name in classifiers)]
@@ -82,19 +84,20 @@ def generate(tutorial: Tutorial, network: str, *, flattened: bool = False) -> St
             network=tutorial.artefact(network, 0, "network"),
             others={},
             output=output,
-            procedures={"published": {**procedure, "draws": 1, "classifiers": classifiers}},
+            procedures={"published": {**procedure, "classifiers": classifiers}},
             settings=tutorial.settings(network, seed=0),
             device="cpu",
         )
 
     return Step(
         f"generate{' flattened' if flattened else ''}, {network}",
-        ours=lambda: [accuracy for (accuracy,) in written(draw, *names)],
+        ours=lambda: [accuracy[0] for accuracy in written(draw, *names)],
         plain=lambda: plain.generate(
             tutorial.model(network, 0), train, test, seed=0, flattened=flattened
         ),
+        scale=draws,
         operations=operations.generation(
-            layers, train=len(train), test=len(test), draws=1, flattened=flattened
+            layers, train=len(train), test=len(test), draws=draws, flattened=flattened
         ),
         agree=largest,
         tolerance=0.5,

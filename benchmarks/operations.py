@@ -52,32 +52,33 @@ def covariances(layers: Sequence[Layer], *, samples: int, partners: int) -> Oper
 
 
 def clipped_activations(layers: Sequence[Layer], *, samples: int) -> Operations:
-    """Each layer but the last in another basis, the next one component by component, and all that
-    follows anew for each rank."""
-    total = 0.0
+    """All layers once; each but the last in another basis, the next one component by component, and
+    all that follows anew for each rank."""
+    total = forward(layers)
     for number, layer in enumerate(layers[:-1]):
         after = layer.channels * forward(layers[number + 2 :])
-        total += forward(layers[: number + 2]) + products([layer]) + after
+        total += products([layer]) + forward([layers[number + 1]]) + after
     return Operations(single=samples * total)
 
 
 def clipped_weights(layers: Sequence[Layer], *, samples: int) -> Operations:
     """The same for the components of the weights of each layer."""
-    total = 0.0
+    total = forward(layers)
     for number, layer in enumerate(layers):
         rank = min(layer.fan_in, layer.channels)
         components = 2.0 * rank * (layer.fan_in + layer.channels) * layer.positions
-        total += forward(layers[:number]) + components + rank * forward(layers[number + 1 :])
+        total += components + rank * forward(layers[number + 1 :])
     return Operations(single=samples * total)
 
 
 def generation(
     layers: Sequence[Layer], *, train: int, test: int, draws: int, flattened: bool = False
 ) -> Operations:
-    """Hidden layers of the reference, then those of every draw, their rotations, and two passes
-    over test images; flattened: the same of a classifier that is rotated in all its inputs."""
+    """Hidden layers of the reference, and of every draw with their rotations; a pass of each over
+    test images; flattened: also of a classifier that is rotated in all its inputs."""
     hidden, classifier = layers[:-1], layers[-1]
-    draw = train * (forward(hidden) + products(hidden)) + 2 * test * forward(layers)
+    draw = train * (forward(hidden) + products(hidden)) + test * forward(layers)
     if flattened:
-        draw += train * 2.0 * classifier.fan_in**2 + 2 * test * forward(layers)
-    return Operations(single=train * forward(hidden) + draws * draw)
+        draw += train * 2.0 * classifier.fan_in**2 + test * forward([classifier])
+    reference = train * forward(hidden) + test * forward(layers)
+    return Operations(single=reference + draws * draw)

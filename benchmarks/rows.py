@@ -8,7 +8,7 @@ import numpy as np
 from operations import Operations, total
 
 NETWORKS = ("mlp", "cnn")
-SEEDS, DRAWS, EPOCHS = 2, 10, 5  # of configs/tutorial.yaml
+SEEDS, EPOCHS = 2, 5  # of configs/tutorial.yaml
 WHOLE = "whole tutorial"
 # How often each step is in it, for each network; but for the spectra of the first seed, which take
 # a second, and the pictures of samples and of the published numbers.
@@ -19,7 +19,7 @@ PARTS = {
     "align": 1,
     "clip activations": 2 * SEEDS,  # along eigenvectors, and in a random basis
     "clip weights": SEEDS,
-    "generate": SEEDS * DRAWS,
+    "generate": SEEDS,
 }
 OF_ALL = ("figures", "summary")  # and once for all of them
 
