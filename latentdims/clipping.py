@@ -135,10 +135,7 @@ def _correct(
         preactivation = z.new_empty(len(chosen), *last.shape)  # (ranks, rows, out)
         for place, rank in zip(preactivation, chosen, strict=True):
             part = slice(p * done, p * rank)
-            if part.stop - part.start == 1:
-                torch.addr(last, z[part.start], components.decode[part.start], out=place)
-            else:
-                torch.mm(z[part].T, components.decode[part], out=place).add_(last)
+            torch.addmm(last, z[part].T, components.decode[part], out=place)
             last, done = place, rank
         last = last.clone()
         output = preactivation.relu_() if layer.rectified else preactivation
