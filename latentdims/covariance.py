@@ -100,11 +100,10 @@ def measure(
 def _add_layer(so_far: Pass, key: str, representations: Sequence[Tensor]) -> None:
     """Add one layer of a batch: the representations of the partners, then the network's own."""
     *partners, own = (Centred.of(rows(x)) for x in representations)
-    so_far.add(f"{key}/own", Moments.of(own, own))
+    so_far.add(f"{key}/own", Moments.of([own], [own]))
     if partners:
         unrelated = own.rolled(len(own.rows) // len(representations[-1]))  # by one image
-        both = Centred.beside([own, unrelated])
-        so_far.add(f"{key}/cross", Moments.of(Centred.beside(partners), both))
+        so_far.add(f"{key}/cross", Moments.of(partners, [own, unrelated]))
 
 
 def shuffled_batches(samples: int, *, layers: Sequence[Layer]) -> list[Tensor]:

@@ -1,6 +1,6 @@
 """Means and covariances of rows in one pass, in any batches."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -28,15 +28,6 @@ class Centred:
         # thousands of standard deviations, and the rows have lost as much.
         return cls(shift.double() + centred.mean(0), centred)
 
-    @classmethod
-    def beside(cls, parts: Sequence["Centred"]) -> "Centred":
-        """The channels of several, side by side."""
-        if len(parts) == 1:
-            return parts[0]
-        return cls(
-            torch.cat([part.mean for part in parts]), torch.cat([part.rows for part in parts], 1)
-        )
-
     def rolled(self, number: int) -> "Centred":
         """The same rows, moved down by some of them, the last to the top."""
         return Centred(self.mean, self.rows.roll(number, dims=0))
@@ -58,12 +49,16 @@ class Moments:
     scatter: Tensor = field(default_factory=lambda: torch.zeros(()))  # (C, D) float64
 
     @classmethod
-    def of(cls, x: Centred, y: Centred) -> "Moments":
-        """Moments of one batch: x (n, C) and y (n, D), row i of both from the same input."""
-        scatter = torch.zeros(len(x.mean), len(y.mean)).to(x.mean)
-        for block_x, block_y in zip(x.rows.split(ROWS), y.rows.split(ROWS), strict=True):
+    def of(cls, x: Sequence[Centred], y: Sequence[Centred]) -> "Moments":
+        """Moments of one batch, row i of all from the same input.
+
+        x, y: rows whose channels stand side by side, C of x and D of y in all.
+        """
+        mean_x, mean_y = (torch.cat([part.mean for part in parts]) for parts in (x, y))
+        scatter = mean_x.new_zeros(len(mean_x), len(mean_y))
+        for block_x, block_y in zip(_blocks(x), _blocks(y), strict=True):
             scatter += block_x.T @ block_y
-        return cls(len(x.rows), x.mean, y.mean, scatter)
+        return cls(len(x[0].rows), mean_x, mean_y, scatter)
 
     def merge(self, other: "Moments") -> None:
         """Add the moments of other rows; the order of merging changes rounding errors only."""
@@ -101,6 +96,12 @@ class Moments:
         """From the arrays of `state`."""
         tensors = (torch.from_numpy(state[part]).to(device) for part in PARTS)
         return cls(int(state["count"]), *tensors)
+
+
+def _blocks(parts: Sequence[Centred]) -> Iterator[Tensor]:
+    """A few rows at a time, (ROWS, C), which stay in the cache where they are put side by side."""
+    for blocks in zip(*(part.rows.split(ROWS) for part in parts), strict=True):
+        yield blocks[0] if len(blocks) == 1 else torch.cat(blocks, dim=1)
 
 
 def rows(representation: Tensor) -> Tensor:
