@@ -45,10 +45,8 @@ def descent(layers: Sequence[Layer], *, samples: int) -> Operations:
 
 def covariances(layers: Sequence[Layer], *, samples: int, partners: int) -> Operations:
     """Of a network, and twice with each partner: of the same image, and of another."""
-    return Operations(
-        single=samples * (partners + 1) * forward(layers),
-        double=samples * (2 * partners + 1) * products(layers),
-    )
+    shown = (partners + 1) * forward(layers) + (2 * partners + 1) * products(layers)
+    return Operations(single=samples * shown)
 
 
 def clipped_activations(layers: Sequence[Layer], *, samples: int) -> Operations:

@@ -13,7 +13,7 @@ from latentdims.architectures import Layer
 from latentdims.errors import InputError
 from latentdims.measured import CENTRINGS, Measured, Measurements, centre
 from latentdims.procrustes import lift, rotation, similarity, subspace_overlap
-from latentdims.spectra import eigh, held_out, identified
+from latentdims.spectra import eigh, held_out, identified, resolved
 from latentdims.storage import SPLITS, STAGES
 
 Array = NDArray[np.float64]
@@ -222,12 +222,12 @@ def _save_spectra(
         storage.write(
             group,
             f"{name}_held_out",
-            np.stack([held_out(train, test) for train, test in moments]),
+            np.stack([resolved(held_out(train, test)) for train, test in moments]),
             units="activation^2",
             description="the same, of test images along the eigenvectors of training images",
             dimensions=("stage", "rank"),
         )
-        values = np.stack([eigh(train)[0] for train, _ in moments])
+        values = np.stack([resolved(eigh(train)[0]) for train, _ in moments])
         storage.write(
             group,
             f"{name}_identified",
@@ -241,7 +241,8 @@ def _save_spectra(
             name,
             values,
             units="activation^2",
-            description=f"eigenvalues, descending, of the {name} on training images",
+            description=f"eigenvalues, descending, of the {name} on training images; "
+            "zero where float32 does not resolve them",
             dimensions=("stage", "rank"),
         )
     storage.write(

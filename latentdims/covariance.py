@@ -15,19 +15,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from latentdims import covariance_file, data, networks, storage
+from latentdims import covariance_file, data, memory, networks, storage
 from latentdims.architectures import Layer
 from latentdims.checkpoint import Checkpoint, State
 from latentdims.data import Stored
 from latentdims.job import progress
-from latentdims.moments import Moments, rows
+from latentdims.memory import Shapes
+from latentdims.moments import Centred, Moments, rows
 from latentdims.networks import Network
 from latentdims.storage import SPLITS, STAGES
 
 logger = logging.getLogger(__name__)
 
 VALUES = 1 << 20  # of the largest layer of a batch: what is made of it stays in the cache
-ROWS = 2048  # multiplied at once, likewise
 
 Chains = Mapping[str, Sequence[Network]]  # by stage: networks that see the same images
 
@@ -99,13 +99,11 @@ def measure(
 
 def _add_layer(so_far: Pass, key: str, representations: Sequence[Tensor]) -> None:
     """Add one layer of a batch: the representations of the partners, then the network's own."""
-    own = representations[-1]
-    blocks = [rows(x) for x in (*representations, own.roll(1, dims=0))]
-    for *partners, y, unrelated in zip(*(block.split(ROWS) for block in blocks), strict=True):
-        so_far.add(f"{key}/own", Moments.of(y, y))
-        if partners:
-            both = torch.cat([y, unrelated], dim=1)
-            so_far.add(f"{key}/cross", Moments.of(torch.cat(partners, dim=1), both))
+    *partners, own = (Centred.of(rows(x)) for x in representations)
+    so_far.add(f"{key}/own", Moments.of([own], [own]))
+    if partners:
+        unrelated = own.rolled(len(own.rows) // len(representations[-1]))  # by one image
+        so_far.add(f"{key}/cross", Moments.of(partners, [own, unrelated]))
 
 
 def shuffled_batches(samples: int, *, layers: Sequence[Layer]) -> list[Tensor]:
@@ -248,15 +246,9 @@ def _restored(state: State, *, device: str) -> dict[str, Pass]:
 
 def needs(layers: Sequence[Layer], *, partners: int) -> str:
     """A sentence on the memory and the disk that the covariances will take."""
-    entries = sum((2 * partners + 1) * layer.channels**2 for layer in layers)
-    disk = 8 * len(STAGES) * len(SPLITS) * entries
-    # Sums of both splits and stages, and one layer of every network for a batch, twice.
-    memory = disk + 2 * 4 * VALUES * (partners + 1)
+    shapes = Shapes(layers, {})
     return (
         f"{len(layers)} layers of {', '.join(str(layer.channels) for layer in layers)} channels, "
-        f"{partners} partners: {_megabytes(memory)} of memory, {_megabytes(disk)} on disk"
+        f"{partners} partners: {memory.covariance(shapes, partners=partners):.0f} MB of memory, "
+        f"{(2 * partners + 1) * shapes.covariances:.1f} MB on disk"
     )
-
-
-def _megabytes(size: int) -> str:
-    return f"{size / 1e6:.1f} MB"

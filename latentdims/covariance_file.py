@@ -68,8 +68,8 @@ def _save_own(group: h5py.Group, moments: Sequence[Moments]) -> None:
         "covariance",
         (own + own.transpose(0, 2, 1)) / 2,
         units="activation^2",
-        description="covariance over rows, divided by their count; the second moment is this "
-        "plus the outer product of the mean",
+        description="covariance over rows, divided by their count, from products in float32; the "
+        "second moment is this plus the outer product of the mean",
         dimensions=("stage", "channel", "channel"),
     )
 

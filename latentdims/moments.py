@@ -1,6 +1,6 @@
-"""Means and covariances of rows, exact in one pass, in any batches."""
+"""Means and covariances of rows in one pass, in any batches."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -8,15 +8,39 @@ import torch
 from torch import Tensor
 
 PARTS = ("mean_x", "mean_y", "scatter")
+ROWS = 2048  # multiplied at once: their sums, in float32, lose little (`spectra.RESOLUTION`)
+
+
+@dataclass(frozen=True)
+class Centred:
+    """Rows without their mean, as moments take them: each centred once, multiplied with several."""
+
+    mean: Tensor  # (C,) float64
+    rows: Tensor  # (n, C), in the precision that they are multiplied in
+
+    @classmethod
+    def of(cls, rows: Tensor) -> "Centred":
+        """Rows (n, C) as they are."""
+        shift = rows.mean(0)
+        centred = rows - shift
+        # The shift is rounded as the rows are. What that leaves of the mean, some eps of it, is
+        # added here; its square in a covariance is below eps of a variance, but where the mean is
+        # thousands of standard deviations, and the rows have lost as much.
+        return cls(shift.double() + centred.mean(0), centred)
+
+    def rolled(self, number: int) -> "Centred":
+        """The same rows, moved down by some of them, the last to the top."""
+        return Centred(self.mean, self.rows.roll(number, dims=0))
 
 
 @dataclass
 class Moments:
-    """Count, means and cross-covariance of rows x (n, C) and y (n, D), exact in one pass.
+    """Count, means and cross-covariance of rows x (n, C) and y (n, D) in one pass.
 
     Batches and parts of a data set are merged by the pairwise formula of Chan, Golub and LeVeque
     (1983), for covariances as in Schubert and Gertz (SSDBM 2018). The covariance divides by n, so
-    that second moment = covariance + mean meanᵀ. All of it is kept in float64.
+    that second moment = covariance + mean meanᵀ. Rows are multiplied in their own precision; all
+    of it is added, and kept, in float64.
     """
 
     count: int = 0
@@ -25,11 +49,16 @@ class Moments:
     scatter: Tensor = field(default_factory=lambda: torch.zeros(()))  # (C, D) float64
 
     @classmethod
-    def of(cls, x: Tensor, y: Tensor) -> "Moments":
-        """Moments of one batch: x (n, C) and y (n, D), row i of both from the same input."""
-        mean_x, centred_x = _centre(x)
-        mean_y, centred_y = (mean_x, centred_x) if y is x else _centre(y)
-        return cls(len(x), mean_x, mean_y, centred_x.T @ centred_y)
+    def of(cls, x: Sequence[Centred], y: Sequence[Centred]) -> "Moments":
+        """Moments of one batch, row i of all from the same input.
+
+        x, y: rows whose channels stand side by side, C of x and D of y in all.
+        """
+        mean_x, mean_y = (torch.cat([part.mean for part in parts]) for parts in (x, y))
+        scatter = mean_x.new_zeros(len(mean_x), len(mean_y))
+        for block_x, block_y in zip(_blocks(x), _blocks(y), strict=True):
+            scatter += block_x.T @ block_y
+        return cls(len(x[0].rows), mean_x, mean_y, scatter)
 
     def merge(self, other: "Moments") -> None:
         """Add the moments of other rows; the order of merging changes rounding errors only."""
@@ -69,11 +98,10 @@ class Moments:
         return cls(int(state["count"]), *tensors)
 
 
-def _centre(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean (C,) and the rows (n, C) without it, in float64."""
-    rows = x.double()
-    mean = rows.mean(0)
-    return mean, rows.sub_(mean) if rows is not x else rows - mean
+def _blocks(parts: Sequence[Centred]) -> Iterator[Tensor]:
+    """A few rows at a time, (ROWS, C), which stay in the cache where they are put side by side."""
+    for blocks in zip(*(part.rows.split(ROWS) for part in parts), strict=True):
+        yield blocks[0] if len(blocks) == 1 else torch.cat(blocks, dim=1)
 
 
 def rows(representation: Tensor) -> Tensor:

@@ -5,20 +5,29 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
+# What is left of zero, relative to the largest eigenvalue of a covariance, by products in float32:
+# a running sum of ROWS (`moments`) squares loses about √ROWS eps of itself, each of its roundings
+# being random, and no variance of a channel is above that eigenvalue. Sums are added in float64.
+RESOLUTION = 2048**0.5 * float(np.finfo(np.float32).eps)  # 5e-6
+
 
 def eigh(symmetric: Array) -> tuple[Array, Array]:
     """Eigenvalues (d,) in descending order, and eigenvectors (d, d) in columns.
 
     Signs are fixed (the largest entry of a vector is positive) so that files repeat; rounding
-    errors below zero are set to zero. Raises ValueError where an eigenvalue is negative beyond
-    rounding, since the matrix is then no covariance.
+    errors below zero are set to zero. Raises ValueError where an eigenvalue is negative far
+    beyond `RESOLUTION`, since the matrix is then no covariance.
     """
     values, vectors = np.linalg.eigh((symmetric + symmetric.T) / 2)
     values, vectors = values[::-1], vectors[:, ::-1]
-    rounding = 10 * len(values) * np.finfo(np.float64).eps * max(values[0], 0)
-    if values[-1] < -rounding:
+    if values[-1] < -10 * RESOLUTION * max(values[0], 0):
         raise ValueError(f"not a covariance: its smallest eigenvalue is {values[-1]}")
     return values.clip(min=0), vectors * _signs(vectors)
+
+
+def resolved(values: Array) -> Array:
+    """Eigenvalues, or variances, with zero in place of those that rounding alone may have made."""
+    return np.where(values > RESOLUTION * values.max(), values, 0)
 
 
 def weight_components(weight: NDArray) -> tuple[Array, Array]:
@@ -81,10 +90,10 @@ def power_law(values: Array, *, first: int = 10, last: int = 500) -> tuple[float
     """Exponent α and prefactor of λ_k ≈ c k^-α over ranks first..last, counted from 1.
 
     Least squares of log λ on log k with weights 1/k, so that every octave of ranks counts alike.
-    The window ends where the eigenvalues do, or fall below rounding. Returns (nan, nan) for fewer
-    than three ranks.
+    The window ends where the eigenvalues do, or are zero. Returns (nan, nan) for fewer than three
+    ranks.
     """
-    positive = int((values > 1e-12 * values[0]).sum())
+    positive = int((values > 0).sum())
     ranks = np.arange(first, min(last, positive) + 1)
     if len(ranks) < 3:
         return float("nan"), float("nan")

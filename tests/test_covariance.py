@@ -14,22 +14,54 @@ from hypothesis import strategies as st
 from latentdims import covariance, networks, storage, training
 from latentdims.covariance import measure, needs
 from latentdims.errors import InputError
-from latentdims.moments import Moments, rows
+from latentdims.moments import ROWS, Centred, Moments, rows
 from latentdims.storage import SPLITS, STAGES
 
 EPS = np.finfo(np.float64).eps
+SINGLE = float(np.finfo(np.float32).eps)
 
 
 def merged(x: torch.Tensor, y: torch.Tensor, cuts: list[int]) -> Moments:
     moments = Moments()
     for start, end in pairwise([0, *sorted(cuts), len(x)]):
-        moments.merge(Moments.of(x[start:end], y[start:end]) if end > start else Moments())
+        if end > start:
+            parts = ([Centred.of(each[start:end].double())] for each in (x, y))
+            moments.merge(Moments.of(*parts))
+        else:
+            moments.merge(Moments())
     return moments
 
 
 def tolerance(x: np.ndarray, y: np.ndarray) -> float:
     """Rounding of a mean of n products: each sum of n terms errs by at most n eps of its size."""
     return 8 * len(x) * EPS * float(np.abs(x).max() * np.abs(y).max())
+
+
+def single_tolerance(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """The same (C, D) of products in float32, of rows about a mean.
+
+    Each product carries three roundings, by eps / 2: two of what is centred, and its own. At most
+    ROWS are added in float32, which adds as many; Σ|x||y| is at most n times both deviations. The
+    means of batches, which are sums in float32 too, err as much: twice that.
+    """
+    roundings = min(len(x), ROWS) + 3
+    return 2 * roundings * SINGLE / 2 * np.outer(x.std(0), y.std(0)) + tolerance(x, y)
+
+
+@pytest.mark.parametrize("count", [40, ROWS, 3 * ROWS + 5])
+@pytest.mark.parametrize("offset", [0.0, 1.0, 100.0])
+def test_products_in_float32_are_added_in_float64(count, offset):
+    x, y = (
+        (np.random.default_rng(seed).standard_normal((count, 3)) + offset).astype(np.float32)
+        for seed in range(2)
+    )
+    moments = Moments.of(*([Centred.of(torch.from_numpy(each))] for each in (x, y)))
+    x, y = x.astype(np.float64), y.astype(np.float64)
+    expected = (x - x.mean(0)).T @ (y - y.mean(0)) / count
+    assert moments.scatter.dtype == moments.mean_x.dtype == torch.float64
+    assert (np.abs(moments.covariance.numpy() - expected) <= single_tolerance(x, y)).all()
+    # What is left of the mean is the rounding of the centred rows, not of the mean itself.
+    np.testing.assert_allclose(moments.mean_x, x.mean(0), rtol=0, atol=4 * SINGLE)
 
 
 @given(
@@ -116,7 +148,7 @@ def test_one_pass_gives_every_block(name, values, monkeypatch):
             for kind, (x, y) in blocks.items():
                 expected = (x - x.mean(0)).T @ (y - y.mean(0)) / len(x)
                 found = moments[f"{stage}/{layer.name}/{kind}"].covariance
-                np.testing.assert_allclose(found, expected, rtol=0, atol=tolerance(x, y))
+                assert (np.abs(found.numpy() - expected) <= single_tolerance(x, y)).all()
 
 
 @pytest.fixture

@@ -2,11 +2,15 @@
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from latentdims.figures import style
 from latentdims.intervals import over_seeds
+from latentdims.moments import ROWS, Centred, Moments
 from latentdims.spectra import (
+    RESOLUTION,
     effective_rank,
     eigh,
     held_out,
@@ -15,6 +19,7 @@ from latentdims.spectra import (
     participation_ratio,
     power_law,
     power_law_range,
+    resolved,
     weight_components,
 )
 
@@ -31,6 +36,38 @@ def test_eigh_orders_and_reconstructs(seed, dimension):
 def test_eigh_refuses_what_is_no_covariance():
     with pytest.raises(ValueError, match="not a covariance"):
         eigh(np.diag([1.0, -0.1]))
+
+
+def single(*shape):
+    return torch.randn(shape, generator=torch.Generator().manual_seed(0))
+
+
+DEFICIENT = {  # representations in float32; ranks of their covariance and second moment
+    "dead neurons": (single(3000, 200).relu() * (torch.arange(200) < 11), 11, 11),
+    "all dead": (torch.zeros(3000, 20), 0, 0),
+    "one neuron many times": (single(5000, 1).relu().expand(-1, 64) + 5, 1, 1),
+    "few directions": (single(3000, 8) @ single(8, 300), 8, 8),
+    "fewer samples than channels": (single(30, 100).relu(), 29, 30),
+}
+
+
+@pytest.mark.parametrize("name", DEFICIENT)
+def test_what_float32_does_not_resolve_is_no_spectrum(name):
+    rows, *ranks = DEFICIENT[name]
+    centred = [Centred.of(rows)]
+    moments = Moments.of(centred, centred)
+    for matrix, rank in zip((moments.covariance, moments.second_moment), ranks, strict=True):
+        values = resolved(eigh(matrix.numpy())[0])
+        assert np.count_nonzero(values) == rank
+        assert not identified(values, samples=len(rows))[rank:].any()
+        assert np.isnan(power_law(values, first=rank + 1)).all()
+        axis = style.panels(rows=1, columns=1)[1][0, 0]
+        style.spectra(axis, [values], label="", colour="trained")
+        assert len(axis.lines[0].get_xdata()) == rank
+
+
+def test_the_resolution_is_that_of_the_sums_in_float32():
+    assert np.sqrt(ROWS) * np.finfo(np.float32).eps == RESOLUTION
 
 
 @pytest.mark.parametrize("shape", [(5, 3), (3, 5), (4, 2, 3, 3)])

@@ -22,6 +22,7 @@ COLOURS = {  # Okabe and Ito's palette, which colour-blind readers can tell apar
     "reference": "#000000",
 }
 NAMES = {"trained": "trained", "initial": "untrained"}  # of the stages, in words
+ZERO = 1e-12  # of weights in float32, relative to the largest eigenvalue
 PANEL = (2.5, 2.0)  # width and height of one panel, inches
 
 matplotlib.use("Agg")
@@ -108,9 +109,12 @@ def spectra(
     colour: str,
     linestyle: str = "-",
 ) -> None:
-    """Eigenvalues against rank, one thin line per seed; those at rounding are left out."""
+    """Eigenvalues against rank, one thin line per seed, without those that are zero.
+
+    Those of representations are zero below what float32 resolves (`spectra.resolved`).
+    """
     for number, values in enumerate(seeds):
-        kept = values[values > 1e-12 * values[0]]
+        kept = values[values > ZERO * values[0]]
         name = label if number == 0 else None
         ranks = np.arange(1, len(kept) + 1)
         shade = COLOURS[colour]
