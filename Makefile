@@ -32,7 +32,7 @@ run: .venv/run
 	@if $(STALE); then $(SNAKEMAKE) --report $(REPORT) $(ARGS) && echo "Report: $(REPORT)"; fi
 
 test: .venv/test lint
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest
 
 test-slurm: .venv/test
 	tests/slurm/cluster.sh start

@@ -13,7 +13,7 @@ from latentdims.architectures import Layer
 from latentdims.errors import InputError
 from latentdims.measured import CENTRINGS, Measured, Measurements, centre
 from latentdims.procrustes import lift, rotation, similarity, subspace_overlap
-from latentdims.spectra import eigh, held_out, identified, resolved
+from latentdims.spectra import held_out, identified, resolved
 from latentdims.storage import SPLITS, STAGES
 
 Array = NDArray[np.float64]
@@ -62,7 +62,8 @@ def compare(
     in both networks. vectors: how many leading eigenvectors are kept in the matrices of overlaps.
     """
     rotations, scores = fit(partner, own, crosses)
-    activation = np.abs(partner.vectors.T @ rotations["uncentred"] @ own.vectors)
+    partner_vectors = partner.eigen("uncentred")[1]
+    activation = np.abs(partner_vectors.T @ rotations["uncentred"] @ own.eigen("uncentred")[1])
     partner_vectors = partner.weight_components[1]
     if below is not None:
         partner_vectors = lift(below, partner_vectors)
@@ -218,16 +219,20 @@ def _save_spectra(
     group.attrs["fan_in"] = layer.fan_in
     group.attrs["neurons"] = layer.channels
     for name, centring in (("second_moment", "uncentred"), ("covariance", "centred")):
-        moments = [[stage.moment(split, centring) for split in SPLITS] for stage in stages]
+        found = [stage.eigen(centring) for stage in stages]
+        fresh = [
+            held_out(vectors, stage.moment("test", centring))
+            for (_, vectors), stage in zip(found, stages, strict=True)
+        ]
         storage.write(
             group,
             f"{name}_held_out",
-            np.stack([resolved(held_out(train, test)) for train, test in moments]),
+            np.stack([resolved(variances) for variances in fresh]),
             units="activation^2",
             description="the same, of test images along the eigenvectors of training images",
             dimensions=("stage", "rank"),
         )
-        values = np.stack([resolved(eigh(train)[0]) for train, _ in moments])
+        values = np.stack([resolved(values) for values, _ in found])
         storage.write(
             group,
             f"{name}_identified",

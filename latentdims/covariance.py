@@ -21,7 +21,7 @@ from latentdims.checkpoint import Checkpoint, State
 from latentdims.data import Stored
 from latentdims.job import progress
 from latentdims.memory import Shapes
-from latentdims.moments import Centred, Moments, rows
+from latentdims.moments import Centred, Moments
 from latentdims.networks import Network
 from latentdims.storage import SPLITS, STAGES
 
@@ -99,7 +99,7 @@ def measure(
 
 def _add_layer(so_far: Pass, key: str, representations: Sequence[Tensor]) -> None:
     """Add one layer of a batch: the representations of the partners, then the network's own."""
-    *partners, own = (Centred.of(rows(x)) for x in representations)
+    *partners, own = map(Centred.of, representations)
     so_far.add(f"{key}/own", Moments.of([own], [own]))
     if partners:
         unrelated = own.rolled(len(own.rows) // len(representations[-1]))  # by one image

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -29,11 +29,13 @@ class Measured:
     mean: dict[str, Array]  # by split: (C,)
     covariance: dict[str, Array]  # by split: (C, C)
     weight: NDArray[np.float32]  # (out, in[, kh, kw])
+    _eigen: dict[str, tuple[Array, Array]] = field(default_factory=dict, init=False, repr=False)
 
-    @cached_property
-    def vectors(self) -> Array:
-        """(C, C): eigenvectors of the second moment on training images, in columns."""
-        return eigh(self.moment("train", "uncentred"))[1]
+    def eigen(self, centring: str) -> tuple[Array, Array]:
+        """Eigenvalues (C,) and eigenvectors (C, C), in columns, of a moment on training images."""
+        if centring not in self._eigen:
+            self._eigen[centring] = eigh(self.moment("train", centring))
+        return self._eigen[centring]
 
     @cached_property
     def weight_components(self) -> tuple[Array, Array]:

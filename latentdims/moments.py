@@ -1,6 +1,6 @@
 """Means and covariances of rows in one pass, in any batches."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -19,10 +19,13 @@ class Centred:
     rows: Tensor  # (n, C), in the precision that they are multiplied in
 
     @classmethod
-    def of(cls, rows: Tensor) -> "Centred":
-        """Rows (n, C) as they are."""
-        shift = rows.mean(0)
-        centred = rows - shift
+    def of(cls, representation: Tensor) -> "Centred":
+        """A representation (N, C, ...); positions in space are rows, n = N·positions."""
+        samples = representation.movedim(1, -1).flatten(1)  # (N, positions·C), as it lies in memory
+        shape = -1, representation.shape[1]
+        shift = samples.view(shape).mean(0)
+        # Each sample at once: numbers of channels are too small to go through one by one.
+        centred = (samples - shift.repeat(representation[0, 0].numel())).view(shape)
         # The shift is rounded as the rows are. What that leaves of the mean, some eps of it, is
         # added here; its square in a covariance is below eps of a variance, but where the mean is
         # thousands of standard deviations, and the rows have lost as much.
@@ -56,8 +59,13 @@ class Moments:
         """
         mean_x, mean_y = (torch.cat([part.mean for part in parts]) for parts in (x, y))
         scatter = mean_x.new_zeros(len(mean_x), len(mean_y))
-        for block_x, block_y in zip(_blocks(x), _blocks(y), strict=True):
-            scatter += block_x.T @ block_y
+        blocks = (zip(*(part.rows.split(ROWS) for part in parts), strict=True) for parts in (x, y))
+        for block_x, block_y in zip(*blocks, strict=True):
+            places = scatter.split([part.shape[1] for part in block_x])
+            for place, part_x in zip(places, block_x, strict=True):
+                columns = place.split([part.shape[1] for part in block_y], dim=1)
+                for column, part_y in zip(columns, block_y, strict=True):
+                    column += part_x.T @ part_y
         return cls(len(x[0].rows), mean_x, mean_y, scatter)
 
     def merge(self, other: "Moments") -> None:
@@ -96,12 +104,6 @@ class Moments:
         """From the arrays of `state`."""
         tensors = (torch.from_numpy(state[part]).to(device) for part in PARTS)
         return cls(int(state["count"]), *tensors)
-
-
-def _blocks(parts: Sequence[Centred]) -> Iterator[Tensor]:
-    """A few rows at a time, (ROWS, C), which stay in the cache where they are put side by side."""
-    for blocks in zip(*(part.rows.split(ROWS) for part in parts), strict=True):
-        yield blocks[0] if len(blocks) == 1 else torch.cat(blocks, dim=1)
 
 
 def rows(representation: Tensor) -> Tensor:

@@ -63,14 +63,13 @@ def effective_rank(values: Array) -> float:
     return float(np.exp(-(shares * np.log(shares)).sum()))
 
 
-def held_out(fitted: Array, fresh: Array) -> Array:
-    """Variances (d,) of fresh data along the eigenvectors of fitted data, in the fitted order.
+def held_out(vectors: Array, fresh: Array) -> Array:
+    """Variances (d,) of fresh data, with covariance (d, d), along eigenvectors of fitted data.
 
-    fitted, fresh: covariances (d, d). In sample, the first eigenvalues are too high and the last
-    too low, since the vectors were chosen for it; held out, each is the variance that is there.
+    vectors: (d, d), in columns. In sample, the first eigenvalues are too high and the last too low,
+    since the vectors were chosen for it; held out, each is the variance that is there.
     """
-    vectors = eigh(fitted)[1]
-    return np.einsum("ck,cd,dk->k", vectors, fresh, vectors, optimize=True)
+    return np.einsum("ck,ck->k", vectors, fresh @ vectors)
 
 
 def identified(values: Array, *, samples: int, level: float = 0.95) -> NDArray[np.bool_]:

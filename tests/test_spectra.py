@@ -118,8 +118,8 @@ def test_effective_rank_counts_equal_eigenvalues():
 def test_held_out_variances_are_those_of_the_projected_data():
     random = np.random.default_rng(0)
     train, test = random.standard_normal((2, 50, 4)) * [3, 2, 1, 0.5]
-    found = held_out(train.T @ train, test.T @ test)
     vectors = eigh(train.T @ train)[1]
+    found = held_out(vectors, test.T @ test)
     np.testing.assert_allclose(found, ((test @ vectors) ** 2).sum(0))
 
 
@@ -127,7 +127,7 @@ def test_held_out_spectrum_of_white_data_is_flat_where_that_in_sample_is_not():
     random = np.random.default_rng(0)
     fitted, fresh = random.standard_normal((2, 200, 60, 20))
     pairs = [(x.T @ x / 60, y.T @ y / 60) for x, y in zip(fitted, fresh, strict=True)]
-    variances = np.array([held_out(x, y) for x, y in pairs])
+    variances = np.array([held_out(eigh(x)[1], y) for x, y in pairs])
     in_sample = np.array([eigh(x)[0] for x, _ in pairs])
     error = variances.std(0, ddof=1) / np.sqrt(len(variances))
     assert (np.abs(variances.mean(0) - 1) < 4 * error).all()
