@@ -68,9 +68,10 @@ def clip(tutorial: Tutorial, network: str, basis: str) -> Step:
     )
 
 
-def generate(tutorial: Tutorial, network: str, *, flattened: bool = False) -> Step:
-    """All draws of a network, of which the plain way does one; flattened: also with the classifier
-    that the published code aligns."""
+def generate(tutorial: Tutorial, network: str) -> Step:
+    """All draws of a network, of which the plain way does one; where they have space, also with the
+    classifier that the published code aligns."""
+    flattened = tutorial.flattens(network)
     classifiers = ["flattened"] if flattened else []
     procedure = tutorial.resolved["generation"]["published"]
     draws = procedure["draws"]
@@ -90,7 +91,7 @@ def generate(tutorial: Tutorial, network: str, *, flattened: bool = False) -> St
         )
 
     return Step(
-        f"generate{' flattened' if flattened else ''}, {network}",
+        f"generate, {network}",
         ours=lambda: [accuracy[0] for accuracy in written(draw, *names)],
         plain=lambda: plain.generate(
             tutorial.model(network, 0), train, test, seed=0, flattened=flattened

@@ -91,8 +91,7 @@ def machine(found: Mapping[str, Any]) -> str:
         f"second in float32, {double:.0f}·10⁹ in float64. *Share of peak* is that over ours; "
         "*most* is plain over that: no way of computing the same products is faster by more. The "
         "whole is from prepared images to the last figure; its plain time is a sum, for each "
-        f"network of {parts} (activations in two bases; draws flattened, where a network has "
-        f"space), and of {' and '.join(OF_ALL)} once, which a notebook would do as we do."
+        f"network of {parts} (activations in two bases), and of {' and '.join(OF_ALL)} once, which a notebook would do as we do."
     )
 
 

@@ -59,9 +59,7 @@ def rows_of(found: Mapping[str, Any]) -> Iterator[Row]:
     parts = [rows[name] for name in OF_ALL]
     for network in NETWORKS:
         for step, times in PARTS.items():
-            # Draws with the flattened classifier are draws as the others, and what it adds.
-            flattened = rows.get(f"{step} flattened, {network}")
-            parts += times * [flattened or rows[f"{step}, {network}"]]
+            parts += times * [rows[f"{step}, {network}"]]
     whole = found["tutorial"]
     yield Row(WHOLE, whole["ours"], _sum("", parts).plain, _operations(whole))
 

@@ -34,8 +34,6 @@ def steps(tutorial: Tutorial, archive: Path | None) -> Iterator[Step]:
         for basis in ("activation", "weight"):
             yield clip(tutorial, network, basis)
         yield generate(tutorial, network)
-        if tutorial.flattens(network):
-            yield generate(tutorial, network, flattened=True)
     yield Step("figures", ours=lambda: _draw(tutorial))
     yield Step("summary", ours=lambda: _summarise(tutorial), alone=True)
 

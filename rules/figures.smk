@@ -18,7 +18,7 @@ rule samples:
         "../envs/latentdims.yaml"
     threads: 1
     resources:
-        mem_mb=250,
+        mem_mb=230,
         runtime=10,
     params:
         code=code("figure.py", "latentdims.figures.samples"),
@@ -48,7 +48,7 @@ rule figure:
         "../envs/latentdims.yaml"
     threads: 1
     resources:
-        mem_mb=250,
+        mem_mb=230,
         runtime=10,
     params:
         code=lambda wildcards: code("figure.py", f"latentdims.figures.{wildcards.figure}"),

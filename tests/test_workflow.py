@@ -156,8 +156,8 @@ def test_nothing_runs_again_where_results_were_copied_or_checked_out_again(again
     [
         (
             "latentdims/clipping.py",
-            "CLIP_BATCH = 500",
-            "CLIP_BATCH = 400",
+            "RANKS = 8",
+            "RANKS = 4",
             {"clip": 4, "summary": 1, "figure": 4},
         ),
         (
@@ -174,8 +174,8 @@ def test_nothing_runs_again_where_results_were_copied_or_checked_out_again(again
         ),
         (
             "latentdims/clipping.py",
-            "correct[index] += ",
-            "correct[index] += 0 * index + ",
+            "last = last.clone()",
+            "last = 1 * last",
             {"clip": 4, "summary": 1, "figure": 4},
         ),
         (
