@@ -76,7 +76,7 @@ def _spread(values: Sequence[float]) -> str:
 
 def machine(found: Mapping[str, Any]) -> str:
     """Sentences on what was measured, how, and on what."""
-    single, double = (rate / 1e9 for rate in peak_of(found))
+    rate = peak_of(found).single / 1e9
     repeats = max(len(step.get("ours", [])) for step in found.values())
     whole = len(found["tutorial"]["ours"])
     cores, torch = found["machine"]["cores"], found["machine"]["torch"]
@@ -87,11 +87,12 @@ def machine(found: Mapping[str, Any]) -> str:
         f"each with one thread, and the time until all are done divided by {cores}; *prepare* and "
         "*summary*, of which the workflow has one, run alone. The plain way is one process with "
         "all cores. *At the peak* is the least time that the matrix products of a step need, at "
-        f"the rate of large ones on all cores in the same run: {single:.0f}·10⁹ operations a "
-        f"second in float32, {double:.0f}·10⁹ in float64. *Share of peak* is that over ours; "
+        f"the rate of large ones on all cores in the same run: {rate:.0f}·10⁹ operations a "
+        "second, in float32. *Share of peak* is that over ours; "
         "*most* is plain over that: no way of computing the same products is faster by more. The "
         "whole is from prepared images to the last figure; its plain time is a sum, for each "
-        f"network of {parts} (activations in two bases), and of {' and '.join(OF_ALL)} once, which a notebook would do as we do."
+        f"network of {parts} (activations in two bases), and of {' and '.join(OF_ALL)} once, which "
+        "a notebook would do as we do."
     )
 
 
