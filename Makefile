@@ -59,6 +59,7 @@ lint: .venv/test
 # not measured again. A step by its name alone: benchmarks/bench.py --only.
 bench: .venv/run
 	PYTHONPATH=.:tests $(BIN)/python benchmarks/bench.py .bench $(if $(IMAGES),--images $(IMAGES))
+	PYTHONPATH=.:tests $(BIN)/python benchmarks/kernels.py .bench $(if $(IMAGES),--images $(IMAGES))
 	PYTHONPATH=.:tests $(BIN)/python benchmarks/growth.py .bench
 	PYTHONPATH=.:tests $(BIN)/python benchmarks/readme.py .bench
 

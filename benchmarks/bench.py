@@ -12,7 +12,7 @@ import shutil
 import statistics
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,20 +40,25 @@ def main() -> None:
     parser.add_argument("--images", type=Path, help="CIFAR-10, as an archive of pictures")
     parser.add_argument("--only", action="append", help="a step, by its name in the README")
     given = parser.parse_args()
-    archive = given.images.resolve() if given.images else None
-    given.folder.mkdir(parents=True, exist_ok=True)
+    tutorial, archive = opened(given.folder, given.images)
     results = Results(given.folder / "performance.json")
-    config = yaml.safe_load((ROOT / "configs" / "tutorial.yaml").read_text())
-    if archive:
-        config["datasets"]["cifar10"] |= {"source": "imagefolder", "path": str(archive)}
-    tutorial = Tutorial(given.folder / "tutorial", config)
     times = results["tutorial"]["ours"] if "tutorial" in results else []
-    times = times or [whole(tutorial.folder, config)]
+    times = times or [whole(tutorial.folder, tutorial.config)]
     results["tutorial"] = {"ours": times, **operations_of_all(tutorial)._asdict()}
     measure_steps(tutorial, archive, results, only=given.only or [])
     while len(times) < REPEATS and not given.only:
-        times.append(whole(given.folder / "again", config))
+        times.append(whole(given.folder / "again", tutorial.config))
         results["tutorial"] |= {"ours": times}
+
+
+def opened(folder: Path, images: Path | None) -> tuple[Tutorial, Path | None]:
+    """The tutorial in a folder, on an archive of pictures where there is one."""
+    archive = images.resolve() if images else None
+    folder.mkdir(parents=True, exist_ok=True)
+    config = yaml.safe_load((ROOT / "configs" / "tutorial.yaml").read_text())
+    if archive:
+        config["datasets"]["cifar10"] |= {"source": "imagefolder", "path": str(archive)}
+    return Tutorial(folder / "tutorial", config), archive
 
 
 def measure_steps(
@@ -87,10 +92,10 @@ class Results(dict[str, Any]):
         print(name, value, flush=True)
 
 
-def whole(folder: Path, config: dict[str, Any]) -> float:
+def whole(folder: Path, config: Mapping[str, Any]) -> float:
     """Seconds of `snakemake`, from the prepared images to the last figure."""
     shutil.rmtree(folder, ignore_errors=True)
-    workflow = Workflow(folder, config)
+    workflow = Workflow(folder, dict(config))
     workflow.complete("resources/cifar10.h5")
     start = time.perf_counter()
     workflow.complete()

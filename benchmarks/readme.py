@@ -11,6 +11,7 @@ from typing import Any
 
 from drawings import draw_growth, draw_steps
 from growth import AXES, OF_SEEDS, QUANTITIES, STEPS
+from kernels import KINDS, OTHER, OUTSIDE
 from operations import Operations
 from rows import OF_ALL, PARTS, Row, peak_of, rows_of
 
@@ -25,6 +26,7 @@ def main(folder: Path) -> None:
     peak = peak_of(found)
     write("performance", [*table(rows, peak), "", machine(found)])
     write("growth", exponents(grown))
+    write("kernels", shares(json.loads((folder / "kernels.json").read_text())))
     draw_steps(rows, peak)
     draw_growth(grown)
 
@@ -94,6 +96,17 @@ def machine(found: Mapping[str, Any]) -> str:
         f"network of {parts} (activations in two bases), and of {' and '.join(OF_ALL)} once, which "
         "a notebook would do as we do."
     )
+
+
+def shares(found: Mapping[str, Mapping[str, float]]) -> Iterator[str]:
+    """Lines of Markdown: where the time of each step goes."""
+    kinds = [*KINDS, OTHER, OUTSIDE]
+    yield f"| step | one thread (s) | {' | '.join(kinds)} |"
+    yield "| --- | --- |" + " --- |" * len(kinds)
+    for name, seconds in found.items():
+        total = sum(seconds.values())
+        cells = [f"{seconds.get(kind, 0) / total:.0%}" for kind in kinds]
+        yield f"| {name} | {_short(total)} | {' | '.join(cells)} |"
 
 
 def exponents(grown: Mapping[str, Mapping[str, float]]) -> Iterator[str]:
