@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 
 AXES: dict[str, dict[str, Any]] = {  # what is varied, and what all else is
-    "width": {"values": [128, 256, 512, 1024, 2048], "samples": 8000, "seeds": 2},
-    "samples": {"values": [4000, 8000, 16000, 32000, 64000], "width": 256, "seeds": 2},
+    "width": {"values": [64, 128, 256, 512, 1024], "samples": 8000, "seeds": 2},
+    "samples": {"values": [2000, 4000, 8000, 16000, 32000], "width": 256, "seeds": 2},
     "seeds": {"values": [2, 4, 8], "width": 256, "samples": 4000},
 }
 QUANTITIES = {  # measured, and what it is expected to grow with
