@@ -21,8 +21,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from latentdims.job import Job
 
 KINDS = {
-    "convolutions": {"convolution", "convolution_backward"},
-    "products": {"mm", "addmm", "bmm"},
+    "convolutions": {"conv2d", "convolution", "convolution_backward"},
+    "products": {"mm", "addmm", "bmm", "matmul", "linear", "einsum"},
 }
 OTHER, OUTSIDE = "other kernels", "outside torch"
 
