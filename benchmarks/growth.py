@@ -269,7 +269,7 @@ def declared(step: str, chain: Any, *, samples: int, seeds: int) -> float:
     found = {
         "train": lambda: memory.train(shapes),
         "covariance": lambda: memory.covariance(shapes, partners=seeds - 1),
-        "align": lambda: memory.align(shapes),
+        "align": lambda: memory.align(shapes, partners=seeds - 1),
         "consensus": lambda: memory.consensus(shapes, seeds=seeds),
         "clip": lambda: memory.clip(shapes),
         "generate": lambda: memory.generate(shapes, procedures=procedures),

@@ -22,7 +22,7 @@ RUNNER = 170  # Snakemake itself, which runs beside the script in a job on a clu
 PLAIN = 80  # a process with numpy and h5py, or matplotlib
 TORCH = 320  # and with torch
 CUDA = 4000  # its libraries for GPUs; not measured
-BATCHES = 100  # what clipping holds of a batch
+BATCHES = 100  # what clipping holds of a batch; generation half of it
 UNKNOWN = 3000  # a folder of images, and what cannot be read
 EMBEDDED = 3 * 32 * 32 / 1e6  # of one image
 
@@ -108,22 +108,25 @@ def clip(shapes: Shapes) -> float:
 
 
 def covariance(shapes: Shapes, *, partners: int) -> float:
-    """Sums of all layers, and twice as much while they are written; images stream."""
-    return _torch() + 3 * (2 * partners + 1) * shapes.covariances + 40 * (partners + 1)
+    """Sums of all layers, and four times as much while they are written; images stream."""
+    return _torch() + 5 * (2 * partners + 1) * shapes.covariances + 40 * (partners + 1)
 
 
 def generate(shapes: Shapes, *, procedures: Mapping[str, Mapping[str, Any]]) -> float:
-    """Representations of the reference, and those of the widest draw."""
+    """Representations of the reference and of the widest draw, those of a batch, and weights in
+    float64."""
     widest = max(options["width"] for options in procedures.values())
     flattened = any("flattened" in options["classifiers"] for options in procedures.values())
     features = shapes.layers[-1].fan_in * (max(1, widest) if flattened else 0)
     decomposed = 10 * _numbers(features**2)
-    return _torch() + 1.5 * shapes.loaded + (1 + widest) * shapes.representations + decomposed
+    work = BATCHES / 2 + 10 * shapes.matrices + decomposed
+    return _torch() + 1.5 * shapes.loaded + (1 + widest) * shapes.representations + work
 
 
-def align(shapes: Shapes) -> float:
-    """Some matrices of the largest layer."""
-    return PLAIN + 25 * shapes.matrices
+def align(shapes: Shapes, *, partners: int) -> float:
+    """The network and a partner, what is said of each pair, and decompositions of the largest
+    layer."""
+    return PLAIN + (8 + 3 * partners) * shapes.covariances + 10 * shapes.matrices
 
 
 def consensus(shapes: Shapes, *, seeds: int) -> float:

@@ -12,7 +12,7 @@ rule align:
         "../envs/latentdims.yaml"
     threads: 1
     resources:
-        mem_mb=needed(memory.align),
+        mem_mb=needed(memory.align, partners=number_of_partners),
         runtime=growing(30),
     params:
         code=code("align.py"),
