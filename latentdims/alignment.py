@@ -62,8 +62,8 @@ def compare(
     in both networks. vectors: how many leading eigenvectors are kept in the matrices of overlaps.
     """
     rotations, scores = fit(partner, own, crosses)
-    partner_vectors = partner.eigen("uncentred")[1]
-    activation = np.abs(partner_vectors.T @ rotations["uncentred"] @ own.eigen("uncentred")[1])
+    theirs, ours = (each.eigen("uncentred")[1] for each in (partner, own))
+    activation = np.abs(theirs.T @ rotations["uncentred"] @ ours)
     partner_vectors = partner.weight_components[1]
     if below is not None:
         partner_vectors = lift(below, partner_vectors)
