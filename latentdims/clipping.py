@@ -63,7 +63,7 @@ def of_representation(
     weight = network.weights[layer.name]
     channels, positions = layer.patch_shape
     by_channel = weight.reshape(-1, channels, positions)
-    decode = torch.einsum("ocp,cr->rpo", by_channel, vectors).flatten(0, 1)
+    decode = torch.einsum("ocp,cr->rpo", by_channel, vectors).flatten(0, 1).contiguous()
     offset = weight.new_zeros(len(weight)) if mean is None else by_channel.sum(2) @ mean
 
     def encode(x: Tensor) -> Tensor:
@@ -87,7 +87,7 @@ def of_weights(network: Network, number: int, vectors: Tensor) -> Components:
     return Components(
         number,
         encode=lambda x: networks.linear(layer, x, kernels).transpose(0, 1).flatten(1),
-        decode=(weight.flatten(1) @ vectors).T,
+        decode=vectors.T @ weight.flatten(1).T,
         p=1,
         offset=weight.new_zeros(len(weight)),
     )
@@ -135,7 +135,8 @@ def _correct(
         preactivation = z.new_empty(len(chosen), *last.shape)  # (ranks, rows, out)
         for place, rank in zip(preactivation, chosen, strict=True):
             part = slice(p * done, p * rank)
-            torch.addmm(last, z[part].T, components.decode[part], out=place)
+            add = torch.addcmul if p * (rank - done) == 1 else torch.addmm
+            add(last, z[part].T, components.decode[part], out=place)
             last, done = place, rank
         last = last.clone()
         output = preactivation.relu_() if layer.rectified else preactivation
