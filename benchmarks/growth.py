@@ -267,15 +267,14 @@ def declared(step: str, chain: Any, *, samples: int, seeds: int) -> float:
     shapes = memory.Shapes(chain, {"train": samples, "test": TEST})
     procedures = {"published": {"classifiers": [], "width": 1.0}}
     found = {
-        "train": lambda: memory.train(shapes),
+        "train": lambda: memory.train(shapes, training=settings_of(0)["training"]),
         "covariance": lambda: memory.covariance(shapes, partners=seeds - 1),
         "align": lambda: memory.align(shapes, partners=seeds - 1),
         "consensus": lambda: memory.consensus(shapes, seeds=seeds),
         "clip": lambda: memory.clip(shapes),
         "generate": lambda: memory.generate(shapes, procedures=procedures),
     }
-    with_torch = memory.train(memory.Shapes(chain, {"train": 0, "test": 0}))
-    begun = memory.PLAIN if step in ("align", "consensus") else with_torch
+    begun = memory.PLAIN if step in ("align", "consensus") else memory.with_torch()
     return found[step]() - begun
 
 

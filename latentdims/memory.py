@@ -61,6 +61,11 @@ class Shapes:
         return _numbers(sum(self.images.values()) * math.prod(self.layers[0].input_shape))
 
     @property
+    def weights(self) -> float:
+        """Of one network."""
+        return _numbers(sum(layer.channels * layer.fan_in for layer in self.layers))
+
+    @property
     def representations(self) -> float:
         """Of all hidden layers, of the training images."""
         values = sum(layer.channels * layer.positions for layer in self.layers[:-1])
@@ -92,24 +97,27 @@ def prepare(source: Mapping[str, Any], files: Sequence[str]) -> float:
     paths = [Path(file) for file in files]
     archives = sum(path.stat().st_size for path in paths if path.is_file()) / 1e6
     if source["source"] == "torchvision":
-        return _torch() + 4 * archives
+        return with_torch() + 4 * archives
     return PLAIN + 33 * archives if archives else UNKNOWN
 
 
-def train(shapes: Shapes) -> float:
-    """The images, and what a chunk of them takes while they are read."""
-    return _torch() + 1.5 * shapes.loaded
+def train(shapes: Shapes, *, training: Mapping[str, Any], networks: int = 1) -> float:
+    """The images, in the order of an epoch; of each network the weights, their gradients, momentum
+    and steps, and all that are kept; of one, what is kept once more as it is written."""
+    kept = len({0, *training["keep_epochs"], training["epochs"]})
+    return with_torch() + 1.5 * shapes.loaded + ((5 + kept) * networks + 2 * kept) * shapes.weights
 
 
 def clip(shapes: Shapes) -> float:
-    """Test images alone, the representations of a batch, and a basis of the widest weights."""
+    """Test images alone, the representations of a batch, and decompositions of the largest
+    layer."""
     share = shapes.images["test"] / sum(shapes.images.values())
-    return _torch() + 1.5 * share * shapes.loaded + 3 * shapes.matrices + BATCHES
+    return with_torch() + 1.5 * share * shapes.loaded + 10 * shapes.matrices + BATCHES
 
 
 def covariance(shapes: Shapes, *, partners: int) -> float:
     """Sums of all layers, and four times as much while they are written; images stream."""
-    return _torch() + 5 * (2 * partners + 1) * shapes.covariances + 40 * (partners + 1)
+    return with_torch() + 5 * (2 * partners + 1) * shapes.covariances + 40 * (partners + 1)
 
 
 def generate(shapes: Shapes, *, procedures: Mapping[str, Mapping[str, Any]]) -> float:
@@ -119,8 +127,8 @@ def generate(shapes: Shapes, *, procedures: Mapping[str, Mapping[str, Any]]) -> 
     flattened = any("flattened" in options["classifiers"] for options in procedures.values())
     features = shapes.layers[-1].fan_in * (max(1, widest) if flattened else 0)
     decomposed = 10 * _numbers(features**2)
-    work = BATCHES / 2 + 10 * shapes.matrices + decomposed
-    return _torch() + 1.5 * shapes.loaded + (1 + widest) * shapes.representations + work
+    work = BATCHES / 2 + 16 * shapes.matrices + decomposed
+    return with_torch() + 1.5 * shapes.loaded + (1 + widest) * shapes.representations + work
 
 
 def align(shapes: Shapes, *, partners: int) -> float:
@@ -134,7 +142,8 @@ def consensus(shapes: Shapes, *, seeds: int) -> float:
     return PLAIN + seeds**2 * shapes.covariances
 
 
-def _torch() -> float:
+def with_torch() -> float:
+    """A process that has imported it."""
     return TORCH if storage.torch_version().endswith("+cpu") else CUDA
 
 

@@ -15,7 +15,11 @@ if SETTINGS["together"]:
         threads: 1
         resources:
             gpu=1,
-            mem_mb=needed(memory.train),
+            mem_mb=needed(
+                memory.train,
+                training=lambda wildcards: SETTINGS["training"],
+                networks=lambda wildcards: len(SEEDS),
+            ),
             runtime=growing(60),
         params:
             code=code("train_together.py"),
@@ -41,7 +45,7 @@ else:
         threads: 1
         resources:
             gpu=1,
-            mem_mb=needed(memory.train),
+            mem_mb=needed(memory.train, training=lambda wildcards: SETTINGS["training"]),
             runtime=growing(60),
         params:
             code=code("train.py"),
