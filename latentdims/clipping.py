@@ -135,6 +135,7 @@ def _correct(
         preactivation = z.new_empty(len(chosen), *last.shape)  # (ranks, rows, out)
         for place, rank in zip(preactivation, chosen, strict=True):
             part = slice(p * done, p * rank)
+            # One component needs no product of matrices, before which `last` would be copied.
             add = torch.addcmul if p * (rank - done) == 1 else torch.addmm
             add(last, z[part].T, components.decode[part], out=place)
             last, done = place, rank

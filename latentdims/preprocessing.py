@@ -17,7 +17,7 @@ from latentdims.errors import InputError, nearest
 if TYPE_CHECKING:  # importing torch costs seconds, which preparing images need not wait for
     import torch
 
-CHUNK = 1 << 19  # values read at a time, which bounds the memory
+CHUNK = 1 << 19  # values read at a time: little memory, which is not asked for anew
 LUMINANCE = (0.2989, 0.587, 0.114)  # of red, green and blue
 STEPS = ("gray", "normalize")
 
