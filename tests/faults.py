@@ -8,7 +8,6 @@ table docs/faults.md. As root, a full disk is a real one.
 import contextlib
 import os
 import random
-import resource
 import signal
 import subprocess
 import sys
@@ -86,10 +85,7 @@ def kill_job(workflow: Workflow, chance: random.Random, seconds: float) -> str:
 
 def refuse_writes(workflow: Workflow, chance: random.Random, seconds: float) -> str:
     """Files beyond some size cannot be written, as with a quota."""
-    limit = chance.randrange(20_000, 300_000)
-    process = workflow.start(
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
-    )
+    process = workflow.start(largest_file=chance.randrange(20_000, 300_000))
     output, errors = process.communicate()
     return output + errors
 

@@ -2,6 +2,7 @@
 
 import os
 import re
+import resource
 import shutil
 import signal
 import subprocess
@@ -52,7 +53,15 @@ class Workflow:
     def configure(self, config: dict[str, Any]) -> None:
         (self.folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
 
-    def start(self, *arguments: str, **options: Any) -> subprocess.Popen[str]:
+    def start(self, *arguments: str, largest_file: int | None = None) -> subprocess.Popen[str]:
+        """In the background; with a largest file, of so many bytes, what goes beyond fails."""
+
+        def begin() -> None:
+            # What a shell starts in the background ignores interrupts, and hands that on.
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+            if largest_file is not None:
+                resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
+
         return subprocess.Popen(
             [sys.executable, "-m", "snakemake", *self.flags, *arguments],
             cwd=self.folder,
@@ -60,9 +69,7 @@ class Workflow:
             stderr=subprocess.PIPE,
             text=True,
             env={**os.environ, "PYTHONWARNINGS": "default"},
-            # What a shell starts in the background ignores interrupts, and hands that on.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-            **options,
+            preexec_fn=begin,
         )
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
