@@ -1,13 +1,14 @@
 """How time and memory of each step grow with width, samples and seeds, on images of noise.
 
 python benchmarks/growth.py FOLDER
-Each point is a process with one thread, as in the workflow; what was measured is kept in
-FOLDER/growth.json, and only what is missing there is measured.
+Each point is the median of some processes with one thread, as in the workflow; what was measured
+is kept in FOLDER/growth.json, and only what is missing there is measured.
 """
 
 import argparse
 import json
 import os
+import statistics
 import subprocess
 import sys
 import time
@@ -31,6 +32,10 @@ OF_SEEDS = ("covariance", "align", "consensus")  # the others take a single netw
 TEST = 2000  # images
 SIZE = 16  # pixels, square
 CLASSES = 10
+REPEATS = 3
+# Operations of a singular value decomposition over n³ (14mn² + 8n³ of m × n: Golub and Van Loan,
+# Matrix Computations, 8.6), and twice, for it is in float64.
+DECOMPOSITION = 2 * 22
 
 
 def main() -> None:
@@ -59,18 +64,12 @@ def main() -> None:
 
 
 def in_a_process(folder: Path, point: Mapping[str, Any]) -> dict[str, float]:
-    """What the job of one point took."""
+    """What the job of one point took, in the middle of several."""
     command = [sys.executable, __file__, str(folder), "--point", json.dumps(point)]
-    threads = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-    for options in (["--inputs"], []):
-        done = subprocess.run(
-            command + options,
-            env={**os.environ, **threads},
-            stdout=subprocess.PIPE,
-            text=True,
-            check=True,
-        )
-    return json.loads(done.stdout)
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    subprocess.run([*command, "--inputs"], env=environment, check=True)
+    found = [json.loads(subprocess.check_output(command, env=environment)) for _ in range(REPEATS)]
+    return {name: statistics.median(each[name] for each in found) for name in found[0]}
 
 
 def settings_of(width: int) -> dict[str, Any]:
@@ -239,11 +238,13 @@ JOBS = {
 
 
 def operations_of(step: str, chain: Any, *, samples: int, seeds: int) -> float:
-    """Floating-point operations that the step needs; of decompositions, to a constant factor."""
+    """Floating-point operations that the step needs, those in float64 counted twice; of align and
+    consensus to a constant factor."""
     import operations as of
 
-    cubes = sum(layer.channels**3 for layer in chain) + sum(
-        layer.fan_in * layer.channels * min(layer.fan_in, layer.channels) for layer in chain
+    decompositions = DECOMPOSITION * sum(
+        layer.channels**3 + layer.fan_in * layer.channels * min(layer.fan_in, layer.channels)
+        for layer in chain  # of its rotation and of its weights
     )
     found = {
         "train": lambda: (
@@ -252,10 +253,12 @@ def operations_of(step: str, chain: Any, *, samples: int, seeds: int) -> float:
         "covariance": lambda: sum(
             of.covariances(chain, samples=2 * (samples + TEST), partners=seeds - 1)
         ),
-        "align": lambda: 100.0 * (seeds - 1) * cubes,
-        "consensus": lambda: 100.0 * seeds**2 * cubes,
+        "align": lambda: float((seeds - 1) * decompositions),
+        "consensus": lambda: float(seeds**2 * decompositions),
         "clip": lambda: sum(of.clipped_activations(chain, samples=TEST)),
-        "generate": lambda: sum(of.generation(chain, train=samples, test=TEST, draws=1)),
+        "generate": lambda: (
+            sum(of.generation(chain, train=samples, test=TEST, draws=1)) + decompositions
+        ),
     }
     return found[step]()
 

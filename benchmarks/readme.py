@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from drawings import draw_growth, draw_steps
-from growth import AXES, OF_SEEDS, QUANTITIES, STEPS
+from growth import AXES, OF_SEEDS, QUANTITIES, REPEATS, STEPS
 from kernels import KINDS, OTHER, OUTSIDE
 from operations import Operations
 from rows import OF_ALL, PARTS, Row, peak_of, rows_of
@@ -120,9 +120,9 @@ def exponents(grown: Mapping[str, Mapping[str, float]]) -> Iterator[str]:
         yield f"| {step} | {' | '.join(cells)} |"
     yield ""
     yield (
-        "Exponents between the last two points of each curve, measured, and in brackets expected: "
-        "of time, that of the operations; of memory beyond what a process begins with, that of "
-        f"what the workflow declares; – stands for less than {LEAST} MB."
+        f"Exponents between the last two points of each curve, medians of {REPEATS} runs, and in "
+        "brackets expected: of time, that of the operations; of memory beyond what a process "
+        f"begins with, that of what the workflow declares; – stands for less than {LEAST} MB."
     )
 
 

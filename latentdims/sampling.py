@@ -132,8 +132,10 @@ class Reference:
             for name, weight in _in_coordinates_of(representations, other, images).items():
                 stacks[name].append(weight)
         factors = {name: covariance_factor(stack[0]) for name, stack in stacks.items()}
-        averaged = {name: covariance_factor(np.concatenate(stacks[name])) for name in stacks}
-        return cls(network, images, representations, factors, averaged if others else {})
+        averaged = {}
+        if others:
+            averaged = {name: covariance_factor(np.concatenate(stacks[name])) for name in stacks}
+        return cls(network, images, representations, factors, averaged)
 
 
 def _in_coordinates_of(
