@@ -55,7 +55,7 @@ lint: .venv/test
 	$(INSTALL) --requirement envs/requirements-dev.txt
 	touch $@
 
-# Some 70 minutes, of a machine that does nothing else; what was measured stays in .bench, and is not measured
+# An hour, of a machine that does nothing else; what was measured stays in .bench, and is not measured
 # again. A step by its name alone: benchmarks/bench.py --only.
 bench: .venv/run
 	PYTHONPATH=.:tests $(BIN)/python benchmarks/bench.py .bench $(if $(IMAGES),--images $(IMAGES))
