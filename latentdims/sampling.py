@@ -131,10 +131,8 @@ class Reference:
         for other in others:
             for name, weight in _in_coordinates_of(representations, other, images).items():
                 stacks[name].append(weight)
-        factors = {name: covariance_factor(stack[0]) for name, stack in stacks.items()}
-        averaged = {}
-        if others:
-            averaged = {name: covariance_factor(np.concatenate(stacks[name])) for name in stacks}
+        factors = {n: covariance_factor(x[0]) for n, x in stacks.items()}
+        averaged = {n: covariance_factor(np.concatenate(x)) for n, x in stacks.items() if others}
         return cls(network, images, representations, factors, averaged)
 
 
