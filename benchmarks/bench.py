@@ -26,7 +26,7 @@ from tutorial import Tutorial
 from workers import Workers
 from workflow import Workflow
 
-from latentdims.job import Job
+from latentdims.workflow.job import Job
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -56,6 +56,7 @@ def opened(folder: Path, images: Path | None) -> tuple[Tutorial, Path | None]:
     archive = images.resolve() if images else None
     folder.mkdir(parents=True, exist_ok=True)
     config = yaml.safe_load((ROOT / "configs" / "tutorial.yaml").read_text())
+    config["results"] = "results"  # each run has a folder of its own
     if archive:
         config["datasets"]["cifar10"] |= {"source": "imagefolder", "path": str(archive)}
     return Tutorial(folder / "tutorial", config), archive
@@ -96,7 +97,7 @@ def whole(folder: Path, config: Mapping[str, Any]) -> float:
     """Seconds of `snakemake`, from the prepared images to the last figure."""
     shutil.rmtree(folder, ignore_errors=True)
     workflow = Workflow(folder, dict(config))
-    workflow.complete("resources/cifar10.h5")
+    workflow.complete("results/resources/cifar10.h5")
     start = time.perf_counter()
     workflow.complete()
     return time.perf_counter() - start

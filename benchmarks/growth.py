@@ -90,7 +90,7 @@ def settings_of(width: int) -> dict[str, Any]:
 
 def prepared(folder: Path, *, step: str, width: int, samples: int, seeds: int) -> Callable[[], Any]:
     """The job of a step, with all that it reads on the disk."""
-    from latentdims.job import Job
+    from latentdims.workflow.job import Job
 
     Job({}).device  # noqa: B018  the settings of every job
     place = folder / f"{width}-{samples}"
@@ -103,7 +103,7 @@ def measured(
 ) -> dict[str, Any]:
     """Seconds of one job, MB beyond what the process held before, and what is expected of both."""
     from latentdims.architectures import layers
-    from latentdims.job import peak_memory
+    from latentdims.workflow.job import peak_memory
 
     before, start = peak_memory(), time.perf_counter()
     job()
@@ -265,7 +265,7 @@ def operations_of(step: str, chain: Any, *, samples: int, seeds: int) -> float:
 
 def declared(step: str, chain: Any, *, samples: int, seeds: int) -> float:
     """MB that the workflow expects of the step, beyond a process that has only begun."""
-    from latentdims import memory
+    from latentdims.workflow import memory
 
     shapes = memory.Shapes(chain, {"train": samples, "test": TEST})
     procedures = {"published": {"classifiers": [], "width": 1.0}}

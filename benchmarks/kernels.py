@@ -18,7 +18,7 @@ from bench import Results, opened
 from steps import steps
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from latentdims.job import Job
+from latentdims.workflow.job import Job
 
 KINDS = {
     "convolutions": {"conv2d", "convolution", "convolution_backward"},

@@ -10,7 +10,7 @@ import sys
 from collections import defaultdict
 from pathlib import Path
 
-from latentdims.memory import RUNNER
+from latentdims.workflow.memory import RUNNER
 
 LOCAL = ("figures", "summary")
 LINE = re.compile(r"with at most (\d+) of (\d+) MB")
@@ -18,10 +18,10 @@ LINE = re.compile(r"with at most (\d+) of (\d+) MB")
 
 def main(folder: Path) -> None:
     jobs = defaultdict(list)
-    for path in sorted((folder / "logs").rglob("*.log")):
+    for path in sorted((folder / "results" / "logs").rglob("*.log")):
         found = LINE.search(path.read_text())
         if found:
-            place = path.relative_to(folder / "logs").with_suffix("").parts
+            place = path.relative_to(folder / "results" / "logs").with_suffix("").parts
             rule, network = place[0], place[2] if len(place) > 2 else ""
             jobs[rule, network].append((int(found[1]), int(found[2])))
     print("| rule | network | with Snakemake, at most (MB) | declared (MB) | ratio |")

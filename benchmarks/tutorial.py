@@ -24,7 +24,7 @@ class Tutorial:
 
     @property
     def images(self) -> Path:
-        return self.folder / "resources" / "cifar10.h5"
+        return self.folder / "results" / "resources" / "cifar10.h5"
 
     def artefact(self, network: str, seed: int, kind: str) -> Path:
         return self.folder / "results" / "cifar10" / network / f"seed{seed}" / f"{kind}.h5"

@@ -12,7 +12,7 @@ from step import Step
 from steps import steps
 from tutorial import Tutorial
 
-from latentdims.job import Job
+from latentdims.workflow.job import Job
 
 CORES = len(os.sched_getaffinity(0))
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")

@@ -19,9 +19,9 @@ from torch import Tensor
 from latentdims import data, networks, storage
 from latentdims.architectures import check_ranks
 from latentdims.data import Split
-from latentdims.job import progress
 from latentdims.networks import BATCH, Network, activate
 from latentdims.spectra import eigh, weight_components
+from latentdims.workflow.job import progress
 
 logger = logging.getLogger(__name__)
 

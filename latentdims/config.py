@@ -10,7 +10,7 @@ import yaml
 from latentdims import architectures
 from latentdims.errors import InputError, nearest
 
-SCHEMA = Path(__file__).resolve().parents[1] / "schemas" / "config.schema.yaml"
+SCHEMA = Path(__file__).resolve().parent / "config.schema.yaml"
 
 SOURCE_KEYS = {
     "embedded": ("train_samples", "test_samples", "seed"),
@@ -137,7 +137,9 @@ def _explain(error: jsonschema.ValidationError) -> str:
             expected = error.validator_value.strip("^$")
             return f"{prefix}found {found!r}, expected '{expected}' or a list"
         case _:
-            return f"{prefix}{error.message}; see {error.validator} in schemas/config.schema.yaml"
+            return (
+                f"{prefix}{error.message}; see {error.validator} in latentdims/config.schema.yaml"
+            )
 
 
 def _matches(pattern: str, name: str) -> bool:

@@ -15,15 +15,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from latentdims import covariance_file, data, memory, networks, storage
+from latentdims import covariance_file, data, networks, storage
 from latentdims.architectures import Layer
-from latentdims.checkpoint import Checkpoint, State
 from latentdims.data import Stored
-from latentdims.job import progress
-from latentdims.memory import Shapes
 from latentdims.moments import Centred, Moments
 from latentdims.networks import Network
 from latentdims.storage import SPLITS, STAGES
+from latentdims.workflow.checkpoint import Checkpoint, State
+from latentdims.workflow.job import progress
 
 logger = logging.getLogger(__name__)
 
@@ -143,7 +142,6 @@ def covariance(
             for seed, path in [*sorted(partners.items()), (settings["seed"], network)]
         }
         own = loaded[settings["seed"]]
-        logger.info("%s", needs(own.layers, partners=len(partners)))
         hashes = [storage.sha256(*each.weights.values()) for each in loaded.values()]
         made_with = {"settings": described, "images": file.sha256, "networks": hashes}
         checkpoint = Checkpoint(output, made_with={**made_with, "code": code}, device=device)
@@ -242,13 +240,3 @@ def _restored(state: State, *, device: str) -> dict[str, Pass]:
         )
         for split in SPLITS
     }
-
-
-def needs(layers: Sequence[Layer], *, partners: int) -> str:
-    """A sentence on the memory and the disk that the covariances will take."""
-    shapes = Shapes(layers, {})
-    return (
-        f"{len(layers)} layers of {', '.join(str(layer.channels) for layer in layers)} channels, "
-        f"{partners} partners: {memory.covariance(shapes, partners=partners):.0f} MB of memory, "
-        f"{(2 * partners + 1) * shapes.covariances:.1f} MB on disk"
-    )

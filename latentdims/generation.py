@@ -13,11 +13,11 @@ from torch import Tensor
 
 from latentdims import architectures, data, networks, storage
 from latentdims.data import Images, Split
-from latentdims.job import progress
 from latentdims.networks import BATCH, Network, activate, initial_weights, linear, score
 from latentdims.sampling import Draw, Procedure, Reference, Sampler, align
 from latentdims.stack import Stack
 from latentdims.training import Descent
+from latentdims.workflow.job import progress
 
 logger = logging.getLogger(__name__)
 

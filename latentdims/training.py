@@ -11,13 +11,13 @@ import torch
 from torch import Tensor
 
 from latentdims import architectures, data, storage
-from latentdims.checkpoint import Checkpoint
 from latentdims.data import Images, Split
 from latentdims.errors import InputError
-from latentdims.job import progress
 from latentdims.networks import Network, initial_weights, torch_generator
 from latentdims.stack import Stack
 from latentdims.storage import SPLITS
+from latentdims.workflow.checkpoint import Checkpoint
+from latentdims.workflow.job import progress
 
 logger = logging.getLogger(__name__)
 

@@ -5,9 +5,9 @@ rule align:
     output:
         alignment="<results>/{dataset}/{network}/seed{seed}/alignment.h5",
     log:
-        "<logs>/align/{dataset}/{network}/seed{seed}.log",
+        "<results>/logs/align/{dataset}/{network}/seed{seed}.log",
     benchmark:
-        "<logs>/align/{dataset}/{network}/seed{seed}.tsv"
+        "<results>/logs/align/{dataset}/{network}/seed{seed}.tsv"
     conda:
         "../envs/latentdims.yaml"
     threads: 1
@@ -29,9 +29,9 @@ rule consensus:
     output:
         consensus="<results>/{dataset}/{network}/consensus.h5",
     log:
-        "<logs>/consensus/{dataset}/{network}.log",
+        "<results>/logs/consensus/{dataset}/{network}.log",
     benchmark:
-        "<logs>/consensus/{dataset}/{network}.tsv"
+        "<results>/logs/consensus/{dataset}/{network}.tsv"
     conda:
         "../envs/latentdims.yaml"
     threads: 1

@@ -5,7 +5,7 @@ from snakemake.exceptions import WorkflowError
 from latentdims import figures, storage
 from latentdims.config import resolve
 from latentdims.errors import InputError
-from latentdims.provenance import stamp
+from latentdims.workflow.provenance import stamp
 from latentdims.sources import local
 
 try:
@@ -16,6 +16,12 @@ try:
     }
 except InputError as error:
     raise WorkflowError(f"configuration: {error}") from None
+
+
+# Of a rule of another workflow that this one is a module of, its own `results` counts.
+pathvars:
+    results=SETTINGS["results"],
+
 
 SCRIPTS = Path(workflow.current_basedir).parent / "scripts"
 SEEDS = list(range(SETTINGS["seeds"]))

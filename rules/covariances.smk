@@ -10,9 +10,9 @@ rule covariance:
     output:
         covariance=COVARIANCE if PARTS == 1 else temp(PART),
     log:
-        f"<logs>/covariance/{{dataset}}/{{network}}/{NAME}.log",
+        f"<results>/logs/covariance/{{dataset}}/{{network}}/{NAME}.log",
     benchmark:
-        f"<logs>/covariance/{{dataset}}/{{network}}/{NAME}.tsv"
+        f"<results>/logs/covariance/{{dataset}}/{{network}}/{NAME}.tsv"
     conda:
         "../envs/latentdims.yaml"
     threads: 1
@@ -38,9 +38,9 @@ if PARTS > 1:
         output:
             covariance=COVARIANCE,
         log:
-            "<logs>/merge/{dataset}/{network}/seed{seed}.log",
+            "<results>/logs/merge/{dataset}/{network}/seed{seed}.log",
         benchmark:
-            "<logs>/merge/{dataset}/{network}/seed{seed}.tsv"
+            "<results>/logs/merge/{dataset}/{network}/seed{seed}.tsv"
         conda:
             "../envs/latentdims.yaml"
         threads: 1

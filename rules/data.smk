@@ -1,8 +1,8 @@
 rule download:
     output:
-        file="<resources>/download/{dataset}/{file}",
+        file="resources/download/{dataset}/{file}",
     log:
-        "<logs>/download/{dataset}/{file}.log",
+        "resources/download/logs/{dataset}/{file}.log",
     cache: "omit-software"
     localrule: True
     conda:
@@ -23,9 +23,9 @@ rule prepare:
     input:
         files=source_files,
     output:
-        images="<resources>/{dataset}.h5",
+        images="<results>/resources/{dataset}.h5",
     log:
-        "<logs>/prepare/{dataset}.log",
+        "<results>/logs/prepare/{dataset}.log",
     cache: "omit-software"
     conda:
         "../envs/latentdims.yaml"

@@ -10,9 +10,9 @@ rule samples:
         ),
         pdf="<results>/figures/{dataset}/samples.pdf",
     log:
-        "<logs>/figures/{dataset}/samples.log",
+        "<results>/logs/figures/{dataset}/samples.log",
     benchmark:
-        "<logs>/figures/{dataset}/samples.tsv"
+        "<results>/logs/figures/{dataset}/samples.tsv"
     localrule: True
     conda:
         "../envs/latentdims.yaml"
@@ -40,9 +40,9 @@ rule figure:
         ),
         pdf="<results>/figures/{dataset}/{network}/{figure}.pdf",
     log:
-        "<logs>/figures/{dataset}/{network}/{figure}.log",
+        "<results>/logs/figures/{dataset}/{network}/{figure}.log",
     benchmark:
-        "<logs>/figures/{dataset}/{network}/{figure}.tsv"
+        "<results>/logs/figures/{dataset}/{network}/{figure}.tsv"
     localrule: True
     conda:
         "../envs/latentdims.yaml"

@@ -6,9 +6,9 @@ rule clip:
     output:
         clipping="<results>/{dataset}/{network}/seed{seed}/clipping.h5",
     log:
-        "<logs>/clip/{dataset}/{network}/seed{seed}.log",
+        "<results>/logs/clip/{dataset}/{network}/seed{seed}.log",
     benchmark:
-        "<logs>/clip/{dataset}/{network}/seed{seed}.tsv"
+        "<results>/logs/clip/{dataset}/{network}/seed{seed}.tsv"
     conda:
         "../envs/latentdims.yaml"
     threads: 1
@@ -33,9 +33,9 @@ rule generate:
     output:
         generation="<results>/{dataset}/{network}/seed{seed}/generation.h5",
     log:
-        "<logs>/generate/{dataset}/{network}/seed{seed}.log",
+        "<results>/logs/generate/{dataset}/{network}/seed{seed}.log",
     benchmark:
-        "<logs>/generate/{dataset}/{network}/seed{seed}.tsv"
+        "<results>/logs/generate/{dataset}/{network}/seed{seed}.tsv"
     conda:
         "../envs/latentdims.yaml"
     threads: 1

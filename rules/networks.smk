@@ -6,10 +6,10 @@ if SETTINGS["together"]:
         output:
             network=collect(NETWORK, seed=SEEDS, allow_missing=True),
         log:
-            "<logs>/train/{dataset}/{network}.log",
+            "<results>/logs/train/{dataset}/{network}.log",
         # Not cached, as the other is: Snakemake's cache does not take several files of one job.
         benchmark:
-            "<logs>/train/{dataset}/{network}.tsv"
+            "<results>/logs/train/{dataset}/{network}.tsv"
         conda:
             "../envs/latentdims.yaml"
         threads: 1
@@ -37,7 +37,7 @@ else:
         output:
             network=NETWORK,
         log:
-            "<logs>/train/{dataset}/{network}/seed{seed}.log",
+            "<results>/logs/train/{dataset}/{network}/seed{seed}.log",
         cache: "omit-software"
         conda:
             "../envs/latentdims.yaml"

@@ -3,7 +3,7 @@
 import math
 from functools import cache
 
-from latentdims import memory
+from latentdims.workflow import memory
 
 
 def growing(amount):

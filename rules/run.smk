@@ -2,7 +2,7 @@
 
 import gc
 
-from latentdims import cluster, lock, provenance
+from latentdims.workflow import cluster, lock, provenance
 
 # A plan is made of many objects that all stay: to look for garbage less often saves a sixth of it.
 gc.set_threshold(200_000, 20, 100)

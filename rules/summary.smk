@@ -9,9 +9,9 @@ rule summary:
         table="<results>/summary.csv",
         comparison="<results>/summary.md",
     log:
-        "<logs>/summary.log",
+        "<results>/logs/summary.log",
     benchmark:
-        "<logs>/summary.tsv"
+        "<results>/logs/summary.tsv"
     localrule: True
     conda:
         "../envs/latentdims.yaml"
@@ -40,9 +40,9 @@ rule reproduction:
         ),
         pdf="<results>/figures/reproduction.pdf",
     log:
-        "<logs>/figures/reproduction.log",
+        "<results>/logs/figures/reproduction.log",
     benchmark:
-        "<logs>/figures/reproduction.tsv"
+        "<results>/logs/figures/reproduction.tsv"
     localrule: True
     conda:
         "../envs/latentdims.yaml"

@@ -1,5 +1,5 @@
 from latentdims.download import download
-from latentdims.job import running
+from latentdims.workflow.job import running
 
 with running(snakemake):
     download(output=snakemake.output.file, urls=snakemake.params.urls, md5=snakemake.params.md5)

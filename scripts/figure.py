@@ -1,7 +1,7 @@
 from importlib import import_module
 
 from latentdims.figures import style
-from latentdims.job import running
+from latentdims.workflow.job import running
 
 with running(snakemake):
     figure = import_module(f"latentdims.figures.{snakemake.params.name}")

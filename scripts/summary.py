@@ -1,5 +1,5 @@
 from latentdims import summary
-from latentdims.job import running
+from latentdims.workflow.job import running
 
 with running(snakemake):
     summary.summarise(

@@ -1,5 +1,5 @@
 from latentdims import training
-from latentdims.job import running
+from latentdims.workflow.job import running
 
 with running(snakemake) as job:
     training.train(

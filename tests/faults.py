@@ -24,12 +24,11 @@ TRIES = 5  # of the same command, until a fault counts as one that it does not g
 
 
 def artefacts(workflow: Workflow) -> dict[str, bytes]:
-    """Every file under results and resources but those that were moved aside, by its path."""
+    """Every file under results but logs and those that were moved aside, by its path."""
     return {
         path.relative_to(workflow.folder).as_posix(): path.read_bytes()
-        for folder in ("results", "resources")
-        for path in (workflow.folder / folder).rglob("*")
-        if path.is_file() and path.suffix != ".broken"
+        for path in (workflow.folder / "results").rglob("*")
+        if path.is_file() and path.suffix != ".broken" and "logs" not in path.parts
     }
 
 
@@ -106,22 +105,18 @@ def can_mount(probe: Path) -> bool:
 
 def unmount(folder: Path) -> None:
     """Take away the file systems that a full disk was made of."""
-    for name in ("results", "resources"):
-        if (folder / name).is_mount():
-            subprocess.run(["umount", str(folder / name)], check=True)
+    if (folder / "results").is_mount():
+        subprocess.run(["umount", str(folder / "results")], check=True)
 
 
 def fill_disk(workflow: Workflow, chance: random.Random, seconds: float) -> str:
-    """Results and resources lie on a file system that is full; then it is made larger."""
+    """Results lie on a file system that is full; then it is made larger."""
+    folder = workflow.folder / "results"
+    folder.mkdir()
     size = chance.randrange(200, 3000)
-    for name in ("results", "resources"):
-        folder = workflow.folder / name
-        folder.mkdir()
-        subprocess.run([*TMPFS, f"size={size}k", "tmpfs", str(folder)], check=True)
+    subprocess.run([*TMPFS, f"size={size}k", "tmpfs", str(folder)], check=True)
     done = workflow.run()
-    for name in ("results", "resources"):
-        grow = ["mount", "-o", "remount,size=100m", str(workflow.folder / name)]
-        subprocess.run(grow, check=True)
+    subprocess.run(["mount", "-o", "remount,size=100m", str(folder)], check=True)
     return done.stdout + done.stderr
 
 

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from latentdims import checkpoint, covariance, training
-from latentdims.checkpoint import Checkpoint
+from latentdims import covariance, training
 from latentdims.errors import InputError
+from latentdims.workflow import checkpoint
+from latentdims.workflow.checkpoint import Checkpoint
 
 
 class Stopped(BaseException):

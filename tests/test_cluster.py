@@ -2,8 +2,8 @@
 
 import pytest
 
-from latentdims import cluster
 from latentdims.errors import InputError
+from latentdims.workflow import cluster
 
 REQUESTS = {"train": {"slurm_partition": "gpu", "gpu": 1, "mem_mb": 4000, "runtime": 60}}
 REFUSES = """#!/bin/sh

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from latentdims import covariance, networks, storage, training
-from latentdims.covariance import measure, needs
+from latentdims.covariance import measure
 from latentdims.errors import InputError
 from latentdims.moments import ROWS, Centred, Moments, rows
 from latentdims.storage import SPLITS, STAGES
@@ -248,9 +248,3 @@ def test_network_trained_on_other_images_is_refused(trained, settings):
     _, paths = trained
     with pytest.raises(InputError, match="other images"):
         networks.load(paths[0], settings=settings("cnn"), images="0" * 64)
-
-
-def test_needs_come_from_the_layer_shapes():
-    layers = integer_network("cnn", seed=0).layers
-    entries = 5 * (3**2 + 6**2 + 4**2)
-    assert f"{8 * 4 * entries / 1e6:.1f} MB on disk" in needs(layers, partners=2)

@@ -9,10 +9,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from latentdims import provenance
 from latentdims.errors import InputError
-from latentdims.job import progress, running
-from latentdims.provenance import stamp
+from latentdims.workflow import provenance
+from latentdims.workflow.job import progress, running
+from latentdims.workflow.provenance import stamp
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -73,11 +73,11 @@ import sys, time
 from pathlib import Path
 from types import SimpleNamespace
 from unittest.mock import MagicMock
-from latentdims.job import running
+from latentdims.workflow.job import running
 torch = sys.modules["torch"] = MagicMock(__version__="with three GPUs")
 torch.cuda.device_count = lambda: 3
 torch.cuda.set_device = lambda number: print(number, flush=True)
-from latentdims.provenance import stamp
+from latentdims.workflow.provenance import stamp
 script = Path("scripts/train.py")
 params = SimpleNamespace(code=stamp(script))
 job = SimpleNamespace(

@@ -4,13 +4,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-from latentdims import lock
+from latentdims.workflow import lock
 
 ROOT = Path(__file__).resolve().parents[1]
 HOLDER = """
 import sys
 from pathlib import Path
-from latentdims import lock
+from latentdims.workflow import lock
 lock.free_stale(Path(sys.argv[1]))
 print("held", flush=True)
 sys.stdin.read()

@@ -12,7 +12,7 @@ import torch
 from conftest import CLASSES
 
 from latentdims import data, networks, storage, training
-from latentdims.memory import Shapes
+from latentdims.workflow.memory import Shapes
 
 SAMPLES = 150_000  # of 3 x 32 x 32: 460 MB as they are stored, 1.8 GB as numbers
 DRAWN = 1000  # the others are black, and take no disk

@@ -2,9 +2,9 @@
 
 import pytest
 
-from latentdims import provenance
 from latentdims.errors import InputError
-from latentdims.provenance import check_run, fingerprint
+from latentdims.workflow import provenance
+from latentdims.workflow.provenance import check_run, fingerprint
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ def networks(workflow: Workflow) -> list[bytes]:
 
 def ran(workflow: Workflow) -> set[str]:
     """The jobs whose scripts ran: they have written to their logs."""
-    logs = workflow.folder / "logs"
+    logs = workflow.folder / "results" / "logs"
     written = [path for path in logs.rglob("*.log") if path.stat().st_size]
     return {path.relative_to(logs).with_suffix("").as_posix() for path in written}
 

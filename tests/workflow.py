@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
-CODE = ("Snakefile", "config.yaml", "configs", "rules", "scripts", "latentdims", "schemas")
+CODE = ("Snakefile", "config.yaml", "configs", "rules", "scripts", "latentdims")
 CODE += ("profiles", "report", "envs")
 
 TINY: dict[str, Any] = {

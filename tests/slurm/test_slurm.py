@@ -74,11 +74,11 @@ def wait_for(job: Any, rule: str, *states: str) -> str:
 def memory_by_rule(workflow: Workflow) -> dict[str, set[str]]:
     """What the jobs of each rule say in their logs that they were given."""
     found: dict[str, set[str]] = {}
-    for path in (workflow.folder / "logs").rglob("*.log"):
+    for path in (workflow.folder / "results/logs").rglob("*.log"):
         for given in re.findall(r"with at most \d+ of (\d+) MB", path.read_text()):
-            found.setdefault(path.relative_to(workflow.folder / "logs").parts[0], set()).add(
-                f"{given}M"
-            )
+            found.setdefault(
+                path.relative_to(workflow.folder / "results/logs").parts[0], set()
+            ).add(f"{given}M")
     return found
 
 
@@ -126,7 +126,7 @@ def test_a_job_out_of_time_goes_on_where_it_was(tmp_path, new_jobs, monkeypatch)
     )
     trained = {job["timelimit"]: job["state"] for job in new_jobs() if job["rule"] == "train"}
     assert trained == {"1:00": "TIMEOUT", "1:00:00": "COMPLETED"}
-    log = (workflow.folder / "logs/train/shapes/mlp/seed0.log").read_text()
+    log = (workflow.folder / "results/logs/train/shapes/mlp/seed0.log").read_text()
     assert "going on from" in log
     assert "epoch 1 of" not in log
     here = Workflow(tmp_path / "here", long)

@@ -15,8 +15,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
-from latentdims import provenance
 from latentdims.errors import InputError
+from latentdims.workflow import provenance
 
 Item = TypeVar("Item")
 

@@ -12,7 +12,7 @@ from latentdims.errors import InputError
 RUN = (
     "LATENTDIMS_RUN"  # the environment variable in which a run tells its jobs what it started with
 )
-PACKAGE = Path(__file__).resolve().parent
+PACKAGE = Path(__file__).resolve().parents[1]
 DOCUMENTED = ast.Module | ast.ClassDef | ast.FunctionDef  # what may have a docstring
 
 

@@ -1,0 +1,1 @@
+"""What runs jobs: their logs and devices, provenance, checkpoints, locks, memory, clusters."""
