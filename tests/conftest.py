@@ -1,5 +1,6 @@
 """What several tests share: small data sets and networks of random numbers."""
 
+import fcntl
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from workflow import TINY, Workflow
 
 from latentdims import architectures, storage
 from latentdims.networks import Network
@@ -81,3 +83,31 @@ def integer_images(samples: int, *, seed: int) -> torch.Tensor:
     """(N, C, H, W) of whole numbers from -2 to 2."""
     random = np.random.default_rng(seed)
     return torch.from_numpy(random.integers(-2, 3, (samples, *SHAPE)).astype(np.float32))
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory, worker_id) -> Workflow:
+    """The tiny experiment with its report, run once for all tests; to be read only."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base if worker_id == "master" else base.parent) / "finished"
+    with folder.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # of the processes of pytest, the first one runs it
+        done = folder.with_suffix(".done")
+        if not done.exists():
+            workflow = Workflow(folder, TINY)
+            workflow.complete("--quiet")
+            workflow.complete("--quiet", "all", "--report", "results/report.html")
+            done.touch()
+    return Workflow(folder)
+
+
+@pytest.fixture
+def again(finished, tmp_path) -> Workflow:
+    """A copy of the finished run, to be changed."""
+    return finished.copy(tmp_path / "again")
+
+
+@pytest.fixture
+def fresh(tmp_path) -> Workflow:
+    """The tiny experiment, of which nothing has run."""
+    return Workflow(tmp_path / "code", TINY)

@@ -18,26 +18,6 @@ from latentdims.workflow import memory
 FIGURES = len(figures.SOURCES)
 
 
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory) -> Workflow:
-    """The tiny experiment, run to its end."""
-    workflow = Workflow(tmp_path_factory.mktemp("finished") / "code", TINY)
-    workflow.complete("--quiet")
-    workflow.complete("--quiet", "all", "--report", "results/report.html")
-    return workflow
-
-
-@pytest.fixture
-def again(finished, tmp_path) -> Workflow:
-    """A copy of the finished run, to be changed."""
-    return finished.copy(tmp_path / "again")
-
-
-@pytest.fixture
-def fresh(tmp_path) -> Workflow:
-    return Workflow(tmp_path / "code", TINY)
-
-
 def test_plan_of_a_small_configuration(fresh):
     per_network = {"train": 2, "covariance": 2, "align": 2, "clip": 2, "generate": 2}
     expected = {rule: 2 * count for rule, count in per_network.items()}
