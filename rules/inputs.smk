@@ -95,3 +95,9 @@ def figure_sources(wildcards):
         )
         for kind in figures.SOURCES[wildcards.figure]
     }
+
+
+def numbered(wildcards):
+    """The label of a figure: its number comes first, since the report sorts by labels."""
+    number = list(figures.SOURCES).index(wildcards.figure) + 1
+    return {"figure": f"{number} {wildcards.figure.replace('_', ' ')}"}
