@@ -52,13 +52,12 @@ def write_csv(path: str | Path, rows: Sequence[Row]) -> None:
 
 
 def markdown(rows: Sequence[Row]) -> str:
-    """Three tables: headline numbers beside published ones, similarities with their floors, and
-    every way of drawing networks."""
+    """Three tables: headline numbers beside published ones, similarities beside those of untrained
+    networks and of unrelated images, and every way of drawing networks."""
     tables = {
         "Beside published numbers": _headlines(rows),
-        "Similarity s and variance explained s² of representations, with their floors": (
-            _similarities(rows)
-        ),
+        "Similarity s and variance explained s² of representations, beside the same networks "
+        "untrained and on unrelated images": _similarities(rows),
         "Networks drawn from covariances": _ways(rows),
     }
     return "\n".join(f"**{title}**\n\n{table}" for title, table in tables.items())
