@@ -54,7 +54,7 @@ def write(page: str, text: str) -> None:
     before, _, after = re.split(
         "(<!-- results -->.*<!-- /results -->)", path.read_text(), flags=re.S
     )
-    path.write_text(before + block + after)
+    path.write_text(before + block + after, encoding="utf-8")
     print(f"written: {page}")
 
 

@@ -136,7 +136,7 @@ def _explained(rows: Sequence[Row], seeds: int) -> str:
         else "An interval needs at least three networks."
     )
     return (
-        f"Each number is a mean over {networks}, or over all pairs of them. {intervals} "
+        f"Each number is a mean over {networks}, or over pairs of them. {intervals} "
         "<em>summary.csv</em> has every number."
     )
 
@@ -151,7 +151,7 @@ def _data_sets(images: Mapping[str, str], trained: Files) -> Table:
         first = next(path for (dataset, _), path in trained.items() if dataset == name)
         with storage.read(first) as file:
             classes, settings = int(file.attrs["classes"]), storage.settings(file)
-        shape = " × ".join(map(str, train[1:]))
+        shape = "\u00a0×\u00a0".join(map(str, train[1:]))  # on one line
         counts = [f"{train[0]:,}", f"{test[0]:,}", shape, str(classes)]
         table.append([name, *counts, _listed(source), _listed(settings["preprocessing"])])
     return table

@@ -52,7 +52,7 @@ def opening(workflow) -> str:
     [
         "Shared latent dimensions",
         "config.yaml",
-        "<td>shapes</td><td>200</td><td>100</td><td>3 × 32 × 32</td><td>10</td>",
+        "<td>shapes</td><td>200</td><td>100</td><td>3\u00a0×\u00a032\u00a0×\u00a032</td><td>10</td>",
         "source: embedded",
         "architecture: mlp, widths: [12, 8]",
         "architecture: cnn, channels: [4, 6], kernel size: 5, stride: 3",
