@@ -45,12 +45,12 @@ def write(
         zip(dict.fromkeys(dataset for dataset, _ in trained), inputs["images"], strict=True)
     )
     seeds = sorted({seed for _, _, seed in runs})
-    rows = rows_of(table)
+    rows, software = rows_of(table), _software(inputs["network"])
     parts = [
         "<h2>What was run</h2>",
         _html(_data_sets(images, trained)),
         _html(_networks(trained, seeds)),
-        _html([["", "settings"], *_settings(trained, drawn)]),
+        _html([["", "settings"], *_settings(trained, drawn), ["software", software]]),
         "<h2>What was found</h2>",
         f"<p>{_explained(rows, len(seeds))}</p>",
     ]
@@ -168,13 +168,11 @@ def _networks(trained: Files, seeds: Sequence[int]) -> Table:
 
 
 def _settings(trained: Files, drawn: Files) -> Iterator[list[str]]:
-    """Lines on training, generation and software."""
+    """Lines on training and generation."""
     training: dict[str, list[str]] = {}
-    devices: dict[str, None] = {}
     for (_, network), path in trained.items():
         with storage.read(path) as file:
             training.setdefault(_listed(storage.settings(file)["training"]), []).append(network)
-            devices[f"torch {file.attrs['torch_version']} on {file.attrs['device']}"] = None
     for text, networks in training.items():
         of = f" of {', '.join(dict.fromkeys(networks))}" if len(training) > 1 else ""
         yield [f"training{of}", text]
@@ -182,9 +180,16 @@ def _settings(trained: Files, drawn: Files) -> Iterator[list[str]]:
         procedure = _listed(json.loads(file.attrs["procedure"]))
         variants = ", ".join(file.get("variants", {}))
     yield ["generation", procedure + (f"; other ways: {variants}" if variants else "")]
-    versions = [f"{name} {importlib.metadata.version(name)}" for name in PACKAGES]
-    python = f"Python {platform.python_version()}"
-    yield ["software", ", ".join([f"latentdims {__version__}", python, *devices, *versions])]
+
+
+def _software(paths: Sequence[str]) -> str:
+    """What trained the networks of some files, and what wrote this page."""
+    found = [f"latentdims {__version__}", f"Python {platform.python_version()}"]
+    for path in paths:
+        with storage.read(path) as file:
+            found.append(f"torch {file.attrs['torch_version']} on {file.attrs['device']}")
+    found += [f"{name} {importlib.metadata.version(name)}" for name in PACKAGES]
+    return ", ".join(dict.fromkeys(found))
 
 
 def _listed(settings: Mapping[str, Any]) -> str:
