@@ -30,8 +30,7 @@ PICTURES = {  # from the figures of an experiment into docs/
 def main() -> None:
     tutorial, study = (results(name) for name in PICTURES)
     if (tutorial / "summary.csv").exists():
-        table = overview.headline(overview.rows_of(tutorial / "summary.csv"), "cifar10")
-        write("README.md", markdown(table))
+        write("README.md", headline(overview.rows_of(tutorial / "summary.csv")))
         copy("tutorial", tutorial)
     if (study / "summary.md").exists():
         text = re.sub("<!--.*?-->", "", (study / "summary.md").read_text(encoding="utf-8"))
@@ -56,6 +55,14 @@ def write(page: str, text: str) -> None:
     )
     path.write_text(before + block + after, encoding="utf-8")
     print(f"written: {page}")
+
+
+def headline(rows: Sequence[overview.Row]) -> str:
+    """The table of the README, and over how many networks its means are."""
+    networks = next(row["n"] for row in rows if row["quantity"] == "test_accuracy")
+    intervals = ", with 95 % intervals" if any(row["low"] for row in rows) else ""
+    said = f"Ours are means over {networks} networks{intervals}; published are single runs."
+    return f"{said}\n\n{markdown(overview.headline(rows, 'cifar10'))}"
 
 
 def markdown(table: Sequence[Sequence[str]]) -> str:
