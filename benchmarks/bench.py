@@ -26,6 +26,7 @@ from tutorial import Tutorial
 from workers import Workers
 from workflow import Workflow
 
+from latentdims.device import deterministic
 from latentdims.workflow.job import Job
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -66,7 +67,7 @@ def measure_steps(
     tutorial: Tutorial, archive: Path | None, results: "Results", *, only: Sequence[str]
 ) -> None:
     """Those of some names, or all that are not known yet."""
-    Job({}).device  # noqa: B018  the settings of every job
+    deterministic(Job({}).device)  # the settings of every job
     torch.set_num_threads(workers.CORES)
     results["machine"] = {"cores": workers.CORES, "torch": torch.__version__}
     found = {step.name: step for step in steps(tutorial, archive)}

@@ -90,9 +90,10 @@ def settings_of(width: int) -> dict[str, Any]:
 
 def prepared(folder: Path, *, step: str, width: int, samples: int, seeds: int) -> Callable[[], Any]:
     """The job of a step, with all that it reads on the disk."""
+    from latentdims.device import deterministic
     from latentdims.workflow.job import Job
 
-    Job({}).device  # noqa: B018  the settings of every job
+    deterministic(Job({}).device)  # the settings of every job
     place = folder / f"{width}-{samples}"
     images = write_images(place / "images.h5", samples=samples)
     return JOBS[step](place, images, settings_of(width), seeds)

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from snakemake.iocontainers import Params
 
 from latentdims.errors import InputError
 from latentdims.workflow import provenance
@@ -23,7 +24,7 @@ def snakemake(tmp_path):
     yield SimpleNamespace(
         log=[str(tmp_path / "logs" / "job.log")],
         resources={"gpu": 1},
-        params=SimpleNamespace(code=stamp(tmp_path / "script.py")),
+        params=Params(fromdict={"code": stamp(tmp_path / "script.py")}),
         scriptdir=str(tmp_path),
     )
     logging.basicConfig(force=True)  # close the log

@@ -1,4 +1,4 @@
-"""What every script needs: its log, its device, determinism, and a progress bar."""
+"""What every script needs: its log, its device, and a progress bar."""
 
 import ctypes
 import errno
@@ -33,20 +33,9 @@ class Job:
 
     @property
     def device(self) -> str:
-        """``cuda`` where the rule was granted a GPU and the machine has one, else ``cpu``.
-
-        Makes torch deterministic, so that a seed gives the same bytes on the same machine.
-        """
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        """``cuda`` where the rule was granted a GPU and the machine has one, else ``cpu``."""
         import torch  # here, because jobs that need no device must not wait for its import
 
-        # What torch.use_deterministic_algorithms does, but that imports a compiler for two seconds.
-        torch.set_deterministic_debug_mode("error")
-        # All memory is written before it is read, so that filling it first would be wasted.
-        setattr(torch.utils.deterministic, "fill_uninitialized_memory", False)  # noqa: B010
-        torch.backends.cuda.matmul.allow_tf32 = False
-        torch.backends.cudnn.allow_tf32 = False
-        torch.backends.cudnn.benchmark = False
         _keep_memory()
         device = "cuda" if self._gpu and torch.cuda.is_available() else "cpu"
         if device == "cuda":
