@@ -7,7 +7,7 @@ from typing import Any
 import jsonschema
 import yaml
 
-from latentdims import architectures
+from latentdims import architectures, ranks
 from latentdims.errors import InputError, nearest
 
 SCHEMA = Path(__file__).resolve().parent / "config.schema.yaml"
@@ -202,10 +202,10 @@ def _check_network(name: str, network: Mapping[str, Any], resolved: Mapping[str,
             known = image_shape(dataset)
             if known:
                 layers = architectures.layers(network, input_shape=known[0], classes=known[1])
-                architectures.check_ranks(layers, **resolved["clipping"])
+                ranks.check_ranks(layers, **resolved["clipping"])
                 for variant, options in resolved["generation"].items():
                     key = f"generation.variants.{variant}"
-                    architectures.check_sampled(layers, options, key=key)
+                    ranks.check_sampled(layers, options, key=key)
     except InputError as error:
         prefix = "" if str(error).startswith(("clipping.", "generation.")) else f"networks.{name}."
         raise InputError(f"{prefix}{error}") from None
