@@ -7,7 +7,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from latentdims import curves, storage
+from latentdims import curves, record, storage
 from latentdims.alignment import pairs
 from latentdims.intervals import Estimate, over_pairs, over_seeds
 from latentdims.learned import count_learned
@@ -38,7 +38,8 @@ def summarise(
 
     runs: (dataset, network, seed); networks: (dataset, network). inputs: for each of `KINDS`, one
     file per run; for `consensus` one per network, or none. published: numbers of others by dataset,
-    network, and quantity or quantity/layer. Curves come after all single numbers.
+    network, and quantity or quantity/layer. Curves come after all single numbers; the Markdown ends
+    with a comment, the parameters of the job that runs.
     """
     files: dict[tuple[str, str], dict[str, list[str]]] = {
         (dataset, network): {kind: [] for kind in (*KINDS, "consensus")}
@@ -62,7 +63,8 @@ def summarise(
         for at, estimate in zip(curve.at, curve.estimates, strict=True)
     ]
     write_csv(table, rows + points)
-    Path(comparison).write_text(markdown(rows))
+    made_by = f"\n<!-- {record.text(record.params())} -->\n"
+    Path(comparison).write_text(markdown(rows) + made_by, encoding="utf-8")
 
 
 def _published(theirs: Mapping[str, Sequence[float]], layer: str, quantity: str) -> str:

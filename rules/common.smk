@@ -1,3 +1,4 @@
+from functools import cache
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -48,6 +49,13 @@ wildcard_constraints:
     figure="|".join(figures.SOURCES),
 
 
+@cache
 def code(script, *modules):
     """Fingerprint of the code that a script reaches; an edit of it re-runs the rule."""
     return stamp(SCRIPTS / script, *modules)
+
+
+def code_with_family(script):
+    """The same of a script that builds networks: with the family of the job's."""
+    families = {name: network["architecture"] for name, network in SETTINGS["networks"].items()}
+    return lambda wildcards: code(script, f"latentdims.models.{families[wildcards.network]}")

@@ -74,15 +74,16 @@ import sys, time
 from pathlib import Path
 from types import SimpleNamespace
 from unittest.mock import MagicMock
+from snakemake.iocontainers import Params
 from latentdims.workflow.job import running
 torch = sys.modules["torch"] = MagicMock(__version__="with three GPUs")
 torch.cuda.device_count = lambda: 3
 torch.cuda.set_device = lambda number: print(number, flush=True)
 from latentdims.workflow.provenance import stamp
 script = Path("scripts/train.py")
-params = SimpleNamespace(code=stamp(script))
+params = {"code": stamp(script)}
 job = SimpleNamespace(
-    log=[sys.argv[1]], resources={"gpu": 1}, params=params, scriptdir=script.parent
+    log=[sys.argv[1]], resources={"gpu": 1}, params=Params(fromdict=params), scriptdir=script.parent
 )
 with running(job) as job:
     assert job.device == "cuda"

@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
+from latentdims import record
 from latentdims.errors import InputError
 from latentdims.workflow import provenance
 
@@ -90,7 +91,8 @@ def running(snakemake: Any) -> Iterator[Job]:
     start = time.monotonic()
     try:
         provenance.check_code(snakemake.params.code, folder=snakemake.scriptdir)
-        yield Job(snakemake.resources)
+        with record.made_by(dict(snakemake.params.items())):
+            yield Job(snakemake.resources)
         declared = snakemake.resources.get("mem_mb", "?")
         seconds = time.monotonic() - start
         logger.info("done in %.1f s, with at most %.0f of %s MB", seconds, peak_memory(), declared)

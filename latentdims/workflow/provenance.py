@@ -20,18 +20,28 @@ def fingerprint(script: str | Path, *modules: str) -> str:
     """Hash of the syntax trees of a script and of every module of the package that it reaches.
 
     modules: further ones by dotted name, which the script imports by a name of its own making.
-    Comments, docstrings, blank lines and time stamps do not count.
+    Comments, docstrings, blank lines and time stamps do not count, nor does what runs jobs.
+    """
+    trees = {
+        path.relative_to(PACKAGE.parent).as_posix() if PACKAGE in path.parents else path.name: tree
+        for path, tree in reached(script, *modules).items()
+    }
+    return hashlib.sha256(repr(sorted(trees.items())).encode()).hexdigest()[:16]
+
+
+def reached(script: str | Path, *modules: str) -> dict[Path, str]:
+    """The files behind a fingerprint, with their syntax trees.
+
+    Not those of latentdims/workflow/: nothing there affects a result.
     """
     pending = [Path(script), *filter(None, map(_source, modules))]
-    reached: dict[str, str] = {}
+    trees: dict[Path, str] = {}
     while pending:
         path = pending.pop()
-        name = path.relative_to(PACKAGE.parent).as_posix() if PACKAGE in path.parents else path.name
-        if name not in reached:
-            tree, imports = _parse(path)
-            reached[name] = tree
+        if path not in trees and PACKAGE / "workflow" not in path.parents:
+            trees[path], imports = _parse(path)
             pending += imports
-    return hashlib.sha256(repr(sorted(reached.items())).encode()).hexdigest()[:16]
+    return trees
 
 
 def stamp(script: Path, *modules: str) -> str:
