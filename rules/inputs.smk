@@ -93,5 +93,5 @@ def figure_sources(wildcards):
             f"<results>/{wildcards.dataset}/{wildcards.network}/seed{{seed}}/{kind}.h5",
             seed=SEEDS,
         )
-        for kind in figures.SOURCES[wildcards.figure]
+        for kind in catalogue.SOURCES[wildcards.figure]
     }

@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 from workflow import TINY, Workflow
 
-from latentdims import figures, storage
+from latentdims import storage
+from latentdims.figures import catalogue
 from latentdims.workflow import memory
 
-FIGURES = len(figures.SOURCES)
+FIGURES = len(catalogue.SOURCES)
 
 
 def test_plan_of_a_small_configuration(fresh):
@@ -48,7 +49,7 @@ def test_pairs_with_the_first_seed_alone(fresh):
 
 def test_one_seed_has_no_pairs_to_draw(fresh):
     plan = fresh.planned("--config", "seeds=1")
-    assert plan["figure"] == 2 * (FIGURES - len(figures.OF_PAIRS))
+    assert plan["figure"] == 2 * (FIGURES - len(catalogue.OF_PAIRS))
 
 
 def test_covariances_in_parts_are_the_same(again):
@@ -77,13 +78,13 @@ def test_every_artefact_is_there_and_whole(finished):
             for kind in ("network", "covariance", "alignment", "clipping", "generation"):
                 with storage.read(folder / f"{kind}.h5") as file:
                     assert storage.settings(file)["seed"] == seed
-        for figure in figures.SOURCES:
+        for figure in catalogue.SOURCES:
             path = results / "figures" / "shapes" / network / f"{figure}.svg"
             assert "<svg" in path.read_text()
             assert path.with_suffix(".pdf").read_bytes().startswith(b"%PDF")
     assert (results / "summary.csv").read_text().startswith("dataset,network,layer,quantity,value")
     report = (results / "report.html").read_text()
-    assert all(figure in report for figure in figures.SOURCES)
+    assert all(figure in report for figure in catalogue.SOURCES)
     assert list(results.rglob("*.partial")) == list(results.rglob(".*")) == []
     logs = (results / "logs" / "covariance" / "shapes" / "cnn" / "seed1.log").read_text()
     assert re.search(r"done in .* MB", logs)

@@ -37,6 +37,7 @@ class Workflow:
     def __init__(self, folder: Path, config: dict[str, Any] | None = None) -> None:
         self.folder = folder
         self.flags: tuple[str, ...] = ("--resources", "gpu=0", "--cores", "2")
+        self.environment = {**os.environ, "PYTHONWARNINGS": "default"}
         if config is not None:
             folder.mkdir(parents=True)
             for name in CODE:
@@ -68,7 +69,7 @@ class Workflow:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env={**os.environ, "PYTHONWARNINGS": "default"},
+            env=self.environment,
             preexec_fn=begin,
         )
 
