@@ -51,7 +51,7 @@ def main() -> None:
         return
     given.folder.mkdir(parents=True, exist_ok=True)
     path = given.folder / "growth.json"
-    found = json.loads(path.read_text()) if path.exists() else {}
+    found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     for axis, sizes in AXES.items():
         for value in sizes["values"]:
             point = {name: sizes[name] for name in sizes if name != "values"} | {axis: value}
@@ -59,7 +59,7 @@ def main() -> None:
                 key = f"{axis}/{value}/{step}"
                 if key not in found:
                     found[key] = in_a_process(given.folder, {"step": step, **point})
-                    path.write_text(json.dumps(found, indent=1))
+                    path.write_text(json.dumps(found, indent=1), encoding="utf-8")
                     print(key, found[key], flush=True)
 
 

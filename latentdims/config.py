@@ -35,7 +35,7 @@ def resolve(config: Mapping[str, Any]) -> dict[str, Any]:
     text, and Snakemake hands on as text what stands in braces on the command line.
     Raises InputError naming the key, what was found, and what to do.
     """
-    schema = yaml.safe_load(SCHEMA.read_text())
+    schema = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
     resolved = _complete(config, schema)
     for error in jsonschema.Draft202012Validator(schema).iter_errors(resolved):
         raise InputError(_explain(error))

@@ -45,7 +45,7 @@ class Row(NamedTuple):
 
 def write_csv(path: str | Path, rows: Sequence[Row]) -> None:
     """Write rows as CSV with a header; what is None stays empty."""
-    with Path(path).open("w", newline="") as file:
+    with Path(path).open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(Row._fields)
         writer.writerows(rows)

@@ -87,13 +87,14 @@ def integer_images(samples: int, *, seed: int) -> torch.Tensor:
 
 LOADED = """
 # Each job tells its code, and the modules that it has loaded when it ends.
-import atexit, json, os, sys
+import atexit, json, sys
+from pathlib import Path
 
 def tell():
     job = getattr(sys.modules["__main__"], "snakemake", None)
     if job:
         loaded = [name for name in sys.modules if name.split(".")[0] == "latentdims"]
-        with open(os.path.join(os.path.dirname(__file__), "loaded.jsonl"), "a") as file:
+        with Path(__file__).with_name("loaded.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps([job.params.code, sorted(loaded)]) + "\\n")
 
 atexit.register(tell)
@@ -112,7 +113,7 @@ def finished(tmp_path_factory, worker_id) -> Workflow:
             workflow = Workflow(folder, TINY)
             told = folder.with_suffix(".told")
             told.mkdir()
-            (told / "sitecustomize.py").write_text(LOADED)
+            (told / "sitecustomize.py").write_text(LOADED, encoding="utf-8")
             workflow.environment["PYTHONPATH"] = str(told)
             workflow.complete("--quiet")
             workflow.complete("--quiet", "all", "--report", "results/report.html")

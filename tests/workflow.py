@@ -52,7 +52,9 @@ class Workflow:
         return Workflow(folder)
 
     def configure(self, config: dict[str, Any]) -> None:
-        (self.folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+        (self.folder / "config.yaml").write_text(
+            yaml.safe_dump(config, sort_keys=False), encoding="utf-8"
+        )
 
     def start(self, *arguments: str, largest_file: int | None = None) -> subprocess.Popen[str]:
         """In the background; with a largest file, of so many bytes, what goes beyond fails."""
@@ -68,7 +70,7 @@ class Workflow:
             cwd=self.folder,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            text=True,
+            encoding="utf-8",
             env=self.environment,
             preexec_fn=begin,
         )
@@ -96,6 +98,6 @@ class Workflow:
 
     def edit(self, file: str, old: str, new: str) -> None:
         path = self.folder / file
-        text = path.read_text()
+        text = path.read_text(encoding="utf-8")
         assert old in text, f"{file} holds no {old}"
-        path.write_text(text.replace(old, new))
+        path.write_text(text.replace(old, new), encoding="utf-8")

@@ -86,7 +86,13 @@ def running(snakemake: Any) -> Iterator[Job]:
     log = Path(snakemake.log[0])
     log.parent.mkdir(parents=True, exist_ok=True)
     logging.basicConfig(
-        filename=log, filemode="w", level=logging.INFO, format="%(asctime)s %(message)s", force=True
+        filename=log,
+        filemode="w",
+        encoding="utf-8",
+        errors="backslashreplace",  # names of files may be no text
+        level=logging.INFO,
+        format="%(asctime)s %(message)s",
+        force=True,
     )
     start = time.monotonic()
     try:
@@ -114,7 +120,7 @@ def running(snakemake: Any) -> Iterator[Job]:
 def peak_memory() -> float:
     """MB of memory that this process has held at most."""
     with suppress(OSError):
-        for line in Path("/proc/self/status").read_text().splitlines():
+        for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines():
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) * 1024 / 1e6
     # Elsewhere than on Linux; there, it begins with what the process had that started this one.

@@ -83,7 +83,7 @@ def check_run(*versions: str, in_job: bool) -> None:
 @cache
 def _parse(path: Path) -> tuple[str, list[Path]]:
     """The tree of a file without its docstrings, and the package's files that it imports."""
-    tree = ast.parse(path.read_text())
+    tree = ast.parse(path.read_text(encoding="utf-8"))
     imports: list[Path | None] = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
