@@ -2,7 +2,7 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from latentdims import figures, storage
+from latentdims import figures, published, storage
 from latentdims.config import resolve
 from latentdims.errors import InputError
 from latentdims.workflow.provenance import stamp
@@ -46,6 +46,7 @@ wildcard_constraints:
     network="[A-Za-z0-9_-]+",
     seed=r"\d+",
     figure="|".join(figures.SOURCES),
+    name="|".join(published.PUBLISHED),
 
 
 def code(script, *modules):
