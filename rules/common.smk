@@ -3,7 +3,7 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from latentdims import storage
+from latentdims import published, storage
 from latentdims.config import resolve
 from latentdims.errors import InputError
 from latentdims.figures import catalogue
@@ -48,6 +48,7 @@ wildcard_constraints:
     network="[A-Za-z0-9_-]+",
     seed=r"\d+",
     figure="|".join(catalogue.SOURCES),
+    name="|".join(published.PUBLISHED),
 
 
 @cache

@@ -39,5 +39,5 @@ def say(name, path, difference):
 
 if workflow.is_main_process:  # its jobs on a cluster make what it found
     for each in rules._rules.values():
-        if "code" in each.rule.params.keys() and each.rule.name != "download":
+        if "code" in each.rule.params.keys():
             each.rule.set_input(compared(each.rule))

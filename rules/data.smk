@@ -1,8 +1,8 @@
 rule download:
     output:
-        file="resources/download/{dataset}/{file}",
+        file="resources/download/{name}/{file}",
     log:
-        "resources/download/logs/{dataset}/{file}.log",
+        "resources/download/logs/{name}/{file}.log",
     cache: "omit-software"
     localrule: True
     conda:
@@ -11,12 +11,10 @@ rule download:
     resources:
         mem_mb=growing(200),
         runtime=growing(60),
+        # Unlike parameters, addresses re-run nothing: the checksum says what the file is.
+        urls=addresses,
     params:
-        # Only the checksum says what is downloaded. What is asked of `output`, Snakemake takes for
-        # derived from it, and does not compare.
-        code=lambda wildcards, output: code("download.py"),
-        md5=lambda wildcards: remote_file(wildcards).md5,
-        urls=lambda wildcards, output: list(remote_file(wildcards).urls),
+        md5=lambda wildcards: published.files(wildcards.name)[wildcards.file],
     script:
         "../scripts/download.py"
 
