@@ -19,6 +19,7 @@ SOURCE_KEYS = {
 }
 WORDS = {"true": True, "false": False}
 REQUIRED = {"embedded": (), "torchvision": ("name",), "imagefolder": ("path",)}
+RESERVED = ("comparisons", "figures", "logs", "resources")  # folders beside those of data sets
 SHAPES = {  # of one image, and the number of classes
     "CIFAR10": ((3, 32, 32), 10),
     "CIFAR100": ((3, 32, 32), 100),
@@ -40,6 +41,8 @@ def resolve(config: Mapping[str, Any]) -> dict[str, Any]:
     for error in jsonschema.Draft202012Validator(schema).iter_errors(resolved):
         raise InputError(_explain(error))
     for name, dataset in resolved["datasets"].items():
+        if name in RESERVED:
+            raise InputError(f"datasets.{name}: this name is reserved; choose another")
         resolved["datasets"][name] = _keep_source(name, dataset)
     # How networks are trained is no part of what they are: those of either way are the same ones.
     resolved["together"] = resolved["training"].pop("together")

@@ -1,7 +1,5 @@
 """The workflow as a whole: what it plans, what it makes, what it repeats, and how it fails."""
 
-import copy
-import os
 import re
 import tarfile
 from collections import Counter
@@ -109,93 +107,6 @@ def test_networks_of_different_seeds_differ(finished):
             weights.append(file["weights/layer1"][()])
     assert not np.array_equal(weights[0][0], weights[1][0])
     assert not np.array_equal(weights[0][-1], weights[1][-1])
-
-
-def test_nothing_runs_again(finished):
-    assert finished.planned() == Counter()
-
-
-def test_nothing_runs_again_after_a_touch_a_comment_or_another_order(again):
-    for path in (*(again.folder / "latentdims").rglob("*.py"), *again.folder.glob("scripts/*.py")):
-        os.utime(path)
-    again.edit("latentdims/clipping.py", "import logging\n", "import logging  # for progress\n")
-    again.edit("latentdims/training.py", "Train one network", "Train a single network")
-    again.configure(dict(reversed(TINY.items())))
-    assert again.planned() == Counter()
-
-
-def test_nothing_runs_again_where_results_were_copied_or_checked_out_again(again):
-    """Their times then say nothing: here what was made first is newest."""
-    files = [path for path in again.folder.rglob("*.*") if path.is_file()]
-    for path in files:
-        made = path.stat().st_mtime
-        os.utime(path, times=(2e9 - made, 2e9 - made))
-    assert again.planned() == Counter()
-
-
-@pytest.mark.parametrize(
-    ("file", "old", "new", "expected"),
-    [
-        (
-            "latentdims/clipping.py",
-            "RANKS = 8",
-            "RANKS = 4",
-            {"clip": 4, "summary": 1, "figure": 4},
-        ),
-        (
-            "latentdims/figures/training.py",
-            'xlabel="epoch"',
-            'xlabel="epochs"',
-            {"figure": 2},
-        ),
-        (
-            "latentdims/figures/style.py",
-            '"trained": "#0072B2"',
-            '"trained": "#0000FF"',
-            {"figure": 2 * FIGURES, "samples": 1},
-        ),
-        (
-            "latentdims/clipping.py",
-            "last = last.clone()",
-            "last = 1 * last",
-            {"clip": 4, "summary": 1, "figure": 4},
-        ),
-        (
-            "latentdims/intervals.py",
-            "CONFIDENCE = 0.95",
-            "CONFIDENCE = 0.9",
-            {"summary": 1, "figure": 2 * FIGURES, "samples": 1},
-        ),
-    ],
-)
-def test_an_edit_runs_exactly_what_it_reaches(again, file, old, new, expected):
-    again.edit(file, old, new)
-    assert again.planned() == Counter({**expected, "all": 1})
-
-
-@pytest.mark.parametrize(
-    ("change", "expected"),
-    [
-        ({"clipping": {"ranks": [1, 2]}}, {"clip": 4, "summary": 1, "figure": 4}),
-        (
-            {"networks": {"wide": {"architecture": "mlp", "widths": [16]}}},
-            {"train": 2, "covariance": 2, "align": 2, "clip": 2, "generate": 2}
-            | {"summary": 1, "figure": FIGURES},
-        ),
-        ({"generation": {"draws": 3}}, {"generate": 4, "summary": 1, "figure": 2}),
-        (
-            {"seeds": 3},
-            {"train": 2, "covariance": 2, "align": 2, "clip": 2, "generate": 2}
-            | {"consensus": 2, "summary": 1, "figure": 2 * FIGURES},
-        ),
-    ],
-)
-def test_a_change_of_the_configuration_runs_exactly_what_it_reaches(again, change, expected):
-    config = copy.deepcopy(TINY)
-    for key, value in change.items():
-        config[key] = {**config.get(key, {}), **value} if isinstance(value, dict) else value
-    again.configure(config)
-    assert again.planned() == Counter({**expected, "all": 1})
 
 
 def test_another_workflow_can_import_it(fresh, tmp_path):
