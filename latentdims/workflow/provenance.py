@@ -5,6 +5,7 @@ import ast
 import hashlib
 import os
 from functools import cache
+from itertools import chain
 from pathlib import Path
 
 from latentdims.errors import InputError
@@ -34,7 +35,7 @@ def reached(script: str | Path, *modules: str) -> dict[Path, str]:
 
     Not those of latentdims/workflow/: nothing there affects a result.
     """
-    pending = [Path(script), *filter(None, map(_source, modules))]
+    pending = [Path(script), *chain.from_iterable(map(_sources, modules))]
     trees: dict[Path, str] = {}
     while pending:
         path = pending.pop()
@@ -84,25 +85,23 @@ def check_run(*versions: str, in_job: bool) -> None:
 def _parse(path: Path) -> tuple[str, list[Path]]:
     """The tree of a file without its docstrings, and the package's files that it imports."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    imports: list[Path | None] = []
+    imports: list[Path] = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            imports += [_source(alias.name) for alias in node.names]
+            names = [alias.name for alias in node.names]
+            imports += chain.from_iterable(map(_sources, names))
         elif isinstance(node, ast.ImportFrom) and node.module:
-            imports.append(_source(node.module))
-            imports += [_source(f"{node.module}.{alias.name}") for alias in node.names]
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+            imports += chain.from_iterable(map(_sources, names))
         elif isinstance(node, DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
             node.body = node.body[1:] or [ast.Pass()]
-    return ast.dump(tree), [path for path in imports if path]
+    return ast.dump(tree), imports
 
 
-def _source(module: str) -> Path | None:
-    """The file of a module of the package; None for anything else."""
-    package, *rest = module.split(".")
-    if package != PACKAGE.name:
-        return None
-    path = PACKAGE.joinpath(*rest)
-    for candidate in (path / "__init__.py", path.with_suffix(".py")):
-        if candidate.is_file():
-            return candidate
-    return None
+def _sources(name: str) -> list[Path]:
+    """The files of a module of the package, and of the packages that it lies in; none for anything
+    else. The last part may also be of what the module defines."""
+    parts = name.split(".")
+    paths = [PACKAGE.parent.joinpath(*parts[:end]) for end in range(1, len(parts) + 1)]
+    files = [file for path in paths for file in (path / "__init__.py", path.with_suffix(".py"))]
+    return [file for file in files if parts[0] == PACKAGE.name and file.is_file()]
