@@ -201,7 +201,7 @@ def merge(
             found = {key: file.attrs[key] for key in ("images_sha256", "input_shape", "classes")}
             attributes = attributes or found
             if found != attributes:
-                raise storage.useless(Path(path), f"is of other images than {parts[0]}")
+                storage.refuse(Path(path), f"is of other images than {parts[0]}")
             for split, measured in _restored(storage.arrays(file), device="cpu").items():
                 for key, moments in measured.moments.items():
                     passes[split].add(key, moments)

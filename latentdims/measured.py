@@ -120,5 +120,5 @@ def finite(file: h5py.File, name: str) -> NDArray[Any]:
     """A dataset of a file; raises InputError where it holds what is not a number."""
     values = file[name][()]
     if not np.isfinite(values).all():
-        raise storage.useless(Path(file.filename), f"{name} is not finite")
+        storage.refuse(Path(file.filename), f"{name} is not finite")
     return values

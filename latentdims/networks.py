@@ -146,7 +146,7 @@ def load(path: str | Path, *, settings: Mapping[str, Any], images: str) -> Train
     """
     with storage.read(path, needs=["epochs", "weights", "history"], made_with=settings) as file:
         if file.attrs["images_sha256"] != images:
-            raise storage.useless(
+            storage.refuse(
                 Path(path),
                 f"was trained on other images (sha256 {file.attrs['images_sha256'][:12]}…) than "
                 f"the data set of today ({images[:12]}…)",

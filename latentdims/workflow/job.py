@@ -1,7 +1,6 @@
 """What every script needs: its log, its device, determinism, and a progress bar."""
 
 import ctypes
-import errno
 import fcntl
 import logging
 import os
@@ -15,7 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
-from latentdims.errors import InputError
+from latentdims.errors import InputError, of_machine
 from latentdims.workflow import provenance
 
 Item = TypeVar("Item")
@@ -90,34 +89,35 @@ def _keep_memory() -> None:
 def running(snakemake: Any) -> Iterator[Job]:
     """Run the body of a script with its log open, which ends with its time and memory.
 
-    An InputError ends the job with its message alone; anything else leaves its traceback in the
-    log, too, and is raised.
+    An InputError, or an error of the machine, ends the job with its message alone; anything else
+    leaves its traceback in the log, too, and is raised.
     """
-    log = Path(snakemake.log[0])
-    log.parent.mkdir(parents=True, exist_ok=True)
-    logging.basicConfig(
-        filename=log, filemode="w", level=logging.INFO, format="%(asctime)s %(message)s", force=True
-    )
     start = time.monotonic()
     try:
+        _open_log(Path(snakemake.log[0]))
         provenance.check_code(snakemake.params.code, folder=snakemake.scriptdir)
         yield Job(snakemake.resources)
         declared = snakemake.resources.get("mem_mb", "?")
         seconds = time.monotonic() - start
         logger.info("done in %.1f s, with at most %.0f of %s MB", seconds, peak_memory(), declared)
-    except InputError as error:
-        logger.error("error: %s", error)
-        sys.exit(f"error: {error}")
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+    except BaseException as error:
+        message = str(error) if isinstance(error, InputError) else of_machine(error)
+        if message is None:
             logger.error(traceback.format_exc())
             raise
-        message = f"error: {error.strerror}: {error.filename}; make room and run the same command"
-        logger.error(message)
-        sys.exit(f"{message} again")
-    except BaseException:
-        logger.error(traceback.format_exc())
-        raise
+        logger.error("error: %s", message)
+        sys.exit(f"error: {message}")
+
+
+def _open_log(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    logging.basicConfig(
+        filename=path,
+        filemode="w",
+        level=logging.INFO,
+        format="%(asctime)s %(message)s",
+        force=True,
+    )
 
 
 def peak_memory() -> float:
