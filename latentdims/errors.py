@@ -45,7 +45,9 @@ def of_machine(error: BaseException) -> str | None:
     allocated = ("out of memory", "allocate memory")
     short = isinstance(error, RuntimeError) and any(part in str(error) for part in allocated)
     if short or isinstance(error, MemoryError):
-        return f"out of memory ({str(error).splitlines()[0] if str(error) else 'no more'}); {MEMORY}"
+        return (
+            f"out of memory ({str(error).splitlines()[0] if str(error) else 'no more'}); {MEMORY}"
+        )
     return None
 
 

@@ -55,6 +55,7 @@ def generate(
     partners = [trained(path, seed) for seed, path in others.items()]
     reference = Reference.of(own, loaded.train.images, others=partners)
     scores: dict[str, Scores] = {}
+    seed = settings["seed"]
     for name, options in procedures.items():
         logger.info("%s: %s", name, options)
         for classifier, found in _draws(reference, loaded, options, settings).items():
@@ -63,13 +64,13 @@ def generate(
         file.attrs["classes"] = len(loaded.classes)
         trained_one = {"": own.weights[own.layers[-1].name]}
         for measure, value in measures(own, trained_one, loaded.test)[""].items():
-            _write(file, f"reference_{measure}", value)
+            _write(file, f"reference_{measure}", value, seed=seed)
         for name, found in scores.items():
             group = file
             if name != PUBLISHED:
                 group = file.create_group(f"variants/{name.removeprefix(f'{PUBLISHED}_')}")
             for measure, values in found.items():
-                _write(group, measure, np.array(values), dimensions=("draw",))
+                _write(group, measure, np.array(values), seed=seed, dimensions=("draw",))
         for name, options in procedures.items():
             group = file if name == PUBLISHED else file[f"variants/{name}"]
             group.attrs["procedure"] = json.dumps(options, sort_keys=True)
@@ -151,13 +152,26 @@ def measures(
     return {name: score(torch.cat(each), split.labels) for name, each in logits.items()}
 
 
-def _write(group: h5py.Group, name: str, values: Any, *, dimensions: Sequence[str] = ()) -> None:
+def _write(
+    group: h5py.Group, name: str, values: Any, *, seed: int, dimensions: Sequence[str] = ()
+) -> None:
+    reason = f"outputs of a draw from seed {seed} are not finite"
     if name.startswith("similarity"):
         units, description = "1", "cosine with the reference, uncentred, on training images"
+        layer = name.removeprefix("similarity/")
+        reason = f"{layer} of seed {seed}, or of a draw, is dead: zero on every training image"
     elif name.endswith("loss"):
         units, description = "nats", "test cross-entropy"
     elif name.endswith("error"):
         units, description = "percent", "expected calibration error on test images, 15 bins"
     else:
         units, description = "percent", "test accuracy"
-    storage.write(group, name, values, units=units, description=description, dimensions=dimensions)
+    storage.write(
+        group,
+        name,
+        values,
+        units=units,
+        description=description,
+        dimensions=dimensions,
+        reason=reason,
+    )

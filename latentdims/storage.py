@@ -4,6 +4,7 @@ import glob
 import hashlib
 import importlib.metadata
 import json
+import logging
 import os
 import socket
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,6 +17,8 @@ import numpy as np
 
 from latentdims import __version__
 from latentdims.errors import InputError
+
+logger = logging.getLogger(__name__)
 
 FORMAT_VERSION = 1
 STAGES = {"initial": 0, "trained": -1}  # of training, and where a network file keeps their weights
@@ -51,7 +54,9 @@ def create(
         _check_defined(partial, name=path)
         partial.replace(path)
         for left in path.parent.glob(f".{glob.escape(path.name)}.*.partial"):
-            with suppress(OSError):  # the result is there, whoever may remove what a killed job left
+            with suppress(
+                OSError
+            ):  # the result is there, whoever may remove what a killed job left
                 left.unlink()
     finally:
         with suppress(OSError):  # or it would hide the error that led here
@@ -125,15 +130,12 @@ def _opened(path: Path) -> h5py.File:
             ) from None
         raise InputError(f"{path}: no such file; run the workflow to make it") from None
     except OSError as error:
-        if error.errno is not None:  # the system's word, which is not about the content
-            raise
-        problem = f"not a readable HDF5 file, perhaps cut short ({error})"
-    refuse(path, problem)
+        if error.errno is None:  # HDF5's own word on the content, not one of the system
+            refuse(path, f"not a readable HDF5 file, perhaps cut short ({error})")
+        raise
 
 
-def _problem(
-    file: h5py.File, needs: Sequence[str], made_with: Mapping[str, Any] | None
-) -> str:
+def _problem(file: h5py.File, needs: Sequence[str], made_with: Mapping[str, Any] | None) -> str:
     """What is wrong with an open file; empty where nothing is."""
     found = file.attrs.get("format_version")
     if found is None:
@@ -251,6 +253,8 @@ def _check_defined(partial: Path, *, name: Path) -> None:
         undefined = np.isnan(values) if "reason" in item.attrs else False
         if not np.all(np.isfinite(values) | undefined):
             raise InputError(f"{name}: {key} is not finite, so the file was not written")
+        if np.any(undefined):
+            logger.warning("%s: %s is undefined: %s", name, key, item.attrs["reason"])
 
     with h5py.File(partial, "r", locking=False) as file:
         file.visititems(check)

@@ -81,7 +81,10 @@ def test_a_file_that_is_damaged_within_is_moved_aside(tmp_path):
     write(path)
     whole = path.read_bytes()
     path.write_bytes(whole.replace(b'{"a": [2]', b'{"a": [2}'))
-    with pytest.raises(InputError, match=r"file\.h5: damaged .* moved to"), storage.read(path, made_with={}):
+    with (
+        pytest.raises(InputError, match=r"file\.h5: damaged .* moved to"),
+        storage.read(path, made_with={}),
+    ):
         pass
     assert not path.exists()
 
