@@ -151,18 +151,13 @@ def _compare_layers(
             )
         ]
         found = {name: np.stack([stage[name] for stage in stages]) for name in stages[0]}
-        silent = undefined(layer, both, "train", "uncentred")
+        silent = undefined(layer, both, splits=["train"], centrings=["uncentred"])
         reasons = {
-            "similarity": [
-                reason
-                for split in SPLITS
-                for centring in CENTRINGS
-                for reason in undefined(layer, both, split, centring)
-            ],
+            "similarity": undefined(layer, both),
             "activation": silent,
             "weight": unaligned + weightless(layer, both),
         }
-        yield layer, found, {kind: "; ".join(dict.fromkeys(r)) for kind, r in reasons.items()}
+        yield layer, found, {kind: "; ".join(each) for kind, each in reasons.items()}
         unaligned = silent
         below = [
             np.full_like(turn, np.nan) if np.isnan(overlap).any() else turn

@@ -150,6 +150,11 @@ def layers(settings: Mapping[str, Any], *, input_shape: Sequence[int], classes: 
     )
 
 
+def for_any_images(settings: Mapping[str, Any]) -> list[Layer]:
+    """The layers of a network for images that nothing is known of: names and kinds alone count."""
+    return build(settings).layers(input_shape=(1, 1 << 50, 1 << 50), classes=2)
+
+
 def check_ranks(
     layers: Sequence[Layer], *, bases: Sequence[str], ranks: str | Sequence[int]
 ) -> None:

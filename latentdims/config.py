@@ -7,7 +7,7 @@ from typing import Any
 import jsonschema
 import yaml
 
-from latentdims import architectures
+from latentdims import architectures, quantities
 from latentdims.errors import InputError, nearest
 
 SCHEMA = Path(__file__).resolve().parent / "config.schema.yaml"
@@ -51,6 +51,7 @@ def resolve(config: Mapping[str, Any]) -> dict[str, Any]:
             for key, value in network.items()
         }
         _check_network(name, network, resolved)
+    resolved["published"] = quantities.published(resolved)
     return resolved
 
 

@@ -122,8 +122,7 @@ def consensus(
 
 def _reason(files: Sequence[Measurements], layer: Layer) -> str:
     networks = {file.seed: file.stages(layer) for file in files}
-    found = [r for split in SPLITS for r in undefined(layer, networks, split, "centred")]
-    return "; ".join(dict.fromkeys(found))
+    return "; ".join(undefined(layer, networks, centrings=["centred"]))
 
 
 def _all_pairs(files: Sequence[Measurements], layer: str, split: str, stage: int) -> Array:

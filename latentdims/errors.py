@@ -52,7 +52,9 @@ def of_machine(error: BaseException) -> str | None:
 
 
 def nearest(name: str, choices: Iterable[str]) -> str:
-    """A hint such as ``did you mean 'epochs'?``, or the list of choices where none is near."""
+    """A hint such as ``did you mean 'epochs'?``, or the choices, at most 20, where none is near."""
     choices = sorted(choices)
     close = get_close_matches(str(name), choices, n=1, cutoff=0.5)
-    return f"did you mean '{close[0]}'?" if close else f"known: {', '.join(choices)}"
+    if close:
+        return f"did you mean '{close[0]}'?"
+    return f"known: {', '.join(choices[:20])}{', …' if len(choices) > 20 else ''}"

@@ -55,7 +55,12 @@ def generate(
     partners = [trained(path, seed) for seed, path in others.items()]
     reference = Reference.of(own, loaded.train.images, others=partners)
     scores: dict[str, Scores] = {}
-    seed = settings["seed"]
+    of_seed = f"of seed {settings['seed']}"
+    reasons = {
+        f"similarity/{layer}": f"{layer} {'of a draw ' if kept.any() else ''}{of_seed} is dead: "
+        "zero on every training image"
+        for layer, kept in reference.representations.items()
+    }
     for name, options in procedures.items():
         logger.info("%s: %s", name, options)
         for classifier, found in _draws(reference, loaded, options, settings).items():
@@ -64,13 +69,14 @@ def generate(
         file.attrs["classes"] = len(loaded.classes)
         trained_one = {"": own.weights[own.layers[-1].name]}
         for measure, value in measures(own, trained_one, loaded.test)[""].items():
-            _write(file, f"reference_{measure}", value, seed=seed)
+            _write(file, f"reference_{measure}", value, reason=f"outputs {of_seed} are not finite")
         for name, found in scores.items():
             group = file
             if name != PUBLISHED:
                 group = file.create_group(f"variants/{name.removeprefix(f'{PUBLISHED}_')}")
             for measure, values in found.items():
-                _write(group, measure, np.array(values), seed=seed, dimensions=("draw",))
+                reason = reasons.get(measure, f"outputs of a draw {of_seed} are not finite")
+                _write(group, measure, np.array(values), reason=reason, dimensions=("draw",))
         for name, options in procedures.items():
             group = file if name == PUBLISHED else file[f"variants/{name}"]
             group.attrs["procedure"] = json.dumps(options, sort_keys=True)
@@ -153,13 +159,10 @@ def measures(
 
 
 def _write(
-    group: h5py.Group, name: str, values: Any, *, seed: int, dimensions: Sequence[str] = ()
+    group: h5py.Group, name: str, values: Any, *, reason: str, dimensions: Sequence[str] = ()
 ) -> None:
-    reason = f"outputs of a draw from seed {seed} are not finite"
     if name.startswith("similarity"):
         units, description = "1", "cosine with the reference, uncentred, on training images"
-        layer = name.removeprefix("similarity/")
-        reason = f"{layer} of seed {seed}, or of a draw, is dead: zero on every training image"
     elif name.endswith("loss"):
         units, description = "nats", "test cross-entropy"
     elif name.endswith("error"):

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -151,15 +152,21 @@ def finite(file: h5py.File, name: str) -> NDArray[Any]:
 
 
 def undefined(
-    layer: Layer, networks: Mapping[int, Sequence[Measured]], split: str, centring: str
+    layer: Layer,
+    networks: Mapping[int, Sequence[Measured]],
+    *,
+    splits: Sequence[str] = SPLITS,
+    centrings: Sequence[str] = CENTRINGS,
 ) -> list[str]:
-    """Why a layer has no moment in some networks, by seed, at some stages, in words."""
-    return [
-        f"{_named(layer, seed, stage)} is {problem}"
-        for seed, stages in networks.items()
-        for stage, measured in zip(STAGES, stages, strict=True)
-        if (problem := measured.undefined(split, centring))
-    ]
+    """Why a layer lacks one of some moments, in words, for networks by seed at every stage."""
+    found = []
+    for seed, stages in networks.items():
+        for stage, measured in zip(STAGES, stages, strict=True):
+            views = product(splits, centrings)
+            problems = filter(None, (measured.undefined(*view) for view in views))
+            if problem := next(problems, ""):  # the first says it: training images come first
+                found.append(f"{_named(layer, seed, stage)} is {problem}")
+    return found
 
 
 def weightless(layer: Layer, networks: Mapping[int, Sequence[Measured]]) -> list[str]:

@@ -246,6 +246,8 @@ def _write_bytes(partial: Path, content: bytes, *, name: Path) -> None:
 
 
 def _check_defined(partial: Path, *, name: Path) -> None:
+    reasons: dict[str, list[str]] = {}
+
     def check(key: str, item: h5py.HLObject) -> None:
         if not isinstance(item, h5py.Dataset) or item.dtype.kind != "f":
             return
@@ -253,8 +255,10 @@ def _check_defined(partial: Path, *, name: Path) -> None:
         undefined = np.isnan(values) if "reason" in item.attrs else False
         if not np.all(np.isfinite(values) | undefined):
             raise InputError(f"{name}: {key} is not finite, so the file was not written")
-        if np.any(undefined):
-            logger.warning("%s: %s is undefined: %s", name, key, item.attrs["reason"])
+        if "reason" in item.attrs:
+            reasons.setdefault(str(item.attrs["reason"]), []).append(key)
 
     with h5py.File(partial, "r", locking=False) as file:
         file.visititems(check)
+    for reason, keys in reasons.items():
+        logger.warning("%s: undefined, %s: %s", name, reason, ", ".join(keys))
