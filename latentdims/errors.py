@@ -23,6 +23,7 @@ REMEDIES = {
     errno.ENOMEM: MEMORY,
     **dict.fromkeys((errno.EAGAIN, errno.EBUSY, errno.ETXTBSY, errno.ENOLCK), LOCKED),
     errno.EISDIR: "a folder is where a file should be: move it away",
+    errno.EEXIST: "a file is where a folder should be: move it away",
     errno.ENAMETOOLONG: "give shorter names, or work in a folder with a shorter path",
 }
 

@@ -100,7 +100,7 @@ def published(settings: Mapping[str, Any]) -> dict[str, dict[str, dict[str, list
         for network, numbers in networks.items():
             key = f"published.{dataset}"
             _check_known(network, settings["networks"], "network", key=key)
-            known = dict(_of_network(settings["networks"][network], settings))
+            known = dict(of_network(settings["networks"][network], settings))
             for name, values in numbers.items():
                 _check_numbers(values, key=f"{key}.{network}.{name}")
                 if _is_measured(name, known, key=f"{key}.{network}.{name}"):
@@ -136,7 +136,7 @@ def _is_measured(name: str, known: Mapping[str, tuple[list[str], bool]], *, key:
     return measured
 
 
-def _of_network(
+def of_network(
     network: Mapping[str, Any], settings: Mapping[str, Any]
 ) -> Iterator[tuple[str, tuple[list[str], bool]]]:
     """Every single number of a network by name: its layers, and whether seeds and draws are enough.
