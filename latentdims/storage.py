@@ -54,9 +54,7 @@ def create(
         _check_defined(partial, name=path)
         partial.replace(path)
         for left in path.parent.glob(f".{glob.escape(path.name)}.*.partial"):
-            with suppress(
-                OSError
-            ):  # the result is there, whoever may remove what a killed job left
+            with suppress(OSError):  # of a killed job, perhaps another user's: no harm if it stays
                 left.unlink()
     finally:
         with suppress(OSError):  # or it would hide the error that led here

@@ -66,7 +66,10 @@ def test_a_user_s_mistake_ends_with_its_message(snakemake, tmp_path):
             MemoryError("Unable to allocate 8 TiB for an array"),
             r"out of memory \(Unable to allocate 8 TiB",
         ),
-        (RuntimeError("CUDA out of memory. Tried to\nallocate"), r"out of memory \(CUDA out of memory"),
+        (
+            RuntimeError("CUDA out of memory. Tried to\nallocate"),
+            r"out of memory \(CUDA out of memory",
+        ),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory: 8"), "out of memory "),
     ],
 )
