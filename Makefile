@@ -76,4 +76,4 @@ constraints:
 	rm -r .venv-constraints
 
 clean:
-	rm -rf .venv .snakemake
+	rm -rf .venv

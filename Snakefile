@@ -21,6 +21,7 @@ include: "rules/alignments.smk"
 include: "rules/interventions.smk"
 include: "rules/summary.smk"
 include: "rules/figures.smk"
+include: "rules/compare.smk"
 
 
 rule all:

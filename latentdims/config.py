@@ -7,7 +7,7 @@ from typing import Any
 import jsonschema
 import yaml
 
-from latentdims import architectures, quantities
+from latentdims import architectures, quantities, ranks
 from latentdims.errors import InputError, nearest
 
 SCHEMA = Path(__file__).resolve().parent / "config.schema.yaml"
@@ -19,6 +19,7 @@ SOURCE_KEYS = {
 }
 WORDS = {"true": True, "false": False}
 REQUIRED = {"embedded": (), "torchvision": ("name",), "imagefolder": ("path",)}
+RESERVED = ("comparisons", "figures", "logs", "resources")  # folders beside those of data sets
 SHAPES = {  # of one image, and the number of classes
     "CIFAR10": ((3, 32, 32), 10),
     "CIFAR100": ((3, 32, 32), 100),
@@ -35,11 +36,13 @@ def resolve(config: Mapping[str, Any]) -> dict[str, Any]:
     text, and Snakemake hands on as text what stands in braces on the command line.
     Raises InputError naming the key, what was found, and what to do.
     """
-    schema = yaml.safe_load(SCHEMA.read_text())
+    schema = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
     resolved = _complete(config, schema)
     for error in jsonschema.Draft202012Validator(schema).iter_errors(resolved):
         raise InputError(_explain(error))
     for name, dataset in resolved["datasets"].items():
+        if name in RESERVED:
+            raise InputError(f"datasets.{name}: this name is reserved; choose another")
         resolved["datasets"][name] = _keep_source(name, dataset)
     # How networks are trained is no part of what they are: those of either way are the same ones.
     resolved["together"] = resolved["training"].pop("together")
@@ -203,10 +206,10 @@ def _check_network(name: str, network: Mapping[str, Any], resolved: Mapping[str,
             known = image_shape(dataset)
             if known:
                 layers = architectures.layers(network, input_shape=known[0], classes=known[1])
-                architectures.check_ranks(layers, **resolved["clipping"])
+                ranks.check_ranks(layers, **resolved["clipping"])
                 for variant, options in resolved["generation"].items():
                     key = f"generation.variants.{variant}"
-                    architectures.check_sampled(layers, options, key=key)
+                    ranks.check_sampled(layers, options, key=key)
     except InputError as error:
         prefix = "" if str(error).startswith(("clipping.", "generation.")) else f"networks.{name}."
         raise InputError(f"{prefix}{error}") from None

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentdims import storage
-from latentdims.architectures import Layer
 from latentdims.errors import InputError
+from latentdims.layer import Layer
 from latentdims.measured import Measurements, finite, moment, undefined
 from latentdims.procrustes import rotation
 from latentdims.storage import SPLITS, STAGES

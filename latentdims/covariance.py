@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 
 from latentdims import covariance_file, data, networks, storage
-from latentdims.architectures import Layer
 from latentdims.data import Stored
+from latentdims.layer import Layer
 from latentdims.moments import Centred, Moments
 from latentdims.networks import Network
 from latentdims.storage import SPLITS, STAGES

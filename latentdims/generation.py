@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from latentdims import architectures, data, networks, storage
+from latentdims import data, networks, ranks, storage
 from latentdims.data import Images, Split
 from latentdims.networks import BATCH, Network, activate, initial_weights, linear, score
 from latentdims.sampling import Draw, Procedure, Reference, Sampler, align
@@ -51,7 +51,7 @@ def generate(
 
     own = trained(network, settings["seed"])
     for name, options in procedures.items():
-        architectures.check_sampled(own.layers, options, key=f"generation.variants.{name}")
+        ranks.check_sampled(own.layers, options, key=f"generation.variants.{name}")
     partners = [trained(path, seed) for seed, path in others.items()]
     reference = Reference.of(own, loaded.train.images, others=partners)
     scores: dict[str, Scores] = {}

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentdims import architectures, storage
-from latentdims.architectures import Layer
 from latentdims.errors import InputError
+from latentdims.layer import Layer
 from latentdims.spectra import eigh, weight_components
 from latentdims.storage import SPLITS, STAGES
 

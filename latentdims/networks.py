@@ -12,8 +12,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from latentdims import architectures, storage
-from latentdims.architectures import Layer
 from latentdims.data import Split
+from latentdims.layer import Layer
 
 BATCH = 250  # samples that are propagated at once where no gradient is needed
 

@@ -143,7 +143,8 @@ def of_network(
 
     network: its settings.
     """
-    chain = architectures.for_any_images(network)
+    # Names and kinds of layers are those of images of any size.
+    chain = architectures.layers(network, input_shape=(1, 1 << 50, 1 << 50), classes=2)
     layers = {"": [], "all": [layer.name for layer in chain]}
     layers["hidden"] = layers["all"][:-1]
     spatial = len(chain[-1].input_shape) > 1

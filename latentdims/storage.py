@@ -15,12 +15,12 @@ from typing import Any, NoReturn
 import h5py
 import numpy as np
 
-from latentdims import __version__
+from latentdims import __version__, record
 from latentdims.errors import InputError
 
 logger = logging.getLogger(__name__)
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 STAGES = {"initial": 0, "trained": -1}  # of training, and where a network file keeps their weights
 SPLITS = ("train", "test")
 CACHE = "SNAKEMAKE_OUTPUT_CACHE"  # names the folder of results that several users share
@@ -34,7 +34,8 @@ def create(
 
     It is made in memory, because HDF5 takes the process down where the disk is full, then written
     beside its final name, flushed to the disk, read back, and moved there.
-    settings: what made the content, stored as JSON with sorted keys.
+    settings: what made the content, stored as JSON with sorted keys; beside them stand the
+    parameters of the job that runs, with the fingerprint of its code.
     Raises InputError where a float dataset is infinite, or undefined without a `reason`, and the
     OSError, naming the path, where it cannot be written.
     """
@@ -48,6 +49,8 @@ def create(
             file.attrs["torch_version"] = torch_version()
             file.attrs["device"] = device
             file.attrs["settings"] = json.dumps(settings, sort_keys=True)
+            file.attrs["code"] = str(record.params().get("code", ""))
+            file.attrs["params"] = record.text(record.params())
             yield file
             file.flush()
             _write_bytes(partial, file.id.get_file_image(), name=path)

@@ -9,7 +9,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from latentdims import curves, quantities, storage
+from latentdims import curves, quantities, record, storage
 from latentdims.alignment import pairs
 from latentdims.intervals import Estimate, over_pairs, over_seeds
 from latentdims.learned import count_learned
@@ -43,7 +43,8 @@ def summarise(
     runs: (dataset, network, seed); networks: (dataset, network). inputs: for each of `KINDS`, one
     file per run; for `consensus` one per network, or none. published: numbers of others by dataset,
     network, and quantity or quantity/layer. Curves come after all single numbers. A mean is
-    undefined, and its value empty, where that of one of its networks is.
+    undefined, and its value empty, where that of one of its networks is. The Markdown ends with a
+    comment, the parameters of the job that runs.
     """
     files: dict[tuple[str, str], dict[str, list[str]]] = {
         (dataset, network): {kind: [] for kind in (*KINDS, "consensus")}
@@ -86,7 +87,8 @@ def summarise(
     reasons = {network: _reasons(paths) for network, paths in files.items()}
     _log_undefined(rows, reasons)
     write_csv(table, rows + points)
-    Path(comparison).write_text(markdown(rows, reasons), encoding="utf-8")
+    made_by = f"\n<!-- {record.text(record.params())} -->\n"
+    Path(comparison).write_text(markdown(rows, reasons) + made_by, encoding="utf-8")
 
 
 def _reasons(paths: Mapping[str, Sequence[str]]) -> list[str]:

@@ -1,10 +1,12 @@
+from functools import cache
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from latentdims import figures, storage
+from latentdims import published, storage
 from latentdims.config import resolve
 from latentdims.errors import InputError
+from latentdims.figures import catalogue
 from latentdims.workflow.provenance import stamp
 from latentdims.sources import local
 
@@ -32,7 +34,7 @@ NETWORKS = {
 RUNS = {name: [value for value in NETWORKS[name] for _ in SEEDS] for name in NETWORKS}
 RUNS["seed"] = SEEDS * len(NETWORKS["network"])
 ALL_PAIRS = SETTINGS["alignment"]["pairs"] == "all" and len(SEEDS) > 2  # a mean of the others
-DRAWN = [name for name in figures.SOURCES if len(SEEDS) > 1 or name not in figures.OF_PAIRS]
+DRAWN = [name for name in catalogue.SOURCES if len(SEEDS) > 1 or name not in catalogue.OF_PAIRS]
 PARTS = SETTINGS["covariance"]["parts"]  # jobs that a pass over the images is split into
 
 # One path each, by whichever rules it is made.
@@ -45,9 +47,17 @@ wildcard_constraints:
     dataset="[A-Za-z0-9_-]+",
     network="[A-Za-z0-9_-]+",
     seed=r"\d+",
-    figure="|".join(figures.SOURCES),
+    figure="|".join(catalogue.SOURCES),
+    name="|".join(published.PUBLISHED),
 
 
+@cache
 def code(script, *modules):
     """Fingerprint of the code that a script reaches; an edit of it re-runs the rule."""
     return stamp(SCRIPTS / script, *modules)
+
+
+def code_with_family(script):
+    """The same of a script that builds networks: with the family of the job's."""
+    families = {name: network["architecture"] for name, network in SETTINGS["networks"].items()}
+    return lambda wildcards: code(script, f"latentdims.models.{families[wildcards.network]}")

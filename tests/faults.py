@@ -205,7 +205,9 @@ def main(times: int) -> None:
             described = (FAULTS[name][0].__doc__ or "").split("\n")[0]
             lines.append(f"| {name} | {described} | {times} | {max(tries)} | {damage} |")
             print(lines[-1], flush=True)
-    PAGE.write_text(TEXT.format(times=times, seconds=seconds, table="\n".join(lines)))
+    PAGE.write_text(
+        TEXT.format(times=times, seconds=seconds, table="\n".join(lines)), encoding="utf-8"
+    )
 
 
 TEXT = """# Faults, and what is lost by them

@@ -43,6 +43,12 @@ def test_defaults_are_filled_in():
     assert resolved["generation"] == {"published": {**published, "rank": "all", "width": 1.0}}
 
 
+@pytest.mark.parametrize("name", ["comparisons", "figures", "logs", "resources"])
+def test_a_data_set_cannot_bear_the_name_of_a_folder_of_results(name):
+    with pytest.raises(InputError, match=f"datasets.{name}: this name is reserved; choose another"):
+        resolve(config(datasets={name: {"source": "embedded"}}))
+
+
 def test_a_list_of_ranks_is_a_variant_of_each():
     variants = {"few": {"rank": [1, 3]}, "wide": {"width": 2, "draws": 4}}
     resolved = resolve(config(generation={"draws": 6, "variants": variants}))["generation"]

@@ -6,8 +6,7 @@ import pytest
 from conftest import CLASSES, write_images
 from test_summary import files  # noqa: F401 (a fixture)
 
-from latentdims import figures
-from latentdims.figures import style
+from latentdims.figures import catalogue, style
 
 WORDS = {  # what must stand on each
     "training": [
@@ -28,12 +27,12 @@ WORDS = {  # what must stand on each
 }
 
 
-@pytest.mark.parametrize("name", figures.SOURCES)
+@pytest.mark.parametrize("name", catalogue.SOURCES)
 def test_figure(name, files, tmp_path):  # noqa: F811
     written = []
     for time in range(4):
         drawing = import_module(f"latentdims.figures.{name}").draw(
-            {kind: files[kind] for kind in figures.SOURCES[name]}
+            {kind: files[kind] for kind in catalogue.SOURCES[name]}
         )
         svg, pdf = tmp_path / f"{time}.svg", tmp_path / f"{time}.pdf"
         style.save(drawing, svg=svg, pdf=pdf)

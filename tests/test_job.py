@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from snakemake.iocontainers import Params
 
 from latentdims.errors import InputError, of_machine
 from latentdims.workflow import provenance
@@ -25,7 +26,7 @@ def snakemake(tmp_path):
     yield SimpleNamespace(
         log=[str(tmp_path / "logs" / "job.log")],
         resources={"gpu": 1},
-        params=SimpleNamespace(code=stamp(tmp_path / "script.py")),
+        params=Params(fromdict={"code": stamp(tmp_path / "script.py")}),
         scriptdir=str(tmp_path),
     )
     logging.basicConfig(force=True)  # close the log
@@ -138,15 +139,16 @@ import sys, time
 from pathlib import Path
 from types import SimpleNamespace
 from unittest.mock import MagicMock
+from snakemake.iocontainers import Params
 from latentdims.workflow.job import running
 torch = sys.modules["torch"] = MagicMock(__version__="with three GPUs")
 torch.cuda.device_count = lambda: 3
 torch.cuda.set_device = lambda number: print(number, flush=True)
 from latentdims.workflow.provenance import stamp
 script = Path("scripts/train.py")
-params = SimpleNamespace(code=stamp(script))
+params = {"code": stamp(script)}
 job = SimpleNamespace(
-    log=[sys.argv[1]], resources={"gpu": 1}, params=params, scriptdir=script.parent
+    log=[sys.argv[1]], resources={"gpu": 1}, params=Params(fromdict=params), scriptdir=script.parent
 )
 with running(job) as job:
     assert job.device == "cuda"

@@ -15,7 +15,7 @@ UNITS = {"percent": "accuracy (%)", "1": "similarity s"}
 
 def draw(files: Mapping[str, str]) -> Figure:
     """A line for every number of the summary that has a published one, a panel per unit."""
-    with Path(files["table"]).open(newline="") as file:
+    with Path(files["table"]).open(newline="", encoding="utf-8") as file:
         rows = [row for row in csv.DictReader(file) if row["published"]]
     units = [unit for unit in UNITS if any(row["unit"] == unit for row in rows)]
     lines = [[row for row in rows if row["unit"] == unit] for unit in units]

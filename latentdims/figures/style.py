@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullFormatter
 from numpy.typing import ArrayLike
 
+from latentdims import record
 from latentdims.intervals import curve_over_seeds
 
 COLOURS = {  # Okabe and Ito's palette, which colour-blind readers can tell apart
@@ -70,14 +71,18 @@ def legend(figure: Figure, *axes: Axes, seeds: int) -> None:
 def save(figure: Figure, *, svg: str | Path, pdf: str | Path) -> None:
     """Write both formats, without time stamps: a figure changes only when its data do.
 
+    Both state the parameters of the job that runs.
+
     The layout is solved in another order each time: its last digits are rounded away.
     """
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
     for axis in figure.axes:
         axis.set_position(tuple(round(length, 5) for length in axis.get_position().bounds))
-    figure.savefig(svg, format="svg", metadata={"Date": None})
-    figure.savefig(pdf, format="pdf", metadata={"CreationDate": None, "ModDate": None})
+    made_by = record.text(record.params())
+    figure.savefig(svg, format="svg", metadata={"Date": None, "Description": made_by})
+    undated = {"CreationDate": None, "ModDate": None}
+    figure.savefig(pdf, format="pdf", metadata={**undated, "Subject": made_by})
 
 
 def curves(

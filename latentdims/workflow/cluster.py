@@ -34,7 +34,7 @@ def check(requests: Mapping[str, Mapping[str, Any]], *, profile: str) -> None:
         asked = subprocess.run(
             ["sbatch", "--test-only", *options, "--wrap=true"],
             capture_output=True,
-            text=True,
+            encoding="utf-8",
             check=False,
         )
         if asked.returncode:
@@ -53,7 +53,10 @@ def _reason(stderr: str) -> str:
 def _partitions() -> str:
     """Names of partitions, those with GPUs marked."""
     listed = subprocess.run(
-        ["sinfo", "--noheader", "--format", "%R %G"], capture_output=True, text=True, check=False
+        ["sinfo", "--noheader", "--format", "%R %G"],
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
     )
     lines = [line.split(maxsplit=1) for line in listed.stdout.splitlines()]
     found = [name if gres == "(null)" else f"{name} ({gres})" for name, gres in lines]

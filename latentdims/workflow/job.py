@@ -1,4 +1,4 @@
-"""What every script needs: its log, its device, determinism, and a progress bar."""
+"""What every script needs: its log, its device, and a progress bar."""
 
 import ctypes
 import fcntl
@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
+from latentdims import record
 from latentdims.errors import InputError, of_machine
 from latentdims.workflow import provenance
 
@@ -32,20 +33,9 @@ class Job:
 
     @property
     def device(self) -> str:
-        """``cuda`` where the rule was granted a GPU and the machine has one, else ``cpu``.
-
-        Makes torch deterministic, so that a seed gives the same bytes on the same machine.
-        """
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        """``cuda`` where the rule was granted a GPU and the machine has one, else ``cpu``."""
         import torch  # here, because jobs that need no device must not wait for its import
 
-        # What torch.use_deterministic_algorithms does, but that imports a compiler for two seconds.
-        torch.set_deterministic_debug_mode("error")
-        # All memory is written before it is read, so that filling it first would be wasted.
-        setattr(torch.utils.deterministic, "fill_uninitialized_memory", False)  # noqa: B010
-        torch.backends.cuda.matmul.allow_tf32 = False
-        torch.backends.cudnn.allow_tf32 = False
-        torch.backends.cudnn.benchmark = False
         _keep_memory()
         device = "cuda" if self._gpu and torch.cuda.is_available() else "cpu"
         if device == "cuda":
@@ -95,8 +85,11 @@ def running(snakemake: Any) -> Iterator[Job]:
     start = time.monotonic()
     try:
         _open_log(Path(snakemake.log[0]))
-        provenance.check_code(snakemake.params.code, folder=snakemake.scriptdir)
-        yield Job(snakemake.resources)
+        stamped = getattr(snakemake.params, "code", None)
+        if stamped is not None:  # not where a checksum says what is made
+            provenance.check_code(stamped, folder=snakemake.scriptdir)
+        with record.made_by(dict(snakemake.params.items())):
+            yield Job(snakemake.resources)
         declared = snakemake.resources.get("mem_mb", "?")
         seconds = time.monotonic() - start
         logger.info("done in %.1f s, with at most %.0f of %s MB", seconds, peak_memory(), declared)
@@ -114,6 +107,8 @@ def _open_log(path: Path) -> None:
     logging.basicConfig(
         filename=path,
         filemode="w",
+        encoding="utf-8",
+        errors="backslashreplace",  # names of files may be no text
         level=logging.INFO,
         format="%(asctime)s %(message)s",
         force=True,
@@ -123,7 +118,7 @@ def _open_log(path: Path) -> None:
 def peak_memory() -> float:
     """MB of memory that this process has held at most."""
     with suppress(OSError):
-        for line in Path("/proc/self/status").read_text().splitlines():
+        for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines():
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) * 1024 / 1e6
     # Elsewhere than on Linux; there, it begins with what the process had that started this one.
