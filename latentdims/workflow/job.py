@@ -1,4 +1,4 @@
-"""What every script needs: its log, its device, determinism, and a progress bar."""
+"""What every script needs: its log, its device, determinism, and how far it is."""
 
 import ctypes
 import errno
@@ -6,6 +6,7 @@ import fcntl
 import logging
 import os
 import resource
+import signal
 import sys
 import tempfile
 import time
@@ -19,6 +20,9 @@ from latentdims.errors import InputError
 from latentdims.workflow import provenance
 
 Item = TypeVar("Item")
+
+INTERRUPTED = 130  # the exit status of what was interrupted
+EVERY = 15  # seconds between two lines on how far a job is
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # parameters of glibc's mallopt
 
@@ -82,7 +86,10 @@ def _keep_memory() -> None:
     its pages are then cleared each time, for up to a third of what a job takes."""
     with suppress(OSError, AttributeError):  # another C library
         libc = ctypes.CDLL("libc.so.6")
-        for parameter in (M_TRIM_THRESHOLD, M_MMAP_THRESHOLD):
+        for parameter in (INTERRUPTED = 130  # the exit status of what was interrupted
+EVERY = 15  # seconds between two lines on how far a job is
+
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD):
             libc.mallopt(parameter, 1 << 30)
 
 
@@ -90,14 +97,16 @@ def _keep_memory() -> None:
 def running(snakemake: Any) -> Iterator[Job]:
     """Run the body of a script with its log open, which ends with its time and memory.
 
-    An InputError ends the job with its message alone; anything else leaves its traceback in the
-    log, too, and is raised.
+    An InputError ends the job with its message alone, and an interrupt with that word; anything
+    else leaves its traceback in the log, too, and is raised.
     """
     log = Path(snakemake.log[0])
     log.parent.mkdir(parents=True, exist_ok=True)
     logging.basicConfig(
         filename=log, filemode="w", level=logging.INFO, format="%(asctime)s %(message)s", force=True
     )
+    # Also what a cluster sends at the end of the time; so that what is half written is removed.
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     start = time.monotonic()
     try:
         provenance.check_code(snakemake.params.code, folder=snakemake.scriptdir)
@@ -108,6 +117,9 @@ def running(snakemake: Any) -> Iterator[Job]:
     except InputError as error:
         logger.error("error: %s", error)
         sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        logger.error("interrupted after %.1f s", time.monotonic() - start)
+        sys.exit(INTERRUPTED)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             logger.error(traceback.format_exc())
@@ -118,6 +130,8 @@ def running(snakemake: Any) -> Iterator[Job]:
     except BaseException:
         logger.error(traceback.format_exc())
         raise
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def peak_memory() -> float:
@@ -130,13 +144,15 @@ def peak_memory() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
 
 
-def progress(items: Iterable[Item], *, name: str) -> Iterator[Item]:
-    """Pass items on, with a bar on a terminal; elsewhere the log alone tells."""
-    if not sys.stderr.isatty():
-        yield from items
-        return
-    from tqdm import tqdm
+def progress(items: Iterable[Item], *, name: str, done: int = 0) -> Iterator[Item]:
+    """Pass items on, with a line in the log now and then: ``draw 3 of 10``.
 
-    yield from tqdm(
-        items, desc=name, total=len(items) if isinstance(items, Sized) else None, leave=False
-    )
+    done: how many were passed on before, where a job resumes.
+    """
+    of = f" of {done + len(items):,}" if isinstance(items, Sized) else ""
+    said = time.monotonic()
+    for number, item in enumerate(items, done + 1):
+        if time.monotonic() - said >= EVERY:
+            said = time.monotonic()
+            logger.info("%s %s%s", name, f"{number:,}", of)
+        yield item
