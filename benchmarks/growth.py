@@ -128,7 +128,7 @@ def write_images(path: Path, *, samples: int) -> Path:
                 shape = (count, 1, SIZE, SIZE)
                 file[f"{split}/images"] = random.integers(0, 256, shape, dtype=np.uint8)
                 file[f"{split}/labels"] = np.arange(count) % CLASSES
-            file.attrs["classes"] = [str(number) for number in range(CLASSES)]
+            file["classes"] = [str(number) for number in range(CLASSES)]
             file.attrs["sha256"] = "0"
     return path
 

@@ -17,6 +17,7 @@ from tutorial import Tutorial
 
 from latentdims import alignment, covariance, data, figures, networks, summary, training
 from latentdims.figures import style
+from latentdims.prepare import prepare
 from latentdims.stack import Stack
 from latentdims.storage import SPLITS
 
@@ -75,7 +76,7 @@ def _prepare(archive: Path, source: Mapping[str, Any]) -> Step:
     return Step(
         "prepare",
         ours=lambda: written(
-            lambda output: data.prepare(output=output, source=source, files=[str(archive)]),
+            lambda output: prepare(output=output, source=source, files=[str(archive)]),
             "train/images",
         ),
         plain=lambda: [plain.prepare(archive)["train"].transpose(0, 3, 1, 2)],

@@ -3,7 +3,7 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
-from latentdims import config_file, figures, storage
+from latentdims import config_file, figures, published, storage
 from latentdims.config import resolve
 from latentdims.errors import InputError
 from latentdims.workflow.provenance import stamp
@@ -51,6 +51,7 @@ wildcard_constraints:
     network="[A-Za-z0-9_-]+",
     seed=r"\d+",
     figure="|".join(figures.SOURCES),
+    name="|".join(published.PUBLISHED),
 
 
 def code(script, *modules):

@@ -1,8 +1,8 @@
 rule download:
     output:
-        file="resources/download/{dataset}/{file}",
+        file="resources/download/{name}/{file}",
     log:
-        "resources/download/logs/{dataset}/{file}.log",
+        "resources/download/logs/{name}/{file}.log",
     cache: "omit-software"
     localrule: True
     conda:
@@ -11,10 +11,10 @@ rule download:
     resources:
         mem_mb=growing(200),
         runtime=growing(60),
+        # Unlike parameters, addresses re-run nothing: the checksum says what the file is.
+        urls=addresses,
     params:
-        code=code("download.py"),
-        md5=lambda wildcards: remote_file(wildcards).md5,
-        urls=lambda wildcards: list(remote_file(wildcards).urls),
+        md5=lambda wildcards: published.files(wildcards.name)[wildcards.file],
     script:
         "../scripts/download.py"
 
@@ -34,7 +34,9 @@ rule prepare:
         mem_mb=to_prepare,
         runtime=growing(30),
     params:
-        code=code("prepare.py"),
+        code=lambda wildcards: code(
+            "prepare.py", f"latentdims.sources.{source(wildcards)['source']}"
+        ),
         listing=lambda wildcards: local.listing(LOCAL_FILES[wildcards.dataset]),
         source=source,
     script:

@@ -73,17 +73,21 @@ def source_files(wildcards):
     if settings["source"] != "torchvision" or settings["path"]:
         return LOCAL_FILES[wildcards.dataset]
     return collect(
-        "resources/download/{dataset}/{file}",
-        dataset=wildcards.dataset,
-        file=[remote.name for remote in download.files(settings["name"])],
+        "resources/download/{name}/{file}",
+        name=settings["name"],
+        file=published.files(settings["name"]),
     )
 
 
-def remote_file(wildcards):
-    """A file of a data set on the internet."""
-    settings = source(wildcards)
-    remotes = download.files(settings["name"], settings["mirrors"])
-    return next(remote for remote in remotes if remote.name == wildcards.file)
+def addresses(wildcards):
+    """Where a published file lies, best first: mirrors of the data sets that are read from it."""
+    mirrors = [
+        mirror
+        for dataset in SETTINGS["datasets"].values()
+        if dataset.get("name") == wildcards.name
+        for mirror in dataset["mirrors"]
+    ]
+    return " ".join(download.urls(wildcards.name, wildcards.file, mirrors))
 
 
 def figure_sources(wildcards):

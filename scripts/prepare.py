@@ -1,8 +1,8 @@
-from latentdims import data
+from latentdims.prepare import prepare
 from latentdims.workflow.job import running
 
 with running(snakemake):
-    data.prepare(
+    prepare(
         output=snakemake.output.images,
         source=snakemake.params.source,
         files=list(snakemake.input.files),

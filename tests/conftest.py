@@ -34,7 +34,7 @@ def write_images(
             images[:, 0] += (labels * 15).astype(np.uint8)[:, None, None]
             file[f"{split}/images"], file[f"{split}/labels"] = images, labels
             arrays += [images, labels]
-        file.attrs["classes"] = list(CLASSES)
+        file["classes"] = list(CLASSES)
         file.attrs["source"] = "{}"
         file.attrs["sha256"] = storage.sha256(*arrays)
     return path

@@ -15,8 +15,8 @@ CLASSES = 20  # classes shown at most
 
 def draw(files: Mapping[str, str]) -> Figure:
     """A row per class, the first training images of it."""
-    with storage.read(files["images"], needs=["train/images", "train/labels"]) as file:
-        classes = list(file.attrs["classes"])[:CLASSES]
+    with storage.read(files["images"], needs=["classes", "train/images", "train/labels"]) as file:
+        classes = list(file["classes"].asstr()[:CLASSES])
         pictures = [_of_class(file, label) for label in range(len(classes))]
     figure, axes = style.panels(rows=1, columns=1)
     figure.set_size_inches(COLUMNS * 0.42 + 1, len(classes) * 0.42)

@@ -5,9 +5,9 @@ import lzma
 import os
 import tarfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +40,13 @@ class Picture(NamedTuple):
     @property
     def label(self) -> str:
         return self.place.parts[-2]
+
+
+def from_settings(
+    source: Mapping[str, Any], files: Sequence[str]
+) -> tuple[dict[str, NDArray[np.generic]], list[str]]:
+    """What `read` gives for a data set of the configuration."""
+    return read(files[0] if files else source["path"], size=source.get("size"))
 
 
 def read(

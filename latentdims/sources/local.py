@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from latentdims import download
+from latentdims import published
 from latentdims.errors import InputError
 
 
@@ -20,7 +20,7 @@ def files(source: Mapping[str, Any], *, key: str) -> list[str]:
     path = Path(source["path"])
     paths = [path]
     if source["source"] == "torchvision" and path.is_dir():
-        paths = [path / file.name for file in download.files(source["name"])]
+        paths = [path / file for file in published.files(source["name"])]
     for each in paths:
         if not each.exists():
             raise InputError(

@@ -1,0 +1,62 @@
+import json
+import subprocess
+import sys
+
+import h5py
+import numpy as np
+import pytest
+
+from latentdims import data, storage
+from latentdims.data import ARRAYS
+from latentdims.errors import InputError
+from latentdims.prepare import prepare
+
+
+def random_images(shape, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
+
+
+def load(path, **preprocessing):
+    return data.load(path, preprocessing=preprocessing, device="cpu")
+
+
+def test_prepare_writes_the_contract_twice_the_same(tmp_path):
+    source = {"source": "embedded", "train_samples": 20, "test_samples": 10, "seed": 1, "path": "x"}
+    for name in ("a.h5", "b.h5"):
+        prepare(output=tmp_path / name, source=source)
+    assert (tmp_path / "a.h5").read_bytes() == (tmp_path / "b.h5").read_bytes()
+    with h5py.File(tmp_path / "a.h5") as file:
+        arrays = [file[name][()] for name in ARRAYS]
+        assert json.loads(file.attrs["source"]) == source == storage.settings(file)
+        assert file.attrs["sha256"] == storage.sha256(*arrays)
+        assert len(file["classes"]) == 10
+    assert [array.dtype for array in arrays] == [np.uint8, np.int64] * 2
+    assert [array.shape for array in arrays] == [(20, 3, 32, 32), (20,), (10, 3, 32, 32), (10,)]
+    loaded = load(tmp_path / "a.h5", steps=[])
+    assert loaded.classes[0] == "disk" and loaded.shape == (3, 32, 32)
+    assert loaded.sha256 == storage.sha256(*arrays)
+
+
+def test_prepare_reads_a_folder(tmp_path):
+    from PIL import Image
+
+    for split in ("train", "test"):
+        (tmp_path / split / "owl").mkdir(parents=True)
+        Image.fromarray(random_images((9, 12, 3))).save(tmp_path / split / "owl" / "0.png")
+    source = {"source": "imagefolder", "path": "ignored", "size": [6, 8]}
+    prepare(output=tmp_path / "i.h5", source=source, files=[str(tmp_path)])
+    assert load(tmp_path / "i.h5", steps=["gray"]).shape == (1, 6, 8)
+
+
+def test_prepare_refuses_an_unknown_source(tmp_path):
+    with pytest.raises(InputError, match="did you mean 'imagefolder'"):
+        prepare(output=tmp_path / "i.h5", source={"source": "imagefolders"})
+
+
+def test_preparing_embedded_images_does_not_import_torch(tmp_path):
+    command = (
+        "import sys; from latentdims.prepare import prepare; prepare(output=sys.argv[1], "
+        "source={'source': 'embedded', 'train_samples': 10, 'test_samples': 10}); "
+        "assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", command, str(tmp_path / "i.h5")], check=True)
