@@ -43,7 +43,8 @@ def read(path: str | Path) -> dict[str, Any]:
 
 def expanded(path: str) -> str:
     """A path with `~` and variables of the environment put in; those unknown stay as they are."""
-    return os.path.expandvars(os.path.expanduser(path))  # noqa: PTH111: no error without a home
+    # Path.expanduser raises an error where a user has no home.
+    return os.path.expandvars(os.path.expanduser(path))  # noqa: PTH111
 
 
 class _Loader(yaml.SafeLoader):

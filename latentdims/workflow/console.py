@@ -235,7 +235,7 @@ class Console:
 
     def _tell_job(self, number: str, job: Job, seconds: float, *more: str) -> None:
         number = f"{number:>{self._margin}}" + (f" of {self.total}" if not more else "")
-        line = f"{number}  {job.rule:<{self._rules}}  {job.what:<26}  {duration(seconds):>9}"
+        line = f"{number}  {job.rule:<{self._rules}}  {job.what:<30}  {duration(seconds):>9}"
         self._tell("  ".join([line, *more]))
 
     @property

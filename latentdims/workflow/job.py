@@ -86,10 +86,7 @@ def _keep_memory() -> None:
     its pages are then cleared each time, for up to a third of what a job takes."""
     with suppress(OSError, AttributeError):  # another C library
         libc = ctypes.CDLL("libc.so.6")
-        for parameter in (INTERRUPTED = 130  # the exit status of what was interrupted
-EVERY = 15  # seconds between two lines on how far a job is
-
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD):
+        for parameter in (M_TRIM_THRESHOLD, M_MMAP_THRESHOLD):
             libc.mallopt(parameter, 1 << 30)
 
 

@@ -181,7 +181,7 @@ def _tell_results(headline: str, console: Console, *, whole: bool) -> None:
 
 def _tell_failures(console: Console) -> None:
     failed = list(console.failed.values())
-    print(f"{len(failed)} of {console.total} jobs failed, {console.finished} are done:")
+    print(f"Of {console.total} jobs {console.finished} are done, and {len(failed)} failed:")
     for job, reason in failed[:10]:
         print(f"  {job.name}: {reason}")
     if len(failed) > 10:
