@@ -71,8 +71,13 @@ def follow(
     command: list[str], folder: Path, environment: Mapping[str, str], *, quiet: bool = False
 ) -> tuple[int, Console]:
     """Run Snakemake to its end and tell what it does; its exit status, and what was read."""
-    tell = (lambda line: None) if quiet else print
-    console, group = Console(folder, tell=tell), Group()
+    group = Group()
+
+    def tell(line: str) -> None:
+        if not quiet and not group.interrupted:  # what fails then was interrupted
+            print(line)
+
+    console = Console(folder, tell=tell)
     with (
         tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as output,
         _signals(group),

@@ -34,6 +34,8 @@ def main() -> None:
     except BrokenPipeError:  # nobody reads on, as with `make run | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+    except OSError as error:
+        sys.exit(f"error: {error.strerror}: {error.filename}")
 
 
 def run(given: Mapping[str, str]) -> int:
@@ -125,7 +127,7 @@ def _folder(arguments: list[str]) -> Path:
 
 
 def _environment(folder: Path) -> dict[str, str]:
-    """The environment for Snakemake, which wants a name for the user and a cache to write to.
+    """The environment for Snakemake, which wants a user with a name, a home and a cache.
 
     Raises InputError for a cache between workflows that is not there.
     """
@@ -140,10 +142,13 @@ def _environment(folder: Path) -> dict[str, str]:
         getpass.getuser()
     except (KeyError, OSError):  # as in a container that was started with another user's number
         environment["LOGNAME"] = f"user{os.getuid()}"
+    home = folder.absolute() / ".snakemake" / "home"  # where there is none
+    if not Path(expanded("~")).is_absolute():
+        environment["HOME"] = str(home)
     cache = Path(environment.get("XDG_CACHE_HOME") or expanded("~/.cache"))
-    existing = next((each for each in (cache, *cache.parents) if each.exists()), cache)
+    existing = next((each for each in (cache, *cache.parents) if os.access(each, os.F_OK)), cache)
     if not cache.is_absolute() or not os.access(existing, os.W_OK | os.X_OK):
-        environment["XDG_CACHE_HOME"] = str((folder / ".snakemake" / "cache").absolute())
+        environment["XDG_CACHE_HOME"] = str(home / ".cache")
     return environment
 
 
