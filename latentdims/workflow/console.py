@@ -132,7 +132,7 @@ class Console:
         for job, lines in said[:LISTED]:
             self._tell_job("...", job, now - job.began, lines[-1] if lines else "no word yet")
         if len(said) > LISTED:
-            self._tell(f"{'...':>{self._margin}}  and {len(said) - LISTED} jobs more")
+            self._tell(f"{'...':>{self._margin}}  and {len(said) - LISTED} more")
 
     def end(self) -> None:
         """Nothing more comes."""
@@ -220,22 +220,23 @@ class Console:
     def _reason(self, job: Job) -> str:
         """Why a job failed, in a line: as it says itself, or as what ended it does."""
         logged = job.log_lines(self.folder)
-        for lines in (logged, self.lines):
-            for line in reversed(lines):
-                if "error: " in line:
-                    return line.partition("error: ")[2]
-        if logged and not DONE.match(logged[-1]) and EXCEPTION.match(logged[-1]):
+        for line in reversed(logged or self.lines):
+            if "error: " in line:
+                return line.partition("error: ")[2]
+        if logged and EXCEPTION.match(logged[-1]):
             return logged[-1]
+        if (message := job.fields.get("message", "None")) != "None":  # of a cluster
+            return message
         for line in reversed(self.lines):
             if KILLED.search(line):
                 return "killed, perhaps because memory ran out"
-            if EXCEPTION.match(line):
+            if not logged and EXCEPTION.match(line):
                 return line
         return logged[-1] if logged else "it ended without a word"
 
     def _tell_job(self, number: str, job: Job, seconds: float, *more: str) -> None:
         number = f"{number:>{self._margin}}" + (f" of {self.total}" if not more else "")
-        line = f"{number}  {job.rule:<{self._rules}}  {job.what:<30}  {duration(seconds):>9}"
+        line = f"{number}  {job.rule:<{self._rules}}  {job.what:<30}  {duration(seconds):>11}"
         self._tell("  ".join([line, *more]))
 
     @property
