@@ -88,7 +88,7 @@ def _draws(
     """Scores of every draw of one procedure, by classifier; the aligned one has no name."""
     sampler = Sampler.of(reference, _procedure(options))
     scores: dict[str, Scores] = {}
-    for number in progress(range(options["draws"]), name="draws"):
+    for number in progress(range(options["draws"]), name="draw"):
         drawn = sampler.draw(seed=settings["seed"], number=number)
         classifiers = {"": drawn.network.weights[sampler.layers[-1].name]}
         for name in options["classifiers"]:

@@ -143,9 +143,10 @@ class Descent:
         if self._epoch == self._step == 0:
             yield 0
         first, last = self._epoch + 1, self._options["epochs"]
-        for epoch in progress(range(first, last + 1), name="epochs"):
+        for epoch in range(first, last + 1):
             self._starts_of_epoch = [order.get_state() for order in self._orders]
-            for images, labels in self._batches(split):
+            name = f"epoch {epoch} of {last}, step"
+            for images, labels in progress(self._batches(split), name=name, done=self._step):
                 each = self._stack.losses(images, labels)
                 each.sum().backward()  # each its own weights alone
                 self._descend()

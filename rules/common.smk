@@ -2,8 +2,9 @@ from functools import cache
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 
-from latentdims import published, storage
+from latentdims import config_file, published, storage
 from latentdims.config import resolve
 from latentdims.errors import InputError
 from latentdims.figures import catalogue
@@ -11,6 +12,9 @@ from latentdims.workflow.provenance import stamp
 from latentdims.sources import local
 
 try:
+    if Path(workflow.main_snakefile).parent == Path(workflow.current_basedir).parent:
+        for file in workflow.configfiles:  # not those of a workflow that this one is a module of
+            config_file.read(file)
     SETTINGS = resolve({key: config[key] for key in config if key != "pathvars"})
     LOCAL_FILES = {
         name: local.files(dataset, key=f"datasets.{name}.path")
@@ -18,6 +22,7 @@ try:
     }
 except InputError as error:
     raise WorkflowError(f"configuration: {error}") from None
+logger.info(f"Results: {SETTINGS['results']}")  # `make run` says where they are
 
 
 # Of a rule of another workflow that this one is a module of, its own `results` counts.

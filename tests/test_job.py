@@ -2,9 +2,12 @@
 
 import errno
 import logging
+import os
 import re
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,7 +16,7 @@ import torch
 from snakemake.iocontainers import Params
 
 from latentdims.errors import InputError, of_machine
-from latentdims.workflow import provenance
+from latentdims.workflow import job, provenance
 from latentdims.workflow.job import progress, running
 from latentdims.workflow.provenance import stamp
 
@@ -193,8 +196,27 @@ def test_jobs_at_once_claim_different_gpus_and_give_them_back_when_killed(
             end(job)
 
 
-@pytest.mark.parametrize("terminal", [False, True])
-def test_progress_shows_a_bar_on_a_terminal_only(terminal, monkeypatch, capsys):
-    monkeypatch.setattr("sys.stderr.isatty", lambda: terminal, raising=False)
-    assert list(progress(range(3), name="epochs")) == [0, 1, 2]
-    assert ("epochs" in capsys.readouterr().err) == terminal
+def test_progress_leaves_a_line_in_the_log_now_and_then(monkeypatch, caplog):
+    now = iter(range(0, 1000, 6))
+    monkeypatch.setattr(job.time, "monotonic", lambda: float(next(now)))
+    with caplog.at_level(logging.INFO):
+        assert list(progress(range(7), name="epoch 2 of 5, step", done=1200)) == list(range(7))
+        assert list(progress(iter("abc"), name="image")) == ["a", "b", "c"]
+    assert caplog.messages == [
+        "epoch 2 of 5, step 1,203 of 1,207",
+        "epoch 2 of 5, step 1,206 of 1,207",
+        "image 3",
+    ]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_job_says_so_without_a_traceback(number, snakemake, tmp_path):
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(SystemExit) as ended, running(snakemake):
+        os.kill(os.getpid(), number)
+        time.sleep(60)
+    assert ended.value.code == 130
+    log = (tmp_path / "logs" / "job.log").read_text()
+    assert re.search(r"interrupted after \d+\.\d s$", log.rstrip())
+    assert "Traceback" not in log
+    assert signal.getsignal(signal.SIGTERM) == before

@@ -1,10 +1,11 @@
-"""What every script needs: its log, its device, and a progress bar."""
+"""What every script needs: its log, its device, and how far it is."""
 
 import ctypes
 import fcntl
 import logging
 import os
 import resource
+import signal
 import sys
 import tempfile
 import time
@@ -19,6 +20,9 @@ from latentdims.errors import InputError, of_machine
 from latentdims.workflow import provenance
 
 Item = TypeVar("Item")
+
+INTERRUPTED = 130  # the exit status of what was interrupted
+EVERY = 15  # seconds between two lines on how far a job is
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # parameters of glibc's mallopt
 
@@ -79,9 +83,11 @@ def _keep_memory() -> None:
 def running(snakemake: Any) -> Iterator[Job]:
     """Run the body of a script with its log open, which ends with its time and memory.
 
-    An InputError, or an error of the machine, ends the job with its message alone; anything else
-    leaves its traceback in the log, too, and is raised.
+    An InputError, or an error of the machine, ends the job with its message alone, and an interrupt
+    with that word; anything else leaves its traceback in the log, too, and is raised.
     """
+    # Also what a cluster sends at the end of the time; so that what is half written is removed.
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     start = time.monotonic()
     try:
         _open_log(Path(snakemake.log[0]))
@@ -93,6 +99,9 @@ def running(snakemake: Any) -> Iterator[Job]:
         declared = snakemake.resources.get("mem_mb", "?")
         seconds = time.monotonic() - start
         logger.info("done in %.1f s, with at most %.0f of %s MB", seconds, peak_memory(), declared)
+    except KeyboardInterrupt:
+        logger.error("interrupted after %.1f s", time.monotonic() - start)
+        sys.exit(INTERRUPTED)
     except BaseException as error:
         message = str(error) if isinstance(error, InputError) else of_machine(error)
         if message is None:
@@ -100,6 +109,8 @@ def running(snakemake: Any) -> Iterator[Job]:
             raise
         logger.error("error: %s", message)
         sys.exit(f"error: {message}")
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _open_log(path: Path) -> None:
@@ -125,13 +136,15 @@ def peak_memory() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
 
 
-def progress(items: Iterable[Item], *, name: str) -> Iterator[Item]:
-    """Pass items on, with a bar on a terminal; elsewhere the log alone tells."""
-    if not sys.stderr.isatty():
-        yield from items
-        return
-    from tqdm import tqdm
+def progress(items: Iterable[Item], *, name: str, done: int = 0) -> Iterator[Item]:
+    """Pass items on, with a line in the log now and then: ``draw 3 of 10``.
 
-    yield from tqdm(
-        items, desc=name, total=len(items) if isinstance(items, Sized) else None, leave=False
-    )
+    done: how many were passed on before, where a job resumes.
+    """
+    of = f" of {done + len(items):,}" if isinstance(items, Sized) else ""
+    said = time.monotonic()
+    for number, item in enumerate(items, done + 1):
+        if time.monotonic() - said >= EVERY:
+            said = time.monotonic()
+            logger.info("%s %s%s", name, f"{number:,}", of)
+        yield item
