@@ -1,8 +1,8 @@
 rule download:
     output:
-        file="resources/download/{dataset}/{file}",
+        file="<downloads>/{dataset}/{file}",
     log:
-        "resources/download/logs/{dataset}/{file}.log",
+        "<downloads>/logs/{dataset}/{file}.log",
     cache: "omit-software"
     localrule: True
     conda:

@@ -73,7 +73,7 @@ def source_files(wildcards):
     if settings["source"] != "torchvision" or settings["path"]:
         return LOCAL_FILES[wildcards.dataset]
     return collect(
-        "resources/download/{dataset}/{file}",
+        "<downloads>/{dataset}/{file}",
         dataset=wildcards.dataset,
         file=[remote.name for remote in download.files(settings["name"])],
     )

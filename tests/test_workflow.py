@@ -10,7 +10,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from workflow import TINY, Workflow
+from workflow import TINY
 
 from latentdims import figures, storage
 from latentdims.workflow import memory
@@ -195,31 +195,6 @@ def test_a_change_of_the_configuration_runs_exactly_what_it_reaches(again, chang
         config[key] = {**config.get(key, {}), **value} if isinstance(value, dict) else value
     again.configure(config)
     assert again.planned() == Counter({**expected, "all": 1})
-
-
-def test_another_workflow_can_import_it(fresh, tmp_path):
-    importer = tmp_path / "importer"
-    importer.mkdir()
-    (importer / "Snakefile").write_text(
-        f"""
-module latent:
-    snakefile: "{fresh.folder}/Snakefile"
-    config: {TINY!r}
-    pathvars:
-        results="mine/latent",
-
-use rule * from latent as latent_*
-
-rule everything:
-    default_target: True
-    input: rules.latent_all.input
-"""
-    )
-    outer = Workflow(importer)
-    outer.complete("mine/latent/shapes/mlp/seed1/covariance.h5")
-    assert (importer / "mine" / "latent" / "shapes" / "mlp" / "seed0" / "network.h5").exists()
-    assert (importer / "mine" / "latent" / "resources" / "shapes.h5").exists()
-    assert not (importer / "results").exists()
 
 
 def assert_clear(done, *words: str) -> None:

@@ -87,7 +87,9 @@ class Watch:
         command = ["squeue", "--noheader", "--array", "--states=PENDING"]
         command += [f"--user={os.getuid()}", "--format=%r|%k|%Z"]
         try:
-            told = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+            told = subprocess.run(
+                command, capture_output=True, encoding="utf-8", check=False, timeout=60
+            )
         except (OSError, subprocess.TimeoutExpired) as error:
             return [], str(error)
         if told.returncode:
