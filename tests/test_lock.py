@@ -91,7 +91,7 @@ def test_a_lock_of_another_machine_stays(tmp_path, holder, left):
     holder.kill()
     holder.wait()
     change(tmp_path / lock.NAME, boot="another", host="login7", pid=4711, user="ada")
-    with pytest.raises(InputError, match=r"process 4711 on login7 since .*, user ada") as refused:
+    with pytest.raises(InputError, match=r"process 4711 on login7 since .*, by ada") as refused:
         lock.take(tmp_path)
     assert f"remove its locks: rm -r {tmp_path / lock.NAME} {tmp_path / 'locks'}" in str(
         refused.value
@@ -196,7 +196,7 @@ def test_a_lock_that_root_left_goes_or_is_named(tmp_path, holder, left, as_nobod
     left.parent.chmod(0o777)
     living = as_nobody(lambda: lock.take(tmp_path))
     assert living.startswith("InputError: another run is going on")
-    assert "user root" in living
+    assert ", by root)" in living
     holder.kill()
     holder.wait()
     (tmp_path / lock.NAME).chmod(0o600)

@@ -167,8 +167,8 @@ def _refusal(owner: dict[str, Any], path: Path, *, alive: bool) -> str:
         advice = f"wait for it or, if you know that it is dead, remove its locks: rm -r {locks}"
     return (
         f"another run is going on in {path.parents[1]} (process {process} on "
-        f"{owner.get('host', 'an unknown host')} since {owner.get('since', '?')}, user "
-        f"{owner.get('user', '?')}); {advice}"
+        f"{owner.get('host', 'an unknown host')} since {owner.get('since', '?')}, by "
+        f"{owner.get('user', 'somebody')}); {advice}"
     )
 
 
