@@ -41,9 +41,9 @@ class Request:
     resources: Mapping[str, Any]
 
     @property
-    def options(self) -> str:
+    def options(self) -> tuple[str, ...]:
         """Those of sbatch."""
-        return " ".join(
+        return tuple(
             f"{option}={self.resources[name]}"
             for name, option in OPTIONS.items()
             if self.resources.get(name)
@@ -66,16 +66,17 @@ def check(requests: Iterable[Request], *, profile: str) -> None:
             "PROFILE out to run on this machine"
         )
     partitions = _partitions()
-    asked: set[str] = set()
+    asked: set[tuple[str, ...]] = set()
     for request in requests:
         _compare(request, partitions, profile=profile)
         if request.options in asked:
             continue
         asked.add(request.options)
-        answer = _ask("sbatch", "--test-only", *request.options.split(), "--wrap=true")
+        answer = _ask("sbatch", "--test-only", *request.options, "--wrap=true")
         if answer.returncode:
+            asked_for = " ".join(request.options)
             raise InputError(
-                f"the cluster refuses the jobs of rule {request.rule} with {request.options}"
+                f"the cluster refuses the jobs of rule {request.rule} with {asked_for}"
                 f"{request.when} ({_reason(answer.stderr)}); nothing was submitted. Change "
                 f"slurm_partition in {profile}: partitions here are {_names()}"
             )

@@ -35,8 +35,16 @@ def take(folder: Path) -> None:
     path = folder.absolute() / NAME
     if path in _held:
         return
+    try:
+        _take(path)
+    except OSError as error:  # a disk that is full, or can only be read
+        raise InputError(f"the lock {path} cannot be written: {error.strerror}") from None
+    atexit.register(release)
+
+
+def _take(path: Path) -> None:
     descriptor, dead = _claim(path)
-    for left in (folder / "locks").glob("*.lock"):
+    for left in (path.parent / "locks").glob("*.lock"):
         if dead:
             left.unlink(missing_ok=True)
         elif not os.access(left, os.R_OK):
@@ -44,7 +52,6 @@ def take(folder: Path) -> None:
             raise InputError(_foreign(left))
     _write(descriptor, json.dumps(_this_run()))
     _held[path] = descriptor
-    atexit.register(release)
 
 
 def release() -> None:
@@ -60,11 +67,11 @@ def check_writable(folder: Path) -> None:
     within = [folder / name for name in NEEDED] if folder.exists() else [folder.absolute().parent]
     for each in within:
         if each.exists() and not os.access(each, os.R_OK | os.W_OK | os.X_OK):
-            me = _user(os.getuid())
+            owner, me = _user(each.stat().st_uid), _user(os.getuid())
+            command = f"sudo chown -R {me} {shlex.quote(str(each.absolute()))}"
             raise InputError(
-                f"{each.absolute()} belongs to {_user(each.stat().st_uid)}, and {me} cannot write "
-                f"there; work in a folder of your own, or take it over: sudo chown -R {me} "
-                f"{shlex.quote(str(each.absolute()))}"
+                f"{each.absolute()} belongs to {owner}, and {me} cannot write there; work in a "
+                "folder of your own" + (f", or take it over: {command}" if owner != me else "")
             )
 
 
@@ -89,7 +96,7 @@ def _claim(path: Path) -> tuple[int, bool]:
             return descriptor, dead
         path.unlink()  # of another user
         os.close(descriptor)
-    raise InputError(f"{path} is taken and given back again and again; look for runs there")
+    raise InputError(f"another run is going on in {path.parents[1]}; wait for it")
 
 
 def _open(path: Path) -> int:
