@@ -83,7 +83,9 @@ def check(requests: Iterable[Request], *, profile: str) -> None:
 
 
 def _ask(*command: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
+    return subprocess.run(
+        command, capture_output=True, encoding="utf-8", errors="replace", check=False
+    )
 
 
 def _partitions() -> list[dict[str, str]]:

@@ -88,7 +88,12 @@ class Watch:
         command += [f"--user={os.getuid()}", "--format=%r|%k|%Z"]
         try:
             told = subprocess.run(
-                command, capture_output=True, encoding="utf-8", check=False, timeout=60
+                command,
+                capture_output=True,
+                encoding="utf-8",
+                errors="replace",
+                check=False,
+                timeout=60,
             )
         except (OSError, subprocess.TimeoutExpired) as error:
             return [], str(error)
