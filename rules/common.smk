@@ -25,9 +25,13 @@ except InputError as error:
 logger.info(f"Results: {SETTINGS['results']}")  # `make run` says where they are
 
 
-# Of a rule of another workflow that this one is a module of, its own `results` counts.
+# Where this workflow is a module of another one, that one's `results` counts, and each module has
+# downloads of its own: two rules that make the same file would be ambiguous.
 pathvars:
     results=SETTINGS["results"],
+    downloads=(
+        "resources/download" if workflow.modifier.is_main_snakefile() else "<results>/download"
+    ),
 
 
 SCRIPTS = Path(workflow.current_basedir).parent / "scripts"
@@ -42,9 +46,15 @@ ALL_PAIRS = SETTINGS["alignment"]["pairs"] == "all" and len(SEEDS) > 2  # a mean
 DRAWN = [name for name in catalogue.SOURCES if len(SEEDS) > 1 or name not in catalogue.OF_PAIRS]
 PARTS = SETTINGS["covariance"]["parts"]  # jobs that a pass over the images is split into
 
-# One path each, by whichever rules it is made.
+# Paths that are collected: outputs of rules would not do where they lie in a storage.
 NETWORK = "<results>/{dataset}/{network}/seed{seed}/network.h5"
 COVARIANCE = "<results>/{dataset}/{network}/seed{seed}/covariance.h5"
+ALIGNMENT = "<results>/{dataset}/{network}/seed{seed}/alignment.h5"
+CLIPPING = "<results>/{dataset}/{network}/seed{seed}/clipping.h5"
+GENERATION = "<results>/{dataset}/{network}/seed{seed}/generation.h5"
+CONSENSUS = "<results>/{dataset}/{network}/consensus.h5"
+SAMPLES = [f"<results>/figures/{{dataset}}/samples.{kind}" for kind in ("svg", "pdf")]
+FIGURE = [f"<results>/figures/{{dataset}}/{{network}}/{{figure}}.{kind}" for kind in ("svg", "pdf")]
 
 
 wildcard_constraints:

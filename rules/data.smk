@@ -1,8 +1,8 @@
 rule download:
     output:
-        file="resources/download/{name}/{file}",
+        file="<downloads>/{name}/{file}",
     log:
-        "resources/download/logs/{name}/{file}.log",
+        "<downloads>/logs/{name}/{file}.log",
     cache: "omit-software"
     localrule: True
     conda:

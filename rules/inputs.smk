@@ -73,7 +73,7 @@ def source_files(wildcards):
     if settings["source"] != "torchvision" or settings["path"]:
         return LOCAL_FILES[wildcards.dataset]
     return collect(
-        "resources/download/{name}/{file}",
+        "<downloads>/{name}/{file}",
         name=settings["name"],
         file=published.files(settings["name"]),
     )

@@ -131,6 +131,15 @@ def test_code_that_was_edited_since_the_run_started_is_refused(snakemake, tmp_pa
     assert "script.py was edited while the run was going on" in str(ended.value.code)
 
 
+@pytest.mark.parametrize("code", ["x", 3, "gone.py 0123456789abcdef"])
+def test_params_of_somebody_else_are_named(code, snakemake):
+    """As by `use rule train from latent with: params: code="x"`."""
+    snakemake.params.code = code
+    with pytest.raises(SystemExit) as ended, running(snakemake):
+        raise AssertionError("its body runs")
+    assert f"error: params: code is {code!r}, and no fingerprint" in str(ended.value.code)
+
+
 def test_no_gpu_was_granted(snakemake):
     snakemake.resources = {"gpu": 0}
     with running(snakemake) as job:
