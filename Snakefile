@@ -20,6 +20,7 @@ include: "rules/covariances.smk"
 include: "rules/alignments.smk"
 include: "rules/interventions.smk"
 include: "rules/summary.smk"
+include: "rules/reproduction.smk"
 include: "rules/figures.smk"
 include: "rules/compare.smk"
 

@@ -1,4 +1,4 @@
-"""Pictures of the README: each step in both ways, and how each grows."""
+"""Pictures of docs/performance.md: each step in both ways, and how each grows."""
 
 import statistics
 import tempfile

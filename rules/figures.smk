@@ -5,7 +5,8 @@ rule samples:
         svg=report(
             "<results>/figures/{dataset}/samples.svg",
             caption="../report/samples.rst",
-            category="{dataset}",
+            category="Data set {dataset}",
+            subcategory="Images",
             labels={"figure": "samples"},
         ),
         pdf="<results>/figures/{dataset}/samples.pdf",
@@ -34,9 +35,9 @@ rule figure:
         svg=report(
             "<results>/figures/{dataset}/{network}/{figure}.svg",
             caption="../report/figure.rst",
-            category="{dataset}",
-            subcategory="{network}",
-            labels={"figure": "{figure}"},
+            category="Data set {dataset}",
+            subcategory="Network {network}",
+            labels=numbered,
         ),
         pdf="<results>/figures/{dataset}/{network}/{figure}.pdf",
     log:

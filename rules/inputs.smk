@@ -99,3 +99,9 @@ def figure_sources(wildcards):
         )
         for kind in catalogue.SOURCES[wildcards.figure]
     }
+
+
+def numbered(wildcards):
+    """The label of a figure: its number comes first, since the report sorts by labels."""
+    number = list(figures.SOURCES).index(wildcards.figure) + 1
+    return {"figure": f"{number} {wildcards.figure.replace('_', ' ')}"}
