@@ -112,7 +112,7 @@ def _kill(path: Path, *, layer: str, seed: int) -> None:
             pair = name.startswith("seed") and (seed == 1 or name.startswith("seed1"))
             if own and "weight" not in name:
                 item[...] = 0
-            if pair and "similarity" in name or name.startswith("similarity") and seed == 1:
+            if (pair and "similarity" in name) or (name.startswith("similarity") and seed == 1):
                 item[...] = np.nan
                 item.attrs["reason"] = f"{layer} is zero for every image"
 

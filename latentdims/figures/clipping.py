@@ -2,8 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
-
 from latentdims import storage
 from latentdims.figures import marks, spectra, style
 from latentdims.figures.panels import include, label_rows, legend, logarithmic, panels, ranks

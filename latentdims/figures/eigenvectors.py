@@ -62,8 +62,9 @@ def _spectra(
             places = np.flatnonzero(chosen & (values > marks.ZERO * values[0]))
             if len(places):
                 shade = style.COLOURS[colour]
-                options = {"color": shade, "markersize": 2, "label": label}
-                axis.plot(1 + places, values[places], marker, **options)
+                axis.plot(
+                    1 + places, values[places], marker, color=shade, markersize=2, label=label
+                )
     panels.logarithmic(axis)
     panels.ranks(axis, last)
 

@@ -69,12 +69,17 @@ def spectra(
     """
     found = [values[values > ZERO * values[0]] for values in seeds]  # none where the first is zero
     undefined(axis, [len(kept) > 0 for kept in found], says="no variance")
-    name: str | None = label
-    for kept in filter(len, found):
-        ranks = np.arange(1, len(kept) + 1)
-        options = {"label": name, "colour": colour, "linestyle": linestyle}
-        line(axis, ranks, kept, linewidth=0.8, alpha=0.8, **options)
-        name = None
+    for number, kept in enumerate(filter(len, found)):
+        line(
+            axis,
+            np.arange(1, len(kept) + 1),
+            kept,
+            label=label if number == 0 else None,
+            colour=colour,
+            linestyle=linestyle,
+            linewidth=0.8,
+            alpha=0.8,
+        )
 
 
 def line(

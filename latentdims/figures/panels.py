@@ -54,11 +54,16 @@ def legend(figure: Figure, *axes: Axes) -> None:
     for axis in axes:
         for handle, label in zip(*axis.get_legend_handles_labels(), strict=True):
             found.setdefault(label, handle)
-    order = {style.ErrorbarContainer: 0, style.PolyCollection: 2}
+    order = {style.ErrorbarContainer: 0, style.FillBetweenPolyCollection: 2}
     handles = dict(sorted(found.items(), key=lambda item: order.get(type(item[1]), 1)))
     for columns in range(min(len(handles), 4), 0, -1):
-        options = {"loc": "outside lower center", "ncols": columns, "columnspacing": 1.5}
-        box = figure.legend(handles.values(), handles, **options)
+        box = figure.legend(
+            list(handles.values()),
+            list(handles),
+            loc="outside lower center",
+            ncols=columns,
+            columnspacing=1.5,
+        )
         if columns == 1 or box.get_window_extent().width <= figure.bbox.width:
             return
         box.remove()
@@ -134,8 +139,8 @@ def whole_numbers(axis: Axes) -> None:
 def categories(axis: Axes, names: Sequence[str], *, width: float = SIZE[0]) -> None:
     """Names along the horizontal axis, upright where they would touch; width: of the panel."""
     needed = sum(style.width(name) + 0.1 for name in names)
-    upright = {"rotation": 90} if needed > INNER * width else {}
-    axis.set_xticks(range(len(names)), [style.shorten(name) for name in names], **upright)
+    rotation = 90 if needed > INNER * width else 0
+    axis.set_xticks(range(len(names)), [style.shorten(name) for name in names], rotation=rotation)
     axis.set_xlim(-0.5, len(names) - 0.5)
 
 

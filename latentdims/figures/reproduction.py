@@ -55,8 +55,15 @@ def _axis(row: Row) -> str:
 def _panel(axis: style.Axes, rows: Sequence[Row]) -> None:
     for place, row in enumerate(rows):
         published = [float(number) for number in row["published"].split(";")]
-        options = {"mfc": "none", "markersize": 5, "color": style.COLOURS["reference"]}
-        axis.plot(published, [place] * len(published), "d", label="published", **options)
+        axis.plot(
+            published,
+            [place] * len(published),
+            "d",
+            color=style.COLOURS["reference"],
+            mfc="none",
+            markersize=5,
+            label="published",
+        )
         value, low, high = (float(row[end] or "nan") for end in ("value", "low", "high"))
         if np.isfinite(value):
             ends = {"low": low, "high": high} if np.isfinite(low) else {"low": None, "high": None}

@@ -10,7 +10,7 @@ from latentdims.figures import CLASSES_SHOWN, class_names, style
 from latentdims.figures.panels import lines
 
 COLUMNS = 10  # pictures of each class
-EDGE = 0.42  # of a picture, inches
+EDGE, MARGIN = 0.42, 0.1  # of a picture, and around all of them, inches
 WHITE = 255
 
 
@@ -20,10 +20,12 @@ def draw(files: Mapping[str, str]) -> style.Figure:
     with storage.read(files["images"], needs=["train/images", "train/labels"]) as file:
         pictures = [_of_class(file, label) for label in range(len(classes[:CLASSES_SHOWN]))]
     names = [label(name, number) for number, name in enumerate(classes[:CLASSES_SHOWN])]
-    text = max(map(style.width, names)) + 0.3
-    size = (COLUMNS * EDGE + text, len(names) * EDGE + 0.4)
-    figure = style.Figure(figsize=size, layout="constrained")
-    axis = figure.subplots()
+    wide, high = COLUMNS * EDGE, len(names) * EDGE
+    left = max(map(style.width, names)) + 2 * MARGIN
+    size = left + wide + MARGIN, high + 3 * MARGIN
+    figure = style.Figure(figsize=size)
+    places = (left / size[0], MARGIN / size[1], wide / size[0], high / size[1])
+    axis = figure.add_axes(places)
     axis.imshow(
         np.concatenate(pictures).squeeze(),  # (classes · edge, COLUMNS · edge[, 3])
         cmap="gray",

@@ -4,6 +4,8 @@ Nobody else imports matplotlib: its settings, backend and fonts are chosen here,
 of a figure depend on its data alone.
 """
 
+# ruff: noqa: E402 (what stands before an import must come before it)
+
 import logging
 import os
 import unicodedata
@@ -20,7 +22,7 @@ with chdir(Path(__file__).parent):  # its matplotlibrc goes before those of user
 
 from matplotlib import ticker as ticker
 from matplotlib.axes import Axes as Axes
-from matplotlib.collections import FillBetweenPolyCollection as PolyCollection
+from matplotlib.collections import FillBetweenPolyCollection as FillBetweenPolyCollection
 from matplotlib.container import ErrorbarContainer as ErrorbarContainer
 from matplotlib.figure import Figure as Figure
 from matplotlib.font_manager import FontProperties, fontManager
@@ -48,6 +50,7 @@ SETTINGS: dict[Any, Any] = {
     "legend.frameon": False,
     "legend.fontsize": 7,
     "lines.linewidth": 1.2,
+    "text.hinting": "none",  # the layout is measured in pixels, and drawn in none
     "svg.fonttype": "none",  # text stays text
     "svg.hashsalt": "latentdims",  # and names of elements stay the same
     "pdf.fonttype": 42,
