@@ -52,11 +52,11 @@ def write_csv(path: str | Path, rows: Sequence[Row]) -> None:
 
 
 def markdown(rows: Sequence[Row]) -> str:
-    """Three tables: headline numbers beside published ones, similarities with their floors, and
+    """Three tables: headline numbers beside published ones, similarities with their nulls, and
     every way of drawing networks."""
     tables = {
         "Beside published numbers": _headlines(rows),
-        "Similarity s and variance explained s² of representations, with their floors": (
+        "Similarity s and variance explained s² of representations, with their nulls": (
             _similarities(rows)
         ),
         "Networks drawn from covariances": _ways(rows),
@@ -109,7 +109,7 @@ def _ways(rows: Sequence[Row]) -> str:
                 _in_words(row)
             )
         elif found and "deviation" not in row.quantity:
-            way = f"drawn, {found[2]}" if found[2] else "drawn, as published"
+            way = f"drawn, {found[2]}" if found[2] else "drawn, channels"
             cells.setdefault((row.dataset, row.network, way), {})[found[1]] = _in_words(row)
     heads = ["data set", "network", "networks", *WAYS.values()]
     lines = [

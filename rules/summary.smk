@@ -53,5 +53,6 @@ rule reproduction:
     params:
         code=code("figure.py", "latentdims.figures.reproduction"),
         name="reproduction",
+        seeds=len(SEEDS),
     script:
         "../scripts/figure.py"

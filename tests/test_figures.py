@@ -1,5 +1,6 @@
 """Every figure is drawn from any shape, can be read, says what it must, and has the same bytes."""
 
+import html
 import logging
 import os
 import re
@@ -9,12 +10,15 @@ from contextlib import contextmanager
 from importlib import import_module
 from itertools import combinations
 from pathlib import Path
+from types import SimpleNamespace
 
 import fabricated
 import h5py
 import numpy as np
 import pytest
 from conftest import CLASSES, write_images
+from docutils.core import publish_parts
+from jinja2 import Template
 
 from latentdims import figures, storage
 from latentdims.figures import style
@@ -180,7 +184,10 @@ def test_samples(classes, channels, size, tmp_path, monkeypatch):
     if classes > 4:
         assert {"class 3", "class 4", "Größe", "$"} <= {*texts}
     assert ("the first 20 of 100 classes" in texts) == (classes == 100)
-    assert figures.class_names(path) == names
+    with storage.read(path) as file:
+        assert figures.class_names(file) == names
+    caption = figures.in_caption(names)
+    assert len(caption) == min(classes, 20) and all(map(str.isprintable, caption))
 
 
 @pytest.mark.parametrize("seeds", [1, 3])
@@ -309,6 +316,32 @@ def test_matplotlib_is_reached_through_the_style_alone():
     assert all(
         logging.getLogger(name).level == logging.ERROR for name in ("matplotlib", "fontTools")
     )
+
+
+def test_captions(tmp_path):
+    """Each is a page without errors, says how many networks there are, and knows all names."""
+    report = Path(figures.__file__).parents[2] / "report"
+
+    def written(name: str, **given) -> str:
+        template = Template((report / f"{name}.rst").read_text(encoding="utf-8"))
+        page = template.render(snakemake=SimpleNamespace(**given))
+        options = {"halt_level": 2, "report_level": 2}  # warnings
+        return publish_parts(page, writer="html", settings_overrides=options)["body"]
+
+    for name in figures.SOURCES:
+        for seeds, networks in ((1, "one network"), (5, "5 networks")):
+            wildcards = SimpleNamespace(figure=name, network="n_1", dataset="d")
+            params = SimpleNamespace(seeds=seeds, pairs=seeds * (seeds - 1) // 2)
+            caption = written("figure", wildcards=wildcards, params=params)
+            assert networks in caption and "Read off" in caption, name
+            assert ("one of 10 pairs" in caption) == ("vectors" in name and seeds == 5)
+            assert "floor" not in caption and "as published" not in caption
+    names = figures.in_caption([*NAMES, "*_|`", "a::", " x"])
+    params = SimpleNamespace(classes=names)
+    caption = html.unescape(written("samples", wildcards=wildcards, params=params))
+    for number, name in enumerate(names):
+        assert f"class {number}: {name}" in caption
+    assert "95 % interval" in written("reproduction", params=SimpleNamespace(seeds=3))
 
 
 def test_job_logs_what_it_drew(finished):

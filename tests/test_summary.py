@@ -183,8 +183,8 @@ def test_comparison_shows_published_numbers(rows, tmp_path):
 
 def test_comparison_shows_similarities_and_ways_of_drawing(rows, tmp_path):
     text = (tmp_path / "summary.md").read_text()
-    floor = "-0.100 [-0.100, -0.100]"
-    assert f"| d | n | layer1 | s | unrelated images |{f' {floor} |' * 4}" in text
+    null = "-0.100 [-0.100, -0.100]"
+    assert f"| d | n | layer1 | s | unrelated images |{f' {null} |' * 4}" in text
     assert "| d | n | layer1 | s² | untrained |" in text
     wide = next(line for line in text.splitlines() if "drawn, wide" in line)
     assert "40.0 % [40.0 %, 40.0 %]" in wide

@@ -1,9 +1,8 @@
 """Figures: one module per figure, each with a function `draw` that reads HDF5 files alone."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
-from latentdims import storage
+import h5py
 
 SOURCES = {  # what each figure is drawn from, one file per seed
     "training": ("network",),
@@ -19,11 +18,18 @@ OF_PAIRS = ("alignment", "eigenvectors", "weight_eigenvectors")  # need at least
 CLASSES_SHOWN = 20  # of a data set, at most
 
 
-def class_names(path: str | Path) -> list[str]:
-    """Of a file of images, in the order of their labels; bytes that are no text are escaped."""
-    with storage.read(path) as file:
-        names = file["classes"].asstr()[()] if "classes" in file else file.attrs["classes"]
-        return [str(name).encode("utf-8", "backslashreplace").decode() for name in names]
+def class_names(file: h5py.File) -> list[str]:
+    """Of an open file of images, in the order of their labels."""
+    names = file["classes"].asstr()[()] if "classes" in file else file.attrs["classes"]
+    return list(map(str, names))
+
+
+def in_caption(names: Sequence[str]) -> list[str]:
+    """Names of the classes shown, each on one line: quoted where they would not be seen."""
+    return [
+        name if name.isprintable() and name.strip() else ascii(name)
+        for name in names[:CLASSES_SHOWN]
+    ]
 
 
 def sources(files: Mapping[str, str | Sequence[str]]) -> str:

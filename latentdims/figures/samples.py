@@ -16,8 +16,8 @@ WHITE = 255
 
 def draw(files: Mapping[str, str]) -> style.Figure:
     """A row per class, the first training images of it."""
-    classes = class_names(files["images"])
     with storage.read(files["images"], needs=["train/images", "train/labels"]) as file:
+        classes = class_names(file)
         pictures = [_of_class(file, label) for label in range(len(classes[:CLASSES_SHOWN]))]
     names = [label(name, number) for number, name in enumerate(classes[:CLASSES_SHOWN])]
     wide, high = COLUMNS * EDGE, len(names) * EDGE
