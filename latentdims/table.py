@@ -59,7 +59,8 @@ def _is_nan(cell: object) -> bool:
 
 def markdown(rows: Sequence[Row], reasons: Mapping[tuple[str, str], Sequence[str]]) -> str:
     """Three tables: headline numbers beside published ones, similarities beside those of untrained
-    networks and of unrelated images, and every way of drawing networks; below, why cells are empty.
+    networks and of unrelated images, and every way of generating networks. Below, why cells are
+    empty.
 
     reasons: why numbers are undefined, by data set and network.
     """
@@ -67,7 +68,7 @@ def markdown(rows: Sequence[Row], reasons: Mapping[tuple[str, str], Sequence[str
         "Beside published numbers": _headlines(rows),
         "Similarity s and variance explained s² of representations, beside the same networks "
         "untrained and on unrelated images": _similarities(rows),
-        "Networks drawn from covariances": _ways(rows),
+        "Networks generated from covariances": _ways(rows),
     }
     if any(reasons.values()):
         parts["Undefined, and left empty above"] = "".join(

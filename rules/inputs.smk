@@ -1,5 +1,7 @@
 # What jobs read: settings, seeds and files, by wildcards.
 
+import h5py
+
 from latentdims import download
 
 
@@ -29,6 +31,16 @@ def partner_seeds(wildcards):
 
 def number_of_partners(wildcards):
     return len(partner_seeds(wildcards))
+
+
+def classes_shown(wildcards, input):
+    """Names of the classes in the picture of a data set, for its caption."""
+    Path(input.images).stat()  # where it is not there yet, Snakemake asks again later
+    try:
+        with h5py.File(input.images, "r", locking=False) as file:
+            return figures.in_caption(figures.class_names(file))
+    except (OSError, KeyError):
+        return []  # its job will say what is wrong with it
 
 
 def of_partners(path):
@@ -90,6 +102,12 @@ def addresses(wildcards):
     return " ".join(download.urls(wildcards.name, wildcards.file, mirrors))
 
 
+def number_of_pairs(wildcards):
+    """Of networks that are compared with one another."""
+    pairs = len(SEEDS) * (len(SEEDS) - 1) // 2
+    return pairs if SETTINGS["alignment"]["pairs"] == "all" else len(SEEDS) - 1
+
+
 def figure_sources(wildcards):
     """The artefacts of every seed that a figure is drawn from."""
     return {
@@ -103,5 +121,5 @@ def figure_sources(wildcards):
 
 def numbered(wildcards):
     """The label of a figure: its number comes first, since the report sorts by labels."""
-    number = list(figures.SOURCES).index(wildcards.figure) + 1
+    number = list(catalogue.SOURCES).index(wildcards.figure) + 1
     return {"figure": f"{number} {wildcards.figure.replace('_', ' ')}"}

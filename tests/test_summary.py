@@ -217,8 +217,8 @@ def test_what_no_network_reaches_is_empty(files, tmp_path, caplog):
 
 def test_comparison_shows_similarities_and_ways_of_drawing(rows, tmp_path):
     text = (tmp_path / "summary.md").read_text()
-    floor = "-0.100 [-0.100, -0.100]"
-    assert f"| d | n | layer1 | s | unrelated images |{f' {floor} |' * 4}" in text
+    null = "-0.100 [-0.100, -0.100]"
+    assert f"| d | n | layer1 | s | unrelated images |{f' {null} |' * 4}" in text
     assert "| d | n | layer1 | s² | untrained |" in text
     wide = next(line for line in text.splitlines() if "generated, wide" in line)
     assert "40.0 % [40.0 %, 40.0 %]" in wide
