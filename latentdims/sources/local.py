@@ -1,19 +1,26 @@
-"""The user's own files that a data set is read from, as the workflow sees them."""
+"""The user's own files that a data set is read from, as the workflow sees them while it plans."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+import json
+import os
+import stat
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from latentdims import published
 from latentdims.errors import InputError
+from latentdims.sources.folder import File, Folder
+from latentdims.sources.layout import arrange
 
 
 def files(source: Mapping[str, Any], *, key: str) -> list[str]:
     """Paths that a source is read from: none where its settings have no `path`.
 
     A published data set of several files is given as the folder that holds them. key: of the
-    path in the configuration, for the message. Raises InputError where one is missing.
+    path in the configuration, for the message. Raises InputError where one is missing, or is
+    neither a file nor a folder.
     """
     if not source.get("path"):
         return []
@@ -22,26 +29,69 @@ def files(source: Mapping[str, Any], *, key: str) -> list[str]:
     if source["source"] == "torchvision" and path.is_dir():
         paths = [path / file for file in published.files(source["name"])]
     for each in paths:
-        if not each.exists():
-            raise InputError(
-                f"{key}: no such file or folder, {each}; give its path, seen from {Path.cwd()}"
-            )
+        check(each, key=key)
     return [str(each) for each in paths]
 
 
-def listing(paths: Sequence[str]) -> str:
-    """Hash of the names, sizes and times of all files in folders, "" where there is no folder.
+def check(path: Path, *, key: str) -> None:
+    """Raise InputError unless something that can be read lies at a path; nothing is opened."""
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError) as error:
+        if isinstance(error, PermissionError):
+            raise InputError(f"{key}: {path} cannot be read ({error.strerror})") from None
+        raise InputError(
+            f"{key}: no such file or folder, {path}; give its path, seen from {Path.cwd()}"
+        ) from None
+    if not (stat.S_ISDIR(mode) or stat.S_ISREG(mode)):
+        raise InputError(
+            f"{key}: {path} is neither a folder nor a file (a pipe or a device); give the path of "
+            "a folder or an archive"
+        )
 
-    The time stamp of a folder does not tell that a file below it has changed.
+
+def content(
+    path: str | Path,
+    *,
+    test_share: float | None = None,
+    notes: Path | None = None,
+    keep: bool = False,
+) -> str:
+    """Hash of what is read of a folder of images or an archive, whatever its time stamps say.
+
+    test_share: as the images are read with; it says which files count.
+    notes: a folder where the hash of an earlier call may lie, which holds as long as names, sizes
+        and times of all files that are read are the same. keep: whether to write it there.
+    Raises InputError where a file cannot be read, or the images are not laid out as they should be.
     """
-    folders = [Path(path) for path in paths if Path(path).is_dir()]
-    if not folders:
-        return ""
-    digest = hashlib.sha256()
-    for folder in folders:
-        for file in sorted(folder.rglob("*")):
-            if file.is_file():
-                status = file.stat()
-                line = f"{file.relative_to(folder)} {status.st_size} {status.st_mtime_ns}\n"
-                digest.update(line.encode())
-    return digest.hexdigest()[:16]
+    files = _files(Path(path), test_share)
+    listing = _hash(f"{file.state} {place}" for place, file in files.items())
+    noted = notes / f"{_hash([str(path)])}.json" if notes else None
+    if noted:
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            known = json.loads(noted.read_text(encoding="utf-8"))
+            if known["listing"] == listing:
+                return str(known["content"])
+    found = _hash(f"{file.digest()} {place}" for place, file in files.items())
+    if noted and keep:
+        with suppress(OSError):  # without it, all is read again the next time
+            noted.parent.mkdir(parents=True, exist_ok=True)
+            partial = noted.with_suffix(f".{os.getpid()}")
+            partial.write_text(json.dumps({"listing": listing, "content": found}), encoding="utf-8")
+            partial.replace(noted)
+    return found
+
+
+def _files(path: Path, test_share: float | None) -> dict[str, File]:
+    """The files that are read, by place; of an archive, itself."""
+    if not path.is_dir():
+        return {"": File.at(path)}
+    folder = Folder.walk(path)
+    layout = arrange(folder.files, folder.odd, path=str(path), test_share=test_share)
+    return {place: folder.files[place] for place in layout.images}
+
+
+def _hash(lines: Iterable[str]) -> str:
+    """Of lines in any order."""
+    text = "\n".join(sorted(lines))
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:32]
