@@ -14,6 +14,9 @@ try:
         name: local.files(dataset, key=f"datasets.{name}.path")
         for name, dataset in SETTINGS["datasets"].items()
     }
+    if workflow.is_main_process:  # jobs need not list all images again
+        for dataset in SETTINGS["datasets"].values():
+            local.check_layout(dataset)
 except InputError as error:
     raise WorkflowError(f"configuration: {error}") from None
 

@@ -82,10 +82,7 @@ def source(wildcards):
 def content(path, test_share):
     """Hash of the images of one's own, which a run notes, and a dry run or report does not."""
     runs = workflow.executor_plugin is not None and not workflow.dryrun
-    try:
-        return local.content(path, test_share=test_share, notes=NOTES, keep=runs)
-    except InputError as error:
-        raise WorkflowError(str(error)) from None
+    return local.content(path, test_share=test_share, notes=NOTES, keep=runs)
 
 
 def path_of_source(wildcards):

@@ -11,6 +11,8 @@ from pathlib import Path
 from latentdims.errors import InputError
 from latentdims.sources.layout import is_hidden, is_image
 
+CONTROL = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))}
+
 
 @dataclass(frozen=True)
 class File:
@@ -96,8 +98,9 @@ class Folder:
 
 
 def text(name: bytes) -> str:
-    r"""A name in the file system or an archive as text: bytes that are not UTF-8 as \xff."""
-    return name.decode("utf-8", "backslashreplace").replace("\0", r"\x00")
+    r"""A name in the file system or an archive as text on one line: bytes that are not UTF-8, and
+    control characters, as \xff."""
+    return name.decode("utf-8", "backslashreplace").translate(CONTROL)
 
 
 def _entries(folder: str) -> list[os.DirEntry[str]]:

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -124,7 +124,7 @@ def _arrays(layout: Layout, pictures: Mapping[str, Picture]) -> dict[str, NDArra
     arrays: dict[str, NDArray[np.generic]] = {}
     for split in SPLITS:
         places = [place for place, (of, _) in layout.images.items() if of == split]
-        places.sort(key=lambda place: PurePosixPath(place).parts)
+        places.sort(key=lambda place: place.split("/"))
         arrays[f"{split}/images"] = _stack([pictures[place] for place in places], channels)
         numbers = [labels[layout.images[place][1]] for place in places]
         arrays[f"{split}/labels"] = np.array(numbers, dtype=np.int64)

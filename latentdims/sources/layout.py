@@ -1,15 +1,16 @@
 """Which files are images of which split and class, by where they lie, and why others are not."""
 
 import hashlib
+import posixpath
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import takewhile
-from pathlib import PurePosixPath
 
 from latentdims.errors import InputError
 from latentdims.storage import SPLITS
 
 LAYOUT = "train/<class>/<image> and test/<class>/<image>"
+MAC = "__MACOSX"  # where archives of another system keep what goes with each file
 EXAMPLES = 3  # files named of those that are passed over for one reason
 # Of every format that Pillow decodes by itself.
 EXTENSIONS = """
@@ -80,13 +81,15 @@ def arrange(
 
 def is_hidden(place: str) -> bool:
     """Whether a file, or a folder above it, is one that its owner does not see."""
-    parts = PurePosixPath(place).parts
-    return any((part.startswith(".") and part != "..") or part == "__MACOSX" for part in parts)
+    if "/." not in f"/{place}" and MAC not in place:  # as good as all
+        return False
+    parts = place.split("/")
+    return any((part.startswith(".") and part != "..") or part == MAC for part in parts)
 
 
 def is_image(place: str) -> bool:
     """Whether a file may be an image by its name; one without any extension may."""
-    return PurePosixPath(place).suffix.lower() in KNOWN and not is_hidden(place)
+    return posixpath.splitext(place)[1].lower() in KNOWN and not is_hidden(place)
 
 
 def _split_by_folder(
@@ -95,7 +98,7 @@ def _split_by_folder(
     images: dict[str, tuple[str, str]] = {}
     first: tuple[str, tuple[str, ...]] | None = None
     for place in places:
-        *above, split, label, _ = ("", "", *PurePosixPath(place).parts)
+        *above, split, label, _ = ("", "", *place.split("/"))
         if split in SPLITS:
             if first is None:
                 first = place, tuple(above)
@@ -117,7 +120,7 @@ def _split_by_folder(
 def _split_by_seed(
     places: list[str], passed: dict[str, list[str]], path: str, *, share: float, seed: int
 ) -> dict[str, tuple[str, str]]:
-    parents = [PurePosixPath(place).parent.parts for place in places]
+    parents = [tuple(place.split("/")[:-1]) for place in places]
     top = _common(min(parents), max(parents)) if parents else ()
     classes: dict[str, dict[str, str]] = {}  # of each, places by their names below the top folder
     for place, parent in zip(places, parents, strict=True):
@@ -126,7 +129,7 @@ def _split_by_seed(
         elif len(parent) > len(top) + 1:
             passed.setdefault("in a folder below its class", []).append(place)
         else:
-            name = f"{parent[-1]}/{PurePosixPath(place).name}"
+            name = f"{parent[-1]}/{place.rpartition('/')[2]}"
             classes.setdefault(parent[-1], {})[name] = place
     if len(classes) < 2 and {"train", "test"} & {part for parent in parents for part in parent}:
         raise InputError(

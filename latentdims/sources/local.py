@@ -50,6 +50,12 @@ def check(path: Path, *, key: str) -> None:
         )
 
 
+def check_layout(source: Mapping[str, Any]) -> None:
+    """Raise InputError where a folder of images does not hold what its source needs."""
+    if source["source"] == "imagefolder":
+        _files(Path(source["path"]), source["test_share"])
+
+
 def content(
     path: str | Path,
     *,
@@ -62,7 +68,7 @@ def content(
     test_share: as the images are read with; it says which files count.
     notes: a folder where the hash of an earlier call may lie, which holds as long as names, sizes
         and times of all files that are read are the same. keep: whether to write it there.
-    Raises InputError where a file cannot be read, or the images are not laid out as they should be.
+    Raises InputError where the images are not laid out as they should be.
     """
     files = _files(Path(path), test_share)
     listing = _hash(f"{file.state} {place}" for place, file in files.items())
@@ -72,7 +78,7 @@ def content(
             known = json.loads(noted.read_text(encoding="utf-8"))
             if known["listing"] == listing:
                 return str(known["content"])
-    found = _hash(f"{file.digest()} {place}" for place, file in files.items())
+    found = _hash(f"{_digest(file)} {place}" for place, file in files.items())
     if noted and keep:
         with suppress(OSError):  # without it, all is read again the next time
             noted.parent.mkdir(parents=True, exist_ok=True)
@@ -89,6 +95,13 @@ def _files(path: Path, test_share: float | None) -> dict[str, File]:
     folder = Folder.walk(path)
     layout = arrange(folder.files, folder.odd, path=str(path), test_share=test_share)
     return {place: folder.files[place] for place in layout.images}
+
+
+def _digest(file: File) -> str:
+    try:
+        return file.digest()
+    except InputError:
+        return "unreadable"  # to be said where it is read
 
 
 def _hash(lines: Iterable[str]) -> str:
