@@ -22,13 +22,14 @@ class Archive:
     """Regular files by place, in the order of the archive, and other things that it holds with the
     reason why they are not read. A context, which closes it.
 
-    Raises InputError where it is damaged, cut short, encrypted, or holds an image twice.
+    Raises InputError where it is damaged, cut short or encrypted.
     """
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         self.files: dict[str, Any] = {}
         self.odd: dict[str, str] = {}
+        self._twice: set[str] = set()
         self._stack = ExitStack()
         try:
             with self.path.open("rb") as file:
@@ -48,7 +49,12 @@ class Archive:
         self._stack.close()
 
     def read(self, place: str) -> bytes:
-        """Content of a file."""
+        """Content of a file. Raises InputError where it is damaged, or there twice."""
+        if place in self._twice:
+            raise InputError(
+                f"{self.path}: holds {place} twice, and only one would count; give each image a "
+                "name of its own"
+            )
         member = self.files[place]
         try:
             if self._is_zip:
@@ -71,11 +77,8 @@ class Archive:
         return InputError(f"{self.path}: not a whole {kind} archive ({reason}); pack it again")
 
     def _add(self, place: str, member: Any) -> None:
-        if place in self.files and is_image(place):
-            raise InputError(
-                f"{self.path}: holds {place} twice, and only one would count; give each image a "
-                "name of its own"
-            )
+        if place in self.files:
+            self._twice.add(place)
         self.files[place] = member
 
     def _list_zip(self) -> None:
