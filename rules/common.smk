@@ -6,7 +6,7 @@ from latentdims import figures, published, storage
 from latentdims.config import resolve
 from latentdims.errors import InputError
 from latentdims.workflow.provenance import stamp
-from latentdims.sources import local
+from latentdims.sources import content, local
 
 try:
     SETTINGS = resolve({key: config[key] for key in config if key != "pathvars"})
@@ -16,7 +16,7 @@ try:
     }
     if workflow.is_main_process:  # jobs need not list all images again
         for dataset in SETTINGS["datasets"].values():
-            local.check_layout(dataset)
+            content.check_layout(dataset)
 except InputError as error:
     raise WorkflowError(f"configuration: {error}") from None
 

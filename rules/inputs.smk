@@ -74,15 +74,15 @@ def source(wildcards):
         key: dataset[key] for key in dataset if key not in ("mirrors", "path", "preprocessing")
     }
     if dataset["source"] == "imagefolder":
-        settings["content"] = content(dataset["path"], dataset["test_share"])
+        settings["content"] = content_of(dataset["path"], dataset["test_share"])
     return settings
 
 
 @cache
-def content(path, test_share):
+def content_of(path, test_share):
     """Hash of the images of one's own, which a run notes, and a dry run or report does not."""
     runs = workflow.executor_plugin is not None and not workflow.dryrun
-    return local.content(path, test_share=test_share, notes=NOTES, keep=runs)
+    return content.content(path, test_share=test_share, notes=NOTES, keep=runs)
 
 
 def path_of_source(wildcards):

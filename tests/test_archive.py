@@ -69,7 +69,7 @@ def test_archives_that_are_put_together_are_all_read(tmp_path, mode, padding):
 
 def test_an_image_that_is_there_twice_is_refused(tmp_path):
     one = tar(tmp_path / "one.tar").read_bytes()
-    other = tar(tmp_path / "other.tar", {"test/a/2.png": b"2", "train/b/1.png": b"x"}).read_bytes()
+    other = tar(tmp_path / "other.tar", {"x.png": b"2", "train/b/1.png": b"x"}).read_bytes()
     (tmp_path / "all.tar").write_bytes(one + other)
     with Archive(tmp_path / "all.tar") as archive:
         assert archive.read("train/a/0.png") == b""

@@ -11,7 +11,8 @@ from latentdims import data, storage
 from latentdims.data import ARRAYS
 from latentdims.errors import InputError
 from latentdims.prepare import prepare
-from latentdims.sources import embedded, local
+from latentdims.sources import embedded
+from latentdims.sources.content import content
 
 
 def random_images(shape, seed=0):
@@ -48,7 +49,7 @@ def test_prepare_reads_a_folder_and_says_what_it_found(tmp_path, caplog):
         for number in range(count):
             Image.fromarray(random_images((9, 12, 3))).save(tmp_path / place / f"{number}.png")
     (tmp_path / "train" / "owl" / "notes.txt").write_text("of the owl")
-    source = {"source": "imagefolder", "size": [6, 8], "content": local.content(tmp_path)}
+    source = {"source": "imagefolder", "size": [6, 8], "content": content(tmp_path)}
     with caplog.at_level(logging.INFO):
         prepare(output=tmp_path / "i.h5", source=source, files=[str(tmp_path)])
     assert load(tmp_path / "i.h5", steps=["gray"]).shape == (1, 6, 8)

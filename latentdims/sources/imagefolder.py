@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentdims.errors import InputError
-from latentdims.sources import local
 from latentdims.sources.archive import Archive
+from latentdims.sources.content import check, content
 from latentdims.sources.folder import Folder
 from latentdims.sources.layout import Layout, arrange
 from latentdims.sources.picture import Picture, decode
@@ -31,7 +31,7 @@ def from_settings(
     keys = ("size", "range", "test_share", "split_seed")
     result = read(path, **{key: source[key] for key in keys if source.get(key) is not None})
     planned = source.get("content")
-    if planned and local.content(path, test_share=source.get("test_share")) != planned:
+    if planned and content(path, test_share=source.get("test_share")) != planned:
         raise InputError(f"{path}: images were edited while they were read; run the command again")
     return result
 
@@ -60,7 +60,7 @@ def read(
     path = Path(path)
     target = _height_width(size)
     limits = _limits(range)
-    local.check(path, key="datasets.<name>.path")
+    check(path, key="datasets.<name>.path")
     pictures: dict[str, Picture] = {}
     with nullcontext(Folder.walk(path)) if path.is_dir() else Archive(path) as found:
         layout = arrange(
