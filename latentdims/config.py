@@ -18,7 +18,7 @@ SCHEMA = Path(__file__).resolve().parent / "config.schema.yaml"
 SOURCE_KEYS = {
     "embedded": ("train_samples", "test_samples", "seed"),
     "torchvision": ("name", "path", "mirrors"),
-    "imagefolder": ("path", "size"),
+    "imagefolder": ("path", "size", "range", "test_share", "split_seed"),
 }
 WORDS = {"true": True, "false": False}
 NOTHING = (None, "null")  # also as Snakemake hands it on from the command line
@@ -203,6 +203,9 @@ def _keep_source(name: str, dataset: Mapping[str, Any]) -> dict[str, Any]:
     for key in REQUIRED[source]:
         if dataset.get(key) is None:
             raise InputError(f"datasets.{name}: source '{source}' needs the key '{key}'; add it")
+    values = dataset.get("range")
+    if source == "imagefolder" and values and not values[0] < values[1]:
+        raise InputError(f"datasets.{name}.range: {values} is not [black, white], the lower first")
     kept = {key: dataset[key] for key in ("preprocessing", "source", *SOURCE_KEYS[source])}
     return {key: expanded(kept[key]) if key == "path" and kept[key] else kept[key] for key in kept}
 

@@ -4,12 +4,12 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
-from latentdims import config_file, published, storage
+from latentdims import config_file, figures, published, storage
 from latentdims.config import resolve
 from latentdims.errors import InputError
 from latentdims.figures import catalogue
 from latentdims.workflow.provenance import stamp
-from latentdims.sources import local
+from latentdims.sources import content, local
 
 try:
     if Path(workflow.main_snakefile).parent == Path(workflow.current_basedir).parent:
@@ -20,6 +20,9 @@ try:
         name: local.files(dataset, key=f"datasets.{name}.path")
         for name, dataset in SETTINGS["datasets"].items()
     }
+    if workflow.is_main_process:  # jobs need not list all images again
+        for dataset in SETTINGS["datasets"].values():
+            content.check_layout(dataset)
 except InputError as error:
     raise WorkflowError(f"configuration: {error}") from None
 logger.info(f"Results: {SETTINGS['results']}")  # `make run` says where they are

@@ -1,8 +1,14 @@
 # What jobs read: settings, seeds and files, by wildcards.
 
+from functools import cache
+
 import h5py
 
 from latentdims import download
+
+NOTES = Path(
+    ".snakemake", "content"
+)  # of images, to spare reading them to see whether they are new
 
 
 def settings_of(dataset, network):
@@ -74,20 +80,37 @@ def of_seeds(path):
 
 
 def source(wildcards):
-    """Where a data set comes from, without how it is preprocessed."""
+    """What a data set is: not where it lies, but what is there; nor how it is preprocessed."""
     dataset = SETTINGS["datasets"][wildcards.dataset]
-    return {key: dataset[key] for key in dataset if key != "preprocessing"}
+    settings = {
+        key: dataset[key] for key in dataset if key not in ("mirrors", "path", "preprocessing")
+    }
+    if dataset["source"] == "imagefolder":
+        settings["content"] = content_of(dataset["path"], dataset["test_share"])
+    return settings
 
 
-def source_files(wildcards):
-    """The files that a data set is read from: the user's own, or those to download."""
-    settings = source(wildcards)
-    if settings["source"] != "torchvision" or settings["path"]:
-        return LOCAL_FILES[wildcards.dataset]
+@cache
+def content_of(path, test_share):
+    """Hash of the images of one's own, which a run notes, and a dry run or report does not."""
+    runs = workflow.executor_plugin is not None and not workflow.dryrun
+    return content.content(path, test_share=test_share, notes=NOTES, keep=runs)
+
+
+def path_of_source(wildcards):
+    """The user's own files that a data set is read from, a file or a folder; or nothing."""
+    return SETTINGS["datasets"][wildcards.dataset].get("path") or ""
+
+
+def published_files(wildcards):
+    """The files to download that a data set is read from."""
+    dataset = SETTINGS["datasets"][wildcards.dataset]
+    if dataset["source"] != "torchvision" or dataset["path"]:
+        return []
     return collect(
         "<downloads>/{name}/{file}",
-        name=settings["name"],
-        file=published.files(settings["name"]),
+        name=dataset["name"],
+        file=published.files(dataset["name"]),
     )
 
 

@@ -149,7 +149,8 @@ def test_the_order_of_keys_is_forgotten():
 
 def test_keys_of_another_source_are_ignored():
     mixed = dataset(source="imagefolder", path="photos.tar", name="CIFAR10", train_samples=50)
-    assert set(resolve(mixed)["datasets"]["mine"]) == {"preprocessing", "source", "path", "size"}
+    keys = {"path", "size", "range", "test_share", "split_seed"}
+    assert set(resolve(mixed)["datasets"]["mine"]) == {"preprocessing", "source", *keys}
 
 
 @pytest.mark.parametrize(
@@ -176,6 +177,11 @@ def test_keys_of_another_source_are_ignored():
         (dataset(source="torchvision", name="CIFAR"), "did you mean 'CIFAR10'"),
         (dataset(source="torchvision"), "source 'torchvision' needs the key 'name'"),
         (dataset(source="imagefolder"), "source 'imagefolder' needs the key 'path'"),
+        (
+            dataset(source="imagefolder", path="x", range=[255, 0]),
+            r"datasets.mine.range: \[255.0, 0.0\] is not \[black, white\]",
+        ),
+        (dataset(source="imagefolder", path="x", test_share=1), "datasets.mine.test_share"),
         (dataset(path="x"), "datasets.mine: missing key 'source'"),
         (dataset(source="embedded", size=[1, 2, 3]), "datasets.mine.size"),
         (config(datasets={"a/b": {"source": "embedded"}}), "datasets.a/b: names may hold only"),
