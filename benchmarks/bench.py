@@ -2,7 +2,7 @@
 
 python benchmarks/bench.py FOLDER [--images cifar10-jpeg.tar.gz] [--only "align, mlp"]
 What was measured is kept in FOLDER/performance.json, and only what is missing there is measured;
-`make bench` then puts it into the README. Without an archive of images, CIFAR-10 is downloaded.
+`make bench` then writes it into docs/performance.md. Without --images, CIFAR-10 is downloaded.
 --only measures a step anew, and nothing else; it can be given several times.
 """
 
@@ -39,7 +39,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--images", type=Path, help="CIFAR-10, as an archive of pictures")
-    parser.add_argument("--only", action="append", help="a step, by its name in the README")
+    parser.add_argument("--only", action="append", help="a step, by its name in the table")
     given = parser.parse_args()
     tutorial, archive = opened(given.folder, given.images)
     results = Results(given.folder / "performance.json")

@@ -105,7 +105,7 @@ def accuracy_by_rank(
     counts = [torch.zeros(len(ranks), dtype=torch.int64, device=device) for _, ranks in curves]
     whole = torch.zeros((), dtype=torch.int64, device=device)
     batches = list(zip(split.images.split(BATCH), split.labels.split(BATCH), strict=True))
-    for images, labels in progress(batches, name="images"):
+    for images, labels in progress(batches, name="batch"):
         levels = [images, *(output for _, output in network.representations(images))]
         whole += (levels[-1].argmax(1) == labels).sum()
         for (components, ranks), correct in zip(curves, counts, strict=True):

@@ -1,6 +1,7 @@
 # What is there, compared with what is asked for: where Snakemake has no record of a file, it takes
 # it for current, whatever made it.
 
+from snakemake.io import is_callable
 from snakemake.iocontainers import InputFiles
 from snakemake.logging import logger
 
@@ -12,11 +13,16 @@ SAID = set()
 def compared(maker):
     """An input function that adds nothing to a job, but has it run where others made its files."""
 
+    # What input functions give is no part of parameters.
+    named = {name: path for name, path in maker.input.items() if not is_callable(path)}
+
     def nothing(wildcards):
         output, _ = maker.expand_output(dict(wildcards.items()))
         there = [path for path in map(Path, output) if path.exists()]
         if there:
-            params, _ = maker.expand_params(dict(wildcards.items()), InputFiles(), output, None)
+            given = {name: path.apply_wildcards(wildcards) for name, path in named.items()}
+            files = InputFiles(fromdict=given)
+            params, _ = maker.expand_params(dict(wildcards.items()), files, output, None)
             for path in there:
                 difference = recorded.difference(path, dict(params.items()))
                 if difference:

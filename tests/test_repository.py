@@ -90,7 +90,8 @@ def opens_text(call: ast.Call) -> bool:
     "modules",
     [
         # What the plan needs.
-        "config, download, figures, workflow.memory, workflow.provenance, workflow.recorded",
+        "config, download, figures, quantities, workflow.memory, workflow.provenance",
+        "workflow.recorded",
         "alignment, consensus, learned, spectra, summary",
         "figures.style, figures.eigenvectors, figures.samples",
         "data, prepare, sources.embedded, sources.imagefolder",

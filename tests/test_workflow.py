@@ -8,7 +8,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from workflow import TINY, Workflow
+from workflow import TINY
 
 from latentdims import storage
 from latentdims.figures import catalogue
@@ -107,31 +107,6 @@ def test_networks_of_different_seeds_differ(finished):
             weights.append(file["weights/layer1"][()])
     assert not np.array_equal(weights[0][0], weights[1][0])
     assert not np.array_equal(weights[0][-1], weights[1][-1])
-
-
-def test_another_workflow_can_import_it(fresh, tmp_path):
-    importer = tmp_path / "importer"
-    importer.mkdir()
-    (importer / "Snakefile").write_text(
-        f"""
-module latent:
-    snakefile: "{fresh.folder}/Snakefile"
-    config: {TINY!r}
-    pathvars:
-        results="mine/latent",
-
-use rule * from latent as latent_*
-
-rule everything:
-    default_target: True
-    input: rules.latent_all.input
-"""
-    )
-    outer = Workflow(importer)
-    outer.complete("mine/latent/shapes/mlp/seed1/covariance.h5")
-    assert (importer / "mine" / "latent" / "shapes" / "mlp" / "seed0" / "network.h5").exists()
-    assert (importer / "mine" / "latent" / "resources" / "shapes.h5").exists()
-    assert not (importer / "results").exists()
 
 
 def assert_clear(done, *words: str) -> None:

@@ -1,11 +1,11 @@
-"""What every script needs: its log, its device, and a progress bar."""
+"""What every script needs: its log, its device, and how far it is."""
 
 import ctypes
-import errno
 import fcntl
 import logging
 import os
 import resource
+import signal
 import sys
 import tempfile
 import time
@@ -16,10 +16,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from latentdims import record
-from latentdims.errors import InputError
+from latentdims.errors import InputError, of_machine
 from latentdims.workflow import provenance
 
 Item = TypeVar("Item")
+
+INTERRUPTED = 130  # the exit status of what was interrupted
+EVERY = 15  # seconds between two lines on how far a job is
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # parameters of glibc's mallopt
 
@@ -80,22 +83,14 @@ def _keep_memory() -> None:
 def running(snakemake: Any) -> Iterator[Job]:
     """Run the body of a script with its log open, which ends with its time and memory.
 
-    An InputError ends the job with its message alone; anything else leaves its traceback in the
-    log, too, and is raised.
+    An InputError, or an error of the machine, ends the job with its message alone, and an interrupt
+    with that word; anything else leaves its traceback in the log, too, and is raised.
     """
-    log = Path(snakemake.log[0])
-    log.parent.mkdir(parents=True, exist_ok=True)
-    logging.basicConfig(
-        filename=log,
-        filemode="w",
-        encoding="utf-8",
-        errors="backslashreplace",  # names of files may be no text
-        level=logging.INFO,
-        format="%(asctime)s %(message)s",
-        force=True,
-    )
+    # Also what a cluster sends at the end of the time; so that what is half written is removed.
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     start = time.monotonic()
     try:
+        _open_log(Path(snakemake.log[0]))
         stamped = getattr(snakemake.params, "code", None)
         if stamped is not None:  # not where a checksum says what is made
             provenance.check_code(stamped, folder=snakemake.scriptdir)
@@ -104,19 +99,31 @@ def running(snakemake: Any) -> Iterator[Job]:
         declared = snakemake.resources.get("mem_mb", "?")
         seconds = time.monotonic() - start
         logger.info("done in %.1f s, with at most %.0f of %s MB", seconds, peak_memory(), declared)
-    except InputError as error:
-        logger.error("error: %s", error)
-        sys.exit(f"error: {error}")
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+    except KeyboardInterrupt:
+        logger.error("interrupted after %.1f s", time.monotonic() - start)
+        sys.exit(INTERRUPTED)
+    except BaseException as error:
+        message = str(error) if isinstance(error, InputError) else of_machine(error)
+        if message is None:
             logger.error(traceback.format_exc())
             raise
-        message = f"error: {error.strerror}: {error.filename}; make room and run the same command"
-        logger.error(message)
-        sys.exit(f"{message} again")
-    except BaseException:
-        logger.error(traceback.format_exc())
-        raise
+        logger.error("error: %s", message)
+        sys.exit(f"error: {message}")
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _open_log(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    logging.basicConfig(
+        filename=path,
+        filemode="w",
+        encoding="utf-8",
+        errors="backslashreplace",  # names of files may be no text
+        level=logging.INFO,
+        format="%(asctime)s %(message)s",
+        force=True,
+    )
 
 
 def peak_memory() -> float:
@@ -129,13 +136,15 @@ def peak_memory() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
 
 
-def progress(items: Iterable[Item], *, name: str) -> Iterator[Item]:
-    """Pass items on, with a bar on a terminal; elsewhere the log alone tells."""
-    if not sys.stderr.isatty():
-        yield from items
-        return
-    from tqdm import tqdm
+def progress(items: Iterable[Item], *, name: str, done: int = 0) -> Iterator[Item]:
+    """Pass items on, with a line in the log now and then: ``draw 3 of 10``.
 
-    yield from tqdm(
-        items, desc=name, total=len(items) if isinstance(items, Sized) else None, leave=False
-    )
+    done: how many were passed on before, where a job resumes.
+    """
+    of = f" of {done + len(items):,}" if isinstance(items, Sized) else ""
+    said = time.monotonic()
+    for number, item in enumerate(items, done + 1):
+        if time.monotonic() - said >= EVERY:
+            said = time.monotonic()
+            logger.info("%s %s%s", name, f"{number:,}", of)
+        yield item

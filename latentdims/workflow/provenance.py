@@ -55,7 +55,14 @@ def check_code(stamped: str, *, folder: str | Path) -> None:
 
     stamped: what `stamp` gave when the run started; folder: of the script.
     """
-    script, *modules, expected = stamped.split()
+    try:
+        script, *modules, expected = stamped.split()
+        (Path(folder) / script).stat()
+    except (AttributeError, ValueError, OSError):
+        raise InputError(
+            f"params: code is {stamped!r}, and no fingerprint; leave it out where a rule of this "
+            "workflow is used with other params"
+        ) from None
     if fingerprint(Path(folder) / script, *modules) != expected:
         raise InputError(
             f"the code behind {script} was edited while the run was going on, and results would be "
