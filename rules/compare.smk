@@ -13,8 +13,12 @@ SAID = set()
 def compared(maker):
     """An input function that adds nothing to a job, but has it run where others made its files."""
 
-    # What input functions give is no part of parameters.
-    named = {name: path for name, path in maker.input.items() if not is_callable(path)}
+    # Of inputs, parameters need single files that are known by name alone.
+    named = {
+        name: path
+        for name, path in maker.input.items()
+        if isinstance(path, str) and not is_callable(path)
+    }
 
     def nothing(wildcards):
         output, _ = maker.expand_output(dict(wildcards.items()))
