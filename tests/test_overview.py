@@ -6,7 +6,8 @@ import re
 import pytest
 import torch
 
-from latentdims import figures, overview
+from latentdims import overview
+from latentdims.figures import catalogue
 
 COLUMNS = ("dataset", "network", "layer", "quantity", "value", "low", "high", "n", "unit")
 
