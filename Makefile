@@ -1,38 +1,43 @@
 # make run    the experiment of CONFIG, to its last figure and the report
-# make test   every check
-# make bench  every step timed beside a plain one, into docs/performance.md; IMAGES=cifar10-jpeg.tar.gz
+#             CONFIG=my.yaml  PROFILE=profiles/slurm  TARGET=a file or rule  ARGS=flags for snakemake
+# make test   the checks that take minutes; make test-all: those that take longer
 # make test-slurm   the same workflow on a throw-away SLURM cluster (Debian 12, as root)
+# make bench  every step timed beside a plain one, into docs/performance.md; IMAGES=cifar10-jpeg.tar.gz
 # All make the environment in .venv first, from pinned versions.
 
 PYTHON ?= python3
 CONFIG ?= config.yaml
 PROFILE ?= profiles/default
+TARGET ?=
 ARGS ?=
 IMAGES ?=
 
+# What was given reaches the programs as it was given, whatever signs it holds.
+override CONFIG := $(value CONFIG)
+override PROFILE := $(value PROFILE)
+override TARGET := $(value TARGET)
+override ARGS := $(value ARGS)
+export CONFIG PROFILE TARGET ARGS
+# What others have set for their Python does not count here, nor where their pip installs.
+unexport PYTHONPATH PYTHONHOME PYTHONSAFEPATH PYTHONWARNINGS
+export PIP_USER := 0
+export PIP_TARGET :=
+export PIP_PREFIX :=
+
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint envs/constraints.txt
-GPUS := $(shell nvidia-smi --list-gpus 2>/dev/null | grep -c GPU)
 
-SNAKEMAKE = $(BIN)/snakemake --configfile $(CONFIG) --workflow-profile $(PROFILE)
-ifeq ($(PROFILE),profiles/default)
-SNAKEMAKE += --resources gpu=$(GPUS)
-endif
-
-# A complete run leaves a summary; the report is made where anything in it is newer.
-REPORT := results/report.html
-STALE = [ -e results/summary.csv ] && { [ ! -e $(REPORT) ] || \
-	find results/summary.csv results/figures -newer $(REPORT) | grep -q .; }
-
-.PHONY: run test test-slurm lint bench readme constraints clean
+.PHONY: run test test-all test-slurm lint bench readme constraints clean
 .NOTPARALLEL:
 
 run: .venv/run
-	$(SNAKEMAKE) --quiet progress $(ARGS)
-	@if $(STALE); then $(SNAKEMAKE) --report $(REPORT) $(ARGS) && echo "Report: $(REPORT)"; fi
+	@$(BIN)/python envs/check.py && $(BIN)/python -m latentdims.workflow.run
 
 test: .venv/test lint
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest
+
+test-all: .venv/test
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -m slow
 
 test-slurm: .venv/test
 	tests/slurm/cluster.sh start
@@ -46,7 +51,7 @@ lint: .venv/test
 	$(BIN)/mypy
 
 .venv/run: envs/requirements.txt envs/constraints.txt
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: Python 3.11 or newer is needed, this is " + sys.version)'
+	@$(PYTHON) envs/check.py
 	$(PYTHON) -m venv .venv
 	$(INSTALL) --requirement envs/requirements.txt
 	touch $@
@@ -75,5 +80,6 @@ constraints:
 	  .venv-constraints/bin/python -m pip freeze | grep -v -e '^torch' -e '^nvidia' -e '^triton'; } > envs/constraints.txt
 	rm -r .venv-constraints
 
+# Results stay, and what Snakemake knows of them.
 clean:
-	rm -rf .venv .snakemake
+	rm -rf .venv

@@ -19,7 +19,7 @@ LINE = re.compile(r"with at most (\d+) of (\d+) MB")
 def main(folder: Path) -> None:
     jobs = defaultdict(list)
     for path in sorted((folder / "logs").rglob("*.log")):
-        found = LINE.search(path.read_text())
+        found = LINE.search(path.read_text(encoding="utf-8"))
         if found:
             place = path.relative_to(folder / "logs").with_suffix("").parts
             rule, network = place[0], place[2] if len(place) > 2 else ""

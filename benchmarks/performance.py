@@ -23,13 +23,13 @@ LEAST = 10  # MB, below which what a job takes beside its process is noise
 
 
 def main(folder: Path) -> None:
-    found = json.loads((folder / "performance.json").read_text())
-    grown = json.loads((folder / "growth.json").read_text())
+    found = json.loads((folder / "performance.json").read_text(encoding="utf-8"))
+    grown = json.loads((folder / "growth.json").read_text(encoding="utf-8"))
     rows = list(rows_of(found))
     peak = peak_of(found)
     write("performance", [*table(rows, peak), "", machine(found)])
     write("growth", exponents(grown))
-    write("kernels", shares(json.loads((folder / "kernels.json").read_text())))
+    write("kernels", shares(json.loads((folder / "kernels.json").read_text(encoding="utf-8"))))
     draw_steps(rows, peak)
     draw_growth(grown)
 

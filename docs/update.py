@@ -51,7 +51,7 @@ def write(page: str, text: str) -> None:
     path = ROOT / page
     block = f"<!-- results -->\n{text}\n<!-- /results -->"
     before, _, after = re.split(
-        "(<!-- results -->.*<!-- /results -->)", path.read_text(), flags=re.S
+        "(<!-- results -->.*<!-- /results -->)", path.read_text(encoding="utf-8"), flags=re.S
     )
     path.write_text(before + block + after, encoding="utf-8")
     print(f"written: {page}")

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from latentdims import data, networks, storage
-from latentdims.architectures import check_ranks
 from latentdims.data import Split
 from latentdims.networks import BATCH, Network, activate
+from latentdims.ranks import check_ranks
 from latentdims.spectra import eigh, weight_components
 from latentdims.workflow.job import progress
 
@@ -105,7 +105,7 @@ def accuracy_by_rank(
     counts = [torch.zeros(len(ranks), dtype=torch.int64, device=device) for _, ranks in curves]
     whole = torch.zeros((), dtype=torch.int64, device=device)
     batches = list(zip(split.images.split(BATCH), split.labels.split(BATCH), strict=True))
-    for images, labels in progress(batches, name="images"):
+    for images, labels in progress(batches, name="batch"):
         levels = [images, *(output for _, output in network.representations(images))]
         whole += (levels[-1].argmax(1) == labels).sum()
         for (components, ranks), correct in zip(curves, counts, strict=True):

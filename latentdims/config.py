@@ -1,5 +1,7 @@
 """The configuration: completed with defaults, checked, and refused with the reason."""
 
+import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -7,7 +9,8 @@ from typing import Any
 import jsonschema
 import yaml
 
-from latentdims import architectures
+from latentdims import architectures, quantities, ranks
+from latentdims.config_file import expanded
 from latentdims.errors import InputError, nearest
 
 SCHEMA = Path(__file__).resolve().parent / "config.schema.yaml"
@@ -15,10 +18,12 @@ SCHEMA = Path(__file__).resolve().parent / "config.schema.yaml"
 SOURCE_KEYS = {
     "embedded": ("train_samples", "test_samples", "seed"),
     "torchvision": ("name", "path", "mirrors"),
-    "imagefolder": ("path", "size"),
+    "imagefolder": ("path", "size", "range", "test_share", "split_seed"),
 }
 WORDS = {"true": True, "false": False}
+NOTHING = (None, "null")  # also as Snakemake hands it on from the command line
 REQUIRED = {"embedded": (), "torchvision": ("name",), "imagefolder": ("path",)}
+RESERVED = ("comparisons", "figures", "logs", "resources")  # folders beside those of data sets
 SHAPES = {  # of one image, and the number of classes
     "CIFAR10": ((3, 32, 32), 10),
     "CIFAR100": ((3, 32, 32), 100),
@@ -35,11 +40,14 @@ def resolve(config: Mapping[str, Any]) -> dict[str, Any]:
     text, and Snakemake hands on as text what stands in braces on the command line.
     Raises InputError naming the key, what was found, and what to do.
     """
-    schema = yaml.safe_load(SCHEMA.read_text())
-    resolved = _complete(config, schema)
+    schema = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
+    resolved = _complete(_named(config), schema)
     for error in jsonschema.Draft202012Validator(schema).iter_errors(resolved):
         raise InputError(_explain(error))
+    resolved["results"] = _folder(resolved["results"])
     for name, dataset in resolved["datasets"].items():
+        if name in RESERVED:
+            raise InputError(f"datasets.{name}: this name is reserved; choose another")
         resolved["datasets"][name] = _keep_source(name, dataset)
     # How networks are trained is no part of what they are: those of either way are the same ones.
     resolved["together"] = resolved["training"].pop("together")
@@ -49,8 +57,10 @@ def resolve(config: Mapping[str, Any]) -> dict[str, Any]:
         resolved["networks"][name] = network = {
             key: value if key == "architecture" else _whole_numbers(value)
             for key, value in network.items()
+            if value not in NOTHING
         }
         _check_network(name, network, resolved)
+    resolved["published"] = quantities.published(resolved)
     return resolved
 
 
@@ -65,6 +75,40 @@ def image_shape(dataset: Mapping[str, Any]) -> tuple[tuple[int, int, int], int] 
     return ((1, *shape[1:]) if "gray" in dataset["preprocessing"]["steps"] else shape), classes
 
 
+def _folder(results: str) -> str:
+    """The folder of results as Snakemake takes it. Raises InputError for one that cannot be."""
+    folder = os.path.normpath(expanded(results))
+    if folder == ".":
+        raise InputError(f"results: {results!r} is the working folder itself; name one within it")
+    if unknown := re.match(r"~[^/]*", folder) or re.search(r"\$\w+|\$\{\w+\}", folder):
+        raise InputError(
+            f"results: nothing is known of {unknown[0]} in {results!r}; write the path"
+        )
+    if wrong := re.search(r"[{}<>*?\[\]\x00-\x1f\x7f]|^\s|\s$", folder):
+        raise InputError(f"results: {results!r} holds {wrong[0]!r}; name a folder without it")
+    return folder
+
+
+def _named(value: Any, key: str = "") -> Any:
+    """The same with every name as text: YAML reads `64` as a number, and `no` as false.
+
+    Raises InputError for a name of another kind, since its text is lost by then.
+    """
+    if isinstance(value, list):
+        return [_named(part, key) for part in value]
+    if not isinstance(value, Mapping):
+        return value
+    named: dict[str, Any] = {}
+    for name, part in value.items():
+        full = f"{key}.{name}" if key else str(name)
+        if not isinstance(name, str) and type(name) is not int:
+            raise InputError(f"{full}: YAML reads this name as {name!r}; quote it")
+        if str(name) in named:
+            raise InputError(f"{full}: stands there as a number and as text; quote both")
+        named[str(name)] = _named(part, full)
+    return named
+
+
 def _complete(value: Any, schema: Mapping[str, Any]) -> Any:
     """Fill in defaults, sort keys, and turn text into numbers where the schema expects them."""
     types = schema.get("type", [])
@@ -76,7 +120,8 @@ def _complete(value: Any, schema: Mapping[str, Any]) -> Any:
         defaults = {key: part["default"] for key, part in known.items() if "default" in part}
         return {
             key: _complete(part, known.get(key, other))
-            for key, part in sorted({**defaults, **value}.items(), key=lambda item: str(item[0]))
+            for key, part in sorted({**defaults, **value}.items())
+            if part not in NOTHING or "patternProperties" not in schema
         }
     if isinstance(value, list):
         return [_complete(part, schema.get("items", {})) for part in value]
@@ -158,7 +203,11 @@ def _keep_source(name: str, dataset: Mapping[str, Any]) -> dict[str, Any]:
     for key in REQUIRED[source]:
         if dataset.get(key) is None:
             raise InputError(f"datasets.{name}: source '{source}' needs the key '{key}'; add it")
-    return {key: dataset[key] for key in ("preprocessing", "source", *SOURCE_KEYS[source])}
+    values = dataset.get("range")
+    if source == "imagefolder" and values and not values[0] < values[1]:
+        raise InputError(f"datasets.{name}.range: {values} is not [black, white], the lower first")
+    kept = {key: dataset[key] for key in ("preprocessing", "source", *SOURCE_KEYS[source])}
+    return {key: expanded(kept[key]) if key == "path" and kept[key] else kept[key] for key in kept}
 
 
 def _check_epochs(training: Mapping[str, Any]) -> None:
@@ -202,10 +251,10 @@ def _check_network(name: str, network: Mapping[str, Any], resolved: Mapping[str,
             known = image_shape(dataset)
             if known:
                 layers = architectures.layers(network, input_shape=known[0], classes=known[1])
-                architectures.check_ranks(layers, **resolved["clipping"])
+                ranks.check_ranks(layers, **resolved["clipping"])
                 for variant, options in resolved["generation"].items():
                     key = f"generation.variants.{variant}"
-                    architectures.check_sampled(layers, options, key=key)
+                    ranks.check_sampled(layers, options, key=key)
     except InputError as error:
         prefix = "" if str(error).startswith(("clipping.", "generation.")) else f"networks.{name}."
         raise InputError(f"{prefix}{error}") from None

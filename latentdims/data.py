@@ -1,10 +1,9 @@
-"""Images of a data set: from a source to HDF5, and from there to one tensor on the device."""
+"""Images of a data set: from their HDF5 file to tensors on a device, preprocessed."""
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,14 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentdims import storage
-from latentdims.errors import InputError, nearest
 from latentdims.preprocessing import Affine, chunks
 
 if TYPE_CHECKING:  # importing torch costs seconds, which preparing images need not wait for
     import torch
 
-SOURCES = ("embedded", "imagefolder", "torchvision")
-DATASETS = ("train/images", "train/labels", "test/images", "test/labels")
+ARRAYS = ("train/images", "train/labels", "test/images", "test/labels")
 
 
 @dataclass(frozen=True)
@@ -74,7 +71,7 @@ class Stored:
         start = self.dataset.id.get_offset()
         for row, sample in zip(pixels, samples.tolist(), strict=True):
             if os.preadv(descriptor, [row], start + sample * row.nbytes) != row.nbytes:
-                raise storage.useless(Path(self.dataset.file.filename), "cut short")
+                storage.refuse(Path(self.dataset.file.filename), "cut short")
         return self._preprocessed(pixels)
 
     def all(self) -> torch.Tensor:
@@ -118,39 +115,6 @@ class StoredImages:
         return Split(images=stored.all(), labels=labels.to(stored.device))
 
 
-def prepare(*, output: str | Path, source: Mapping[str, Any], files: Sequence[str] = ()) -> None:
-    """Write the file of images of a source.
-
-    source: its settings, such as {source: embedded, train_samples: 8000, seed: 0}. files: the
-        local files that it reads.
-    Writes `train/images` uint8 (N, C, H, W), `train/labels` int64 (N,), the same for `test`; root
-    attributes `classes`, `source` (JSON) and `sha256` (of the four arrays in that order).
-    Raises InputError where the source is unknown or its files cannot be used.
-    """
-    arrays, classes = _read_source(source, files)
-    with storage.create(output, settings=dict(source)) as file:
-        file.attrs["classes"] = classes
-        file.attrs["source"] = json.dumps(dict(source), sort_keys=True)
-        file.attrs["sha256"] = storage.sha256(*(arrays[name] for name in DATASETS))
-        for split in storage.SPLITS:
-            storage.write(
-                file,
-                f"{split}/images",
-                arrays[f"{split}/images"],
-                units="intensity, 0 to 255",
-                description=f"images of the {split} split",
-                dimensions=("sample", "channel", "height", "width"),
-            )
-            storage.write(
-                file,
-                f"{split}/labels",
-                arrays[f"{split}/labels"],
-                units="index of the class",
-                description=f"labels of the {split} split",
-                dimensions=("sample",),
-            )
-
-
 def load(path: str | Path, *, preprocessing: Mapping[str, Any], device: str) -> Images:
     """Read a file of images into float32 tensors on a device, preprocessed.
 
@@ -172,32 +136,14 @@ def opened(
         pixels of the training images as they are at that step) or a list of a number per channel.
     Raises InputError where the file is not whole or the preprocessing does not suit it.
     """
-    with storage.read(path, needs=DATASETS) as file:
+    with storage.read(path, needs=(*ARRAYS, "classes")) as file:
         affine = Affine.of(file["train/images"], preprocessing, path=path)
         images = {
             split: Stored(file[f"{split}/images"], affine, device) for split in storage.SPLITS
         }
-        yield StoredImages(
-            images, tuple(str(name) for name in file.attrs["classes"]), str(file.attrs["sha256"])
-        )
+        yield StoredImages(images, class_names(file), str(file.attrs["sha256"]))
 
 
-def _read_source(
-    source: Mapping[str, Any], files: Sequence[str]
-) -> tuple[dict[str, NDArray[np.generic]], list[str]]:
-    # Each source is imported only where it is asked for: one needs torch, which costs seconds.
-    kind = source.get("source")
-    if kind == "embedded":
-        from latentdims.sources import embedded
-
-        keys = ("train_samples", "test_samples", "seed")
-        return embedded.read(**{key: source[key] for key in keys if key in source})
-    if kind == "imagefolder":
-        from latentdims.sources import imagefolder
-
-        return imagefolder.read(files[0] if files else source["path"], size=source.get("size"))
-    if kind == "torchvision":
-        from latentdims.sources import torchvision
-
-        return torchvision.read(source["name"], files)
-    raise InputError(f"source: unknown '{kind}'; {nearest(str(kind), SOURCES)}")
+def class_names(file: h5py.File) -> tuple[str, ...]:
+    """Names of the classes in an open file of images, by label."""
+    return tuple(file["classes"].asstr()[()])

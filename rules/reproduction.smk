@@ -23,5 +23,6 @@ rule reproduction:
     params:
         code=code("figure.py", "latentdims.figures.reproduction"),
         name="reproduction",
+        seeds=len(SEEDS),
     script:
         "../scripts/figure.py"

@@ -2,10 +2,10 @@ rule summary:
     input:
         images=collect(rules.prepare.output.images, dataset=SETTINGS["datasets"]),
         network=collect(NETWORK, zip, **RUNS),
-        alignment=collect(rules.align.output.alignment, zip, **RUNS),
-        clipping=collect(rules.clip.output.clipping, zip, **RUNS),
-        generation=collect(rules.generate.output.generation, zip, **RUNS),
-        consensus=collect(rules.consensus.output.consensus, zip, **NETWORKS) if ALL_PAIRS else [],
+        alignment=collect(ALIGNMENT, zip, **RUNS),
+        clipping=collect(CLIPPING, zip, **RUNS),
+        generation=collect(GENERATION, zip, **RUNS),
+        consensus=collect(CONSENSUS, zip, **NETWORKS) if ALL_PAIRS else [],
     output:
         table=report(
             "<results>/summary.csv",

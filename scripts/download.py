@@ -2,4 +2,8 @@ from latentdims.download import download
 from latentdims.workflow.job import running
 
 with running(snakemake):
-    download(output=snakemake.output.file, urls=snakemake.params.urls, md5=snakemake.params.md5)
+    download(
+        output=snakemake.output.file,
+        urls=snakemake.resources.urls.split(),
+        md5=snakemake.params.md5,
+    )

@@ -1,9 +1,9 @@
-from latentdims import data
+from latentdims.prepare import prepare
 from latentdims.workflow.job import running
 
 with running(snakemake):
-    data.prepare(
+    prepare(
         output=snakemake.output.images,
         source=snakemake.params.source,
-        files=list(snakemake.input.files),
+        files=list(snakemake.input.files) or [snakemake.resources.path],
     )

@@ -43,6 +43,12 @@ def test_defaults_are_filled_in():
     assert resolved["generation"] == {"published": {**published, "rank": "all", "width": 1.0}}
 
 
+@pytest.mark.parametrize("name", ["comparisons", "figures", "logs", "resources"])
+def test_a_data_set_cannot_bear_the_name_of_a_folder_of_results(name):
+    with pytest.raises(InputError, match=f"datasets.{name}: this name is reserved; choose another"):
+        resolve(config(datasets={name: {"source": "embedded"}}))
+
+
 def test_a_list_of_ranks_is_a_variant_of_each():
     variants = {"few": {"rank": [1, 3]}, "wide": {"width": 2, "draws": 4}}
     resolved = resolve(config(generation={"draws": 6, "variants": variants}))["generation"]
@@ -92,6 +98,45 @@ def test_what_the_command_line_hands_on_as_text_is_what_it_means():
     assert repr(resolve(as_text(given))) == repr(resolve(given))
 
 
+def test_names_that_yaml_reads_as_numbers_are_text():
+    given = yaml.safe_load(
+        "{datasets: {2024: {source: embedded}, 1e3: {source: embedded}}, seeds: 2,"
+        " networks: {64: {architecture: mlp, widths: [8]}}, published: {2024: {64: {x: [1]}}}}"
+    )
+    resolved = resolve(given)
+    assert list(resolved["datasets"]) == ["1e3", "2024"]
+    assert list(resolved["networks"]) == ["64"]
+    assert resolved["published"] == {"2024": {"64": {"x": [1]}}}
+
+
+@pytest.mark.parametrize("nothing", [None, "null"])
+def test_null_takes_out_what_a_file_gives(nothing):
+    networks = {
+        "mlp": nothing,
+        "cnn": {"architecture": "mlp", "widths": [5], "channels": nothing},
+    }
+    datasets = {"shapes": nothing, "other": {"source": "embedded", "test_samples": 30}}
+    variants = {"wide": nothing, "narrow": {"width": 0.5}}
+    given = config(networks=networks, datasets=datasets, generation={"variants": variants})
+    resolved = resolve(given)
+    assert resolved["networks"] == {"cnn": {"architecture": "mlp", "widths": [5]}}
+    assert list(resolved["datasets"]) == ["other"]
+    assert list(resolved["generation"]) == ["published", "narrow"]
+
+
+def test_home_and_variables_are_put_into_paths(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/me")
+    monkeypatch.setenv("SCRATCH", "/scratch/of me")
+    given = dataset(source="imagefolder", path="$SCRATCH/photos")
+    resolved = resolve({**given, "results": "~/runs//first/"})
+    assert resolved["results"] == "/home/me/runs/first"
+    assert resolved["datasets"]["mine"]["path"] == "/scratch/of me/photos"
+    relative = resolve({**given, "results": "./runs"})
+    assert relative["results"] == "runs"
+    monkeypatch.delenv("SCRATCH")
+    assert resolve(given)["datasets"]["mine"]["path"] == "$SCRATCH/photos"
+
+
 def test_the_order_of_keys_is_forgotten():
     def shuffled(value):
         if isinstance(value, dict):
@@ -104,12 +149,25 @@ def test_the_order_of_keys_is_forgotten():
 
 def test_keys_of_another_source_are_ignored():
     mixed = dataset(source="imagefolder", path="photos.tar", name="CIFAR10", train_samples=50)
-    assert set(resolve(mixed)["datasets"]["mine"]) == {"preprocessing", "source", "path", "size"}
+    keys = {"path", "size", "range", "test_share", "split_seed"}
+    assert set(resolve(mixed)["datasets"]["mine"]) == {"preprocessing", "source", *keys}
 
 
 @pytest.mark.parametrize(
     ("given", "message"),
     [
+        (config(results="."), "results: '.' is the working folder itself; name one within it"),
+        (config(results="a{b}"), "results: 'a{b}' holds '{'; name a folder without it"),
+        (config(results="a<b"), "results: 'a<b' holds '<'"),
+        (config(results="a\nb"), "results: .* holds .*n'; name a folder without it"),
+        (config(results=" a"), "results: ' a' holds ' '"),
+        (config(results="$NOWHERE/a"), r"results: nothing is known of \$NOWHERE in '\$NOWHERE/a'"),
+        (config(results="~nobody-here/a"), "results: nothing is known of ~nobody-here in"),
+        (config(results=2024), "results: found 2024, expected text"),
+        (config(networks={False: {}}), "networks.False: YAML reads this name as False; quote it"),
+        (config(networks={1.5: {}}), "networks.1.5: YAML reads this name as 1.5; quote it"),
+        (config(networks={64: {}, "64": {}}), "networks.64: stands there as a number and as text"),
+        (config(networks={"mlp": None}), "networks: "),
         (config(sedes=3), "sedes: unknown key; did you mean 'seeds'"),
         (
             config(training={"learning_rat": 0.1}),
@@ -119,6 +177,11 @@ def test_keys_of_another_source_are_ignored():
         (dataset(source="torchvision", name="CIFAR"), "did you mean 'CIFAR10'"),
         (dataset(source="torchvision"), "source 'torchvision' needs the key 'name'"),
         (dataset(source="imagefolder"), "source 'imagefolder' needs the key 'path'"),
+        (
+            dataset(source="imagefolder", path="x", range=[255, 0]),
+            r"datasets.mine.range: \[255.0, 0.0\] is not \[black, white\]",
+        ),
+        (dataset(source="imagefolder", path="x", test_share=1), "datasets.mine.test_share"),
         (dataset(path="x"), "datasets.mine: missing key 'source'"),
         (dataset(source="embedded", size=[1, 2, 3]), "datasets.mine.size"),
         (config(datasets={"a/b": {"source": "embedded"}}), "datasets.a/b: names may hold only"),

@@ -1,8 +1,3 @@
-import json
-import subprocess
-import sys
-
-import h5py
 import numpy as np
 import pytest
 import torch
@@ -21,7 +16,7 @@ UNIT = 2.0**-24  # relative rounding error of float32
 def write(path, images):
     """A file of images; the test split holds the same, reversed."""
     with storage.create(path, settings={}) as file:
-        file.attrs["classes"] = ["a", "b"]
+        file["classes"] = ["a", "b"]
         file.attrs["sha256"] = "0"
         for split, values in (("train", images), ("test", images[::-1])):
             file[f"{split}/images"] = values
@@ -151,45 +146,3 @@ def test_wrong_statistics_are_refused(tmp_path, key, value, words):
 def test_an_unknown_step_is_refused(tmp_path):
     path = write(tmp_path / "i.h5", random_images((5, 3, 5, 7)))
     refused(path, "preprocessing.steps", "did you mean 'gray'", steps=["grey"])
-
-
-def test_prepare_writes_the_contract_twice_the_same(tmp_path):
-    source = {"source": "embedded", "train_samples": 20, "test_samples": 10, "seed": 1, "path": "x"}
-    for name in ("a.h5", "b.h5"):
-        data.prepare(output=tmp_path / name, source=source)
-    assert (tmp_path / "a.h5").read_bytes() == (tmp_path / "b.h5").read_bytes()
-    with h5py.File(tmp_path / "a.h5") as file:
-        arrays = [file[name][()] for name in data.DATASETS]
-        assert json.loads(file.attrs["source"]) == source == storage.settings(file)
-        assert file.attrs["sha256"] == storage.sha256(*arrays)
-        assert len(file.attrs["classes"]) == 10
-    assert [array.dtype for array in arrays] == [np.uint8, np.int64] * 2
-    assert [array.shape for array in arrays] == [(20, 3, 32, 32), (20,), (10, 3, 32, 32), (10,)]
-    loaded = load(tmp_path / "a.h5", steps=[])
-    assert loaded.classes[0] == "disk" and loaded.shape == (3, 32, 32)
-    assert loaded.sha256 == storage.sha256(*arrays)
-
-
-def test_prepare_reads_a_folder(tmp_path):
-    from PIL import Image
-
-    for split in ("train", "test"):
-        (tmp_path / split / "owl").mkdir(parents=True)
-        Image.fromarray(random_images((9, 12, 3))).save(tmp_path / split / "owl" / "0.png")
-    source = {"source": "imagefolder", "path": "ignored", "size": [6, 8]}
-    data.prepare(output=tmp_path / "i.h5", source=source, files=[str(tmp_path)])
-    assert load(tmp_path / "i.h5", steps=["gray"]).shape == (1, 6, 8)
-
-
-def test_prepare_refuses_an_unknown_source(tmp_path):
-    with pytest.raises(InputError, match="did you mean 'imagefolder'"):
-        data.prepare(output=tmp_path / "i.h5", source={"source": "imagefolders"})
-
-
-def test_preparing_embedded_images_does_not_import_torch(tmp_path):
-    command = (
-        "import sys; from latentdims import data; data.prepare(output=sys.argv[1], "
-        "source={'source': 'embedded', 'train_samples': 10, 'test_samples': 10}); "
-        "assert 'torch' not in sys.modules"
-    )
-    subprocess.run([sys.executable, "-c", command, str(tmp_path / "i.h5")], check=True)

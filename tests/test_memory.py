@@ -41,7 +41,7 @@ def write(path, *, train):
             file[f"{split}/labels"] = np.arange(samples) % len(CLASSES)
         file.attrs["format_version"] = storage.FORMAT_VERSION
         file.attrs["settings"] = "{}"
-        file.attrs["classes"] = list(CLASSES)
+        file["classes"] = list(CLASSES)
         file.attrs["sha256"] = "0"
     return path
 

@@ -11,6 +11,8 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = sorted((ROOT / "latentdims").rglob("*.py"))
+CODE = [*PACKAGE, *(p for d in ("scripts", "benchmarks", "docs") for p in (ROOT / d).glob("*.py"))]
+OPENERS = ("gzip", "os", "tarfile", "zipfile")  # of these, as of classes, `open` is not for text
 
 
 def pins(text: str) -> set[str]:
@@ -47,8 +49,9 @@ def rules() -> str:
 
 def test_every_rule_has_memory_time_a_log_and_a_benchmark_or_is_cached():
     for rule in re.findall(r"^ *rule .*?(?=^ *rule |\Z)", rules(), re.MULTILINE | re.DOTALL):
-        for directive in ("log:", "mem_mb=", "runtime=", "threads:", "code="):
+        for directive in ("log:", "mem_mb=", "runtime=", "threads:"):
             assert directive in rule, (rule.split(":")[0], directive)
+        assert "code=" in rule or "md5=" in rule  # what it is made by, or what it must be
         assert ("benchmark:" in rule) != ("cache:" in rule)  # Snakemake allows one of them
     assert rules().count("gpu=1") == 5
 
@@ -62,13 +65,36 @@ def test_the_package_never_imports_snakemake(path):
         assert not any(name.split(".")[0] == "snakemake" for name in names)
 
 
+@pytest.mark.parametrize("path", CODE, ids=lambda p: p.name)
+def test_text_is_read_and_written_in_utf8_whatever_the_locale(path):
+    for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(call, ast.Call) and opens_text(call):
+            keywords = {keyword.arg for keyword in call.keywords}
+            assert "encoding" in keywords, f"{path.name}:{call.lineno}"
+
+
+def opens_text(call: ast.Call) -> bool:
+    """Whether a call reads or writes a file, or what a program prints, as text."""
+    name = getattr(call.func, "attr", getattr(call.func, "id", ""))
+    if name in ("read_text", "write_text", "basicConfig"):
+        return True
+    if name == "open":
+        owner = getattr(getattr(call.func, "value", None), "id", "")
+        words = [node.value for node in ast.walk(call) if isinstance(node, ast.Constant)]
+        binary = any(re.fullmatch(r"[rwax]b\+?", str(word)) for word in words)
+        return not binary and not owner.istitle() and owner not in OPENERS
+    return any(keyword.arg in ("text", "universal_newlines") for keyword in call.keywords)
+
+
 @pytest.mark.parametrize(
     "modules",
     [
-        "config, download, figures, provenance",  # what the plan needs
+        # What the plan needs.
+        "config, download, figures, quantities, workflow.memory, workflow.provenance",
+        "workflow.recorded",
         "alignment, consensus, learned, spectra, summary",
         "figures.style, figures.eigenvectors, figures.samples",
-        "data, sources.embedded, sources.imagefolder",
+        "data, prepare, sources.embedded, sources.imagefolder",
     ],
 )
 def test_what_needs_no_torch_does_not_import_it(modules):

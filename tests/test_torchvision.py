@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import scipy.io
 
-from latentdims import download
+from latentdims import download, published
 from latentdims.errors import InputError
 from latentdims.sources import torchvision as source
 
@@ -107,12 +107,9 @@ def fabricate(monkeypatch, folder, name):
         contents = svhn(monkeypatch)
     else:
         contents = mnist(monkeypatch, name)
-    published = download.PUBLISHED[name]
-    assert set(contents) == set(published.md5)
-    changed = download._Published(
-        published.hosts, {file: md5(content) for file, content in contents.items()}
-    )
-    monkeypatch.setitem(download.PUBLISHED, name, changed)
+    assert set(contents) == set(published.files(name))
+    changed = {file: md5(content) for file, content in contents.items()}
+    monkeypatch.setitem(published.PUBLISHED, name, changed)
     for file, content in contents.items():
         (folder / file).write_bytes(content)
     return [folder / file for file in contents]
@@ -175,15 +172,18 @@ def test_missing_files(monkeypatch, tmp_path):
 
 
 def test_facts_agree_with_torchvision():
+    def originals(name):
+        return [download.urls(name, file)[-1] for file in published.files(name)]
+
     for name in ("CIFAR10", "CIFAR100"):
         classes = getattr(datasets, name)
-        (file,) = download.files(name)
-        assert (file.name, file.md5) == (classes.filename, classes.tgz_md5)
-        assert file.urls[-1] == classes.url
+        assert published.files(name) == {classes.filename: classes.tgz_md5}
+        assert originals(name) == [classes.url]
     for name in ("MNIST", "FashionMNIST"):
         classes = getattr(datasets, name)
-        assert [(file.name, file.md5) for file in download.files(name)] == classes.resources
-        for file in download.files(name):
-            assert list(file.urls) == [mirror + file.name for mirror in classes.mirrors]
-    found = [[file.urls[-1], file.name, file.md5] for file in download.files("SVHN")]
-    assert found == [datasets.SVHN.split_list[split] for split in ("train", "test")]
+        assert list(published.files(name).items()) == classes.resources
+        for file in published.files(name):
+            assert download.urls(name, file) == [mirror + file for mirror in classes.mirrors]
+    expected = [datasets.SVHN.split_list[split] for split in ("train", "test")]
+    assert originals("SVHN") == [url for url, _, _ in expected]
+    assert published.files("SVHN") == {file: md5 for _, file, md5 in expected}

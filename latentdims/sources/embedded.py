@@ -5,7 +5,7 @@ They are made hard enough that layers matter: a fully connected network gets abo
 right after a few epochs, a small convolutional network clearly more.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,14 @@ TEXTURE = (0.06, 0.16)
 # Rows: the red, green and blue of luminance and of two opponent colours of luminance zero.
 OPPONENT = np.array([[1, 1, 1], [0.6, -0.35, 0.25], [0.25, 0.1, -1.15]], dtype=np.float32)
 CHROMA = 0.45  # strength of opponent colours relative to luminance, in backgrounds
+
+
+def from_settings(
+    source: Mapping[str, Any], files: Sequence[str]
+) -> tuple[dict[str, NDArray[np.generic]], list[str]]:
+    """What `read` gives for a data set of the configuration; it reads no files."""
+    keys = ("train_samples", "test_samples", "seed")
+    return read(**{key: source[key] for key in keys if key in source})
 
 
 def read(

@@ -2,7 +2,7 @@
 
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -11,10 +11,17 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from latentdims import download
+from latentdims import published
 from latentdims.errors import InputError
 
 _declared: list[Any] = []  # a declaration lasts as long as its object
+
+
+def from_settings(
+    source: Mapping[str, Any], files: Sequence[str]
+) -> tuple[dict[str, NDArray[np.generic]], list[str]]:
+    """What `read` gives for a data set of the configuration."""
+    return read(source["name"], files)
 
 
 def read(
@@ -22,13 +29,13 @@ def read(
 ) -> tuple[dict[str, NDArray[np.generic]], list[str]]:
     """Images and labels of a published data set, and the names of its classes.
 
-    name: a key of `download.PUBLISHED`. files: its archives, in any order, or a folder that holds
+    name: a key of `published.PUBLISHED`. files: its archives, in any order, or a folder that holds
         them. Every one is verified before any of it is read, because some hold pickles.
     Returns `train/images` uint8 (N, C, H, W), `train/labels` int64 (N,), the same for `test`.
     Raises InputError for a missing, truncated or other file.
     """
     archives = _verified(name, files)
-    published = getattr(datasets(), name)
+    reader = getattr(datasets(), name)
     arrays: dict[str, NDArray[np.generic]] = {}
     with tempfile.TemporaryDirectory(prefix="latentdims-") as root:
         folder = Path(root, *_SUBFOLDERS.get(name, ()))
@@ -38,7 +45,7 @@ def read(
         for split in ("train", "test"):
             try:
                 # It finds the archives under their names and checksums, and downloads nothing.
-                dataset = published(root, download=True, **_split(name, split))
+                dataset = reader(root, download=True, **_split(name, split))
             except (RuntimeError, OSError, ValueError, KeyError, EOFError) as error:
                 listed = ", ".join(map(str, archives.values()))
                 raise InputError(f"{listed}: torchvision cannot read {name}: {error}") from error
@@ -68,23 +75,23 @@ def _arrays(dataset: Any) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
 
 def _verified(name: str, files: Sequence[str | Path]) -> dict[str, Path]:
     """Where each published file lies; a single one may bear another name."""
-    published = download.files(name)
+    expected = published.files(name)
     given = [Path(file) for file in files]
     if len(given) == 1 and given[0].is_dir():
-        given = [given[0] / file.name for file in published]
+        given = [given[0] / file for file in expected]
     by_name = {path.name: path for path in given}
-    if len(given) == len(published) == 1:
-        by_name = {published[0].name: given[0]}
-    missing = [file.name for file in published if file.name not in by_name]
+    if len(given) == len(expected) == 1:
+        by_name = dict(zip(expected, given, strict=True))
+    missing = [file for file in expected if file not in by_name]
     if missing:
         found = ", ".join(map(str, given)) or "no file"
         raise InputError(
             f"{found}: {name} also needs {', '.join(missing)}; give the folder that holds all of "
             "its files as datasets.<name>.path, or leave that key out to download them"
         )
-    for file in published:
-        download.verify(by_name[file.name], md5=file.md5)
-    return {file.name: by_name[file.name] for file in published}
+    for file, md5 in expected.items():
+        published.verify(by_name[file], md5=md5)
+    return {file: by_name[file] for file in expected}
 
 
 def datasets() -> ModuleType:

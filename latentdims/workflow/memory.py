@@ -13,8 +13,8 @@ from typing import Any
 import h5py
 
 from latentdims import architectures, storage
-from latentdims.architectures import Layer
 from latentdims.errors import InputError
+from latentdims.layer import Layer
 from latentdims.storage import SPLITS, STAGES
 
 MARGIN = 1.2
@@ -45,7 +45,7 @@ class Shapes:
                 if "input_shape" in file.attrs:
                     return cls(architectures.from_file(file), {})
                 stored = {split: file[f"{split}/images"].shape for split in SPLITS}
-                classes = len(file.attrs["classes"])
+                classes = len(file["classes"])
             _, channels, *size = stored["train"]
             seen = 1 if "gray" in settings["preprocessing"]["steps"] else channels
             layers = architectures.layers(

@@ -1,0 +1,39 @@
+"""Refuse, before anything is installed, what cannot work. Runs under any Python that is there."""
+
+import os
+import sys
+
+# Snakemake hands the path of its Python to a shell without quotes (its issue 2645) and takes braces
+# for names of its own, and a virtual environment cannot lie in a path with a colon.
+BREAKING = set(" \t\n\r'\"$`\\&;|()<>*?[]{}:")
+
+
+def problem(folder):
+    """What stands in the way of running here; nothing, where nothing does."""
+    breaking = sorted(BREAKING & set(folder))
+    if breaking:
+        names = " and ".join("a space" if each == " " else repr(each)[-2:-1] for each in breaking)
+        return (
+            "the project folder %s has %s in its path, with which Snakemake starts no job (its "
+            "issue 2645); move the project" % (folder, names)
+        )
+    if sys.version_info < (3, 11):
+        return (
+            "Python 3.11 or newer is needed, this is %d.%d: make run PYTHON=python3.11"
+            % (sys.version_info[:2])
+        )
+    try:
+        import ensurepip  # noqa: F401
+        import venv  # noqa: F401
+    except ImportError as error:
+        return "%s has no module %s; install it (Debian: apt install python3-venv)" % (
+            sys.executable,
+            error.name,
+        )
+    return None
+
+
+if __name__ == "__main__":
+    found = problem(os.getcwd())
+    if found:
+        sys.exit("error: " + found)

@@ -1,0 +1,94 @@
+import json
+import logging
+import subprocess
+import sys
+
+import h5py
+import numpy as np
+import pytest
+
+from latentdims import data, storage
+from latentdims.data import ARRAYS
+from latentdims.errors import InputError
+from latentdims.prepare import prepare
+from latentdims.sources import embedded
+from latentdims.sources.content import content
+
+
+def random_images(shape, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
+
+
+def load(path, **preprocessing):
+    return data.load(path, preprocessing=preprocessing, device="cpu")
+
+
+def test_prepare_writes_the_contract_twice_the_same(tmp_path):
+    source = {"source": "embedded", "train_samples": 20, "test_samples": 10, "seed": 1, "path": "x"}
+    for name in ("a.h5", "b.h5"):
+        prepare(output=tmp_path / name, source=source)
+    assert (tmp_path / "a.h5").read_bytes() == (tmp_path / "b.h5").read_bytes()
+    with h5py.File(tmp_path / "a.h5") as file:
+        arrays = [file[name][()] for name in ARRAYS]
+        assert json.loads(file.attrs["source"]) == source == storage.settings(file)
+        assert file.attrs["sha256"] == storage.sha256(*arrays)
+        assert len(file["classes"]) == 10
+    assert [array.dtype for array in arrays] == [np.uint8, np.int64] * 2
+    assert [array.shape for array in arrays] == [(20, 3, 32, 32), (20,), (10, 3, 32, 32), (10,)]
+    loaded = load(tmp_path / "a.h5", steps=[])
+    assert loaded.classes[0] == "disk" and loaded.shape == (3, 32, 32)
+    assert loaded.sha256 == storage.sha256(*arrays)
+
+
+def test_prepare_reads_a_folder_and_says_what_it_found(tmp_path, caplog):
+    from PIL import Image
+
+    counts = {"train/owl": 3, "train/crow": 2, "test/owl": 1, "test/crow": 2}
+    for place, count in counts.items():
+        (tmp_path / place).mkdir(parents=True)
+        for number in range(count):
+            Image.fromarray(random_images((9, 12, 3))).save(tmp_path / place / f"{number}.png")
+    (tmp_path / "train" / "owl" / "notes.txt").write_text("of the owl")
+    source = {"source": "imagefolder", "size": [6, 8], "content": content(tmp_path)}
+    with caplog.at_level(logging.INFO):
+        prepare(output=tmp_path / "i.h5", source=source, files=[str(tmp_path)])
+    assert load(tmp_path / "i.h5", steps=["gray"]).shape == (1, 6, 8)
+    assert caplog.messages == [
+        "passed over, not an image by its extension: 1 (train/owl/notes.txt)",
+        "train: 5 images of 2 classes: crow 2, owl 3",
+        "test: 3 images of 2 classes: crow 2, owl 1",
+    ]
+    with pytest.raises(InputError, match="edited while they were read"):
+        prepare(output=tmp_path / "i.h5", source={**source, "content": "0"}, files=[str(tmp_path)])
+
+
+def test_prepare_refuses_an_unknown_source(tmp_path):
+    with pytest.raises(InputError, match="did you mean 'imagefolder'"):
+        prepare(output=tmp_path / "i.h5", source={"source": "imagefolders"})
+
+
+def test_preparing_embedded_images_does_not_import_torch(tmp_path):
+    command = (
+        "import sys; from latentdims.prepare import prepare; prepare(output=sys.argv[1], "
+        "source={'source': 'embedded', 'train_samples': 10, 'test_samples': 10}); "
+        "assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", command, str(tmp_path / "i.h5")], check=True)
+
+
+def test_classes_of_any_number_and_name(tmp_path, monkeypatch):
+    """HDF5 keeps at most 64 KiB of attributes: names are a dataset."""
+    names = [f"{index} " + "ü$\\\xff" for index in range(100_000)]
+    labels = np.arange(len(names)) % len(names)
+    arrays = {
+        f"{split}/{kind}": values
+        for split in ("train", "test")
+        for kind, values in (
+            ("images", np.zeros((len(names), 1, 1, 1), np.uint8)),
+            ("labels", labels),
+        )
+    }
+    monkeypatch.setattr(embedded, "from_settings", lambda source, files: (arrays, names))
+    prepare(output=tmp_path / "i.h5", source={"source": "embedded"})
+    with data.opened(tmp_path / "i.h5", preprocessing={}, device="cpu") as file:
+        assert file.classes == tuple(names)
