@@ -3,8 +3,8 @@
 import os
 import sys
 
-# Snakemake hands the path of its Python to a shell without quotes (its issue 2645), takes braces for
-# names of its own, and a virtual environment cannot lie in a path with a colon.
+# Snakemake hands the path of its Python to a shell without quotes (its issue 2645), and takes
+# braces for names of its own; a virtual environment cannot lie in a path with a colon.
 BREAKING = set(" \t\n\r'\"$`\\&;|()<>*?[]{}:")
 
 
@@ -18,8 +18,9 @@ def problem(folder):
             "issue 2645); move the project" % (folder, names)
         )
     if sys.version_info < (3, 11):
-        return "Python 3.11 or newer is needed, this is %d.%d: make run PYTHON=python3.11" % (
-            sys.version_info[:2]
+        return (
+            "Python 3.11 or newer is needed, this is %d.%d: make run PYTHON=python3.11"
+            % (sys.version_info[:2])
         )
     try:
         import ensurepip  # noqa: F401
