@@ -2,7 +2,7 @@
 #             CONFIG=my.yaml  PROFILE=profiles/slurm  TARGET=a file or rule  ARGS=flags for snakemake
 # make test   the checks that take minutes; make test-all: those that take longer
 # make test-slurm   the same workflow on a throw-away SLURM cluster (Debian 12, as root)
-# make bench  every step timed beside a plain one, into the README; IMAGES=cifar10-jpeg.tar.gz
+# make bench  every step timed beside a plain one, into docs/performance.md; IMAGES=cifar10-jpeg.tar.gz
 # All make the environment in .venv first, from pinned versions.
 
 PYTHON ?= python3
@@ -66,9 +66,9 @@ bench: .venv/run
 	PYTHONPATH=.:tests $(BIN)/python benchmarks/bench.py .bench $(if $(IMAGES),--images $(IMAGES))
 	PYTHONPATH=.:tests $(BIN)/python benchmarks/kernels.py .bench $(if $(IMAGES),--images $(IMAGES))
 	PYTHONPATH=.:tests $(BIN)/python benchmarks/growth.py .bench
-	PYTHONPATH=.:tests $(BIN)/python benchmarks/readme.py .bench
+	PYTHONPATH=.:tests $(BIN)/python benchmarks/performance.py .bench
 
-# The table and the picture of the README, from the results of the tutorial.
+# Tables and pictures of README.md and docs/results.md, from the results of tutorial and study.
 readme: .venv/run
 	$(BIN)/python docs/update.py
 

@@ -20,7 +20,9 @@ include: "rules/covariances.smk"
 include: "rules/alignments.smk"
 include: "rules/interventions.smk"
 include: "rules/summary.smk"
+include: "rules/reproduction.smk"
 include: "rules/figures.smk"
+include: "rules/compare.smk"
 
 
 rule all:
@@ -30,18 +32,12 @@ rule all:
         # Also what the summary is made of: Snakemake would not miss it where the summary is there.
         [
             collect(path, zip, **RUNS)
-            for path in (
-                NETWORK,
-                COVARIANCE,
-                rules.align.output,
-                rules.clip.output,
-                rules.generate.output,
-            )
+            for path in (NETWORK, COVARIANCE, ALIGNMENT, CLIPPING, GENERATION)
         ],
-        collect(rules.samples.output, dataset=SETTINGS["datasets"]),
+        collect(SAMPLES, dataset=SETTINGS["datasets"]),
         rules.reproduction.output if SETTINGS["published"] else [],
         [
-            collect(rules.figure.output, zip, figure=[name] * len(NETWORKS["network"]), **NETWORKS)
+            collect(FIGURE, zip, figure=[name] * len(NETWORKS["network"]), **NETWORKS)
             for name in DRAWN
         ],
     localrule: True

@@ -2,7 +2,7 @@
 
 python benchmarks/bench.py FOLDER [--images cifar10-jpeg.tar.gz] [--only "align, mlp"]
 What was measured is kept in FOLDER/performance.json, and only what is missing there is measured;
-`make bench` then puts it into the README. Without an archive of images, CIFAR-10 is downloaded.
+`make bench` then writes it into docs/performance.md. Without --images, CIFAR-10 is downloaded.
 --only measures a step anew, and nothing else; it can be given several times.
 """
 
@@ -26,6 +26,7 @@ from tutorial import Tutorial
 from workers import Workers
 from workflow import Workflow
 
+from latentdims.device import deterministic
 from latentdims.workflow.job import Job
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -38,7 +39,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--images", type=Path, help="CIFAR-10, as an archive of pictures")
-    parser.add_argument("--only", action="append", help="a step, by its name in the README")
+    parser.add_argument("--only", action="append", help="a step, by its name in the table")
     given = parser.parse_args()
     tutorial, archive = opened(given.folder, given.images)
     results = Results(given.folder / "performance.json")
@@ -55,7 +56,7 @@ def opened(folder: Path, images: Path | None) -> tuple[Tutorial, Path | None]:
     """The tutorial in a folder, on an archive of pictures where there is one."""
     archive = images.resolve() if images else None
     folder.mkdir(parents=True, exist_ok=True)
-    config = yaml.safe_load((ROOT / "configs" / "tutorial.yaml").read_text())
+    config = yaml.safe_load((ROOT / "configs" / "tutorial.yaml").read_text(encoding="utf-8"))
     config["results"] = "results"  # each run has a folder of its own
     if archive:
         config["datasets"]["cifar10"] |= {"source": "imagefolder", "path": str(archive)}
@@ -66,7 +67,7 @@ def measure_steps(
     tutorial: Tutorial, archive: Path | None, results: "Results", *, only: Sequence[str]
 ) -> None:
     """Those of some names, or all that are not known yet."""
-    Job({}).device  # noqa: B018  the settings of every job
+    deterministic(Job({}).device)  # the settings of every job
     torch.set_num_threads(workers.CORES)
     results["machine"] = {"cores": workers.CORES, "torch": torch.__version__}
     found = {step.name: step for step in steps(tutorial, archive)}
@@ -84,12 +85,12 @@ class Results(dict[str, Any]):
     """What was measured, in a file from the moment it is known."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__(json.loads(path.read_text()) if path.exists() else {})
+        super().__init__(json.loads(path.read_text(encoding="utf-8")) if path.exists() else {})
         self._path = path
 
     def __setitem__(self, name: str, value: Any) -> None:
         super().__setitem__(name, value)
-        self._path.write_text(json.dumps(self, indent=1))
+        self._path.write_text(json.dumps(self, indent=1), encoding="utf-8")
         print(name, value, flush=True)
 
 

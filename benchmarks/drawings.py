@@ -1,4 +1,4 @@
-"""Pictures of the README: each step in both ways, and how each grows."""
+"""Pictures of docs/performance.md: each step in both ways, and how each grows."""
 
 import statistics
 import tempfile
@@ -11,7 +11,7 @@ from growth import AXES, OF_SEEDS, QUANTITIES, STEPS
 from operations import Operations
 from rows import Row
 
-from latentdims.figures import style
+from latentdims.figures import panels, style
 
 ROOT = Path(__file__).resolve().parents[1]
 COLOURS = dict(zip(STEPS, style.COLOURS.values(), strict=True))
@@ -20,7 +20,7 @@ COLOURS = dict(zip(STEPS, style.COLOURS.values(), strict=True))
 def draw_steps(rows: Sequence[Row], peak: Operations) -> None:
     """Seconds of each step in both ways, and the least that its products take."""
     shown = [row for row in rows if row.plain]
-    figure, axes = style.panels(rows=1, columns=1, heights=[1.8])
+    figure, axes = panels.panels(rows=1, columns=1, heights=[1.8])
     figure.set_figwidth(5.5)
     axis = axes[0, 0]
     places = np.arange(len(shown))
@@ -49,7 +49,7 @@ def draw_steps(rows: Sequence[Row], peak: Operations) -> None:
 def draw_growth(found: Mapping[str, Mapping[str, float]]) -> None:
     """Time and memory of each step against width, samples and seeds, and as they would grow with
     what is expected alone, from where they are at their largest."""
-    figure, axes = style.panels(
+    figure, axes = panels.panels(
         rows=len(QUANTITIES), columns=len(AXES), heights=[1.2] * len(QUANTITIES)
     )
     for column, (name, sizes) in enumerate(AXES.items()):
@@ -63,7 +63,8 @@ def draw_growth(found: Mapping[str, Mapping[str, float]]) -> None:
                 colour = COLOURS[step]
                 axis.plot(x, values, ".-", color=colour, label=step, markersize=4)
                 axis.plot(x, values[-1] * law / law[-1], ":", color=colour, linewidth=0.8)
-            style.logarithmic(axis, x=True, y=True)
+            axis.set_xscale("log")
+            panels.logarithmic(axis)
             axis.set_xticks(x, map(str, x), rotation=45)
             axis.minorticks_off()
             axis.set_xlabel(

@@ -51,7 +51,7 @@ def main() -> None:
         return
     given.folder.mkdir(parents=True, exist_ok=True)
     path = given.folder / "growth.json"
-    found = json.loads(path.read_text()) if path.exists() else {}
+    found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     for axis, sizes in AXES.items():
         for value in sizes["values"]:
             point = {name: sizes[name] for name in sizes if name != "values"} | {axis: value}
@@ -59,7 +59,7 @@ def main() -> None:
                 key = f"{axis}/{value}/{step}"
                 if key not in found:
                     found[key] = in_a_process(given.folder, {"step": step, **point})
-                    path.write_text(json.dumps(found, indent=1))
+                    path.write_text(json.dumps(found, indent=1), encoding="utf-8")
                     print(key, found[key], flush=True)
 
 
@@ -90,9 +90,10 @@ def settings_of(width: int) -> dict[str, Any]:
 
 def prepared(folder: Path, *, step: str, width: int, samples: int, seeds: int) -> Callable[[], Any]:
     """The job of a step, with all that it reads on the disk."""
+    from latentdims.device import deterministic
     from latentdims.workflow.job import Job
 
-    Job({}).device  # noqa: B018  the settings of every job
+    deterministic(Job({}).device)  # the settings of every job
     place = folder / f"{width}-{samples}"
     images = write_images(place / "images.h5", samples=samples)
     return JOBS[step](place, images, settings_of(width), seeds)

@@ -18,6 +18,7 @@ from bench import Results, opened
 from steps import steps
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from latentdims.device import deterministic
 from latentdims.workflow.job import Job
 
 KINDS = {
@@ -52,7 +53,7 @@ def main() -> None:
     given = parser.parse_args()
     tutorial, archive = opened(given.folder, given.images)
     found = Results(given.folder / "kernels.json")
-    Job({}).device  # noqa: B018  the settings of every job
+    deterministic(Job({}).device)  # the settings of every job
     torch.set_num_threads(1)
     for step in steps(tutorial, archive):
         if step.operations and step.plain and step.name not in found:

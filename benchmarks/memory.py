@@ -1,6 +1,6 @@
-"""What the jobs of a run took beside what their rules declare: python benchmarks/memory.py FOLDER.
+"""What the jobs of a run took beside what their rules declare: python benchmarks/memory.py RESULTS.
 
-FOLDER is that of a workflow that has run, whose logs tell both. What is declared has room for
+RESULTS is the results folder of a finished run, whose logs tell both. What is declared has room for
 Snakemake itself, which runs beside the script of a job on a cluster; figures and the summary are
 made where the run was started.
 """
@@ -18,10 +18,10 @@ LINE = re.compile(r"with at most (\d+) of (\d+) MB")
 
 def main(folder: Path) -> None:
     jobs = defaultdict(list)
-    for path in sorted((folder / "results" / "logs").rglob("*.log")):
-        found = LINE.search(path.read_text())
+    for path in sorted((folder / "logs").rglob("*.log")):
+        found = LINE.search(path.read_text(encoding="utf-8"))
         if found:
-            place = path.relative_to(folder / "results" / "logs").with_suffix("").parts
+            place = path.relative_to(folder / "logs").with_suffix("").parts
             rule, network = place[0], place[2] if len(place) > 2 else ""
             jobs[rule, network].append((int(found[1]), int(found[2])))
     print("| rule | network | with Snakemake, at most (MB) | declared (MB) | ratio |")

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from latentdims.architectures import Layer
+from latentdims.layer import Layer
 
 
 class Operations(NamedTuple):

@@ -19,7 +19,7 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
-from latentdims.architectures import Layer
+from latentdims.layer import Layer
 from latentdims.networks import initial_weights, torch_generator
 from latentdims.sources.torchvision import datasets
 

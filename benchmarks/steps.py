@@ -15,8 +15,8 @@ from operations import Operations
 from step import Step, largest, relative, written
 from tutorial import Tutorial
 
-from latentdims import alignment, covariance, data, figures, networks, summary, training
-from latentdims.figures import style
+from latentdims import alignment, covariance, data, networks, summary, training
+from latentdims.figures import catalogue, style
 from latentdims.prepare import prepare
 from latentdims.stack import Stack
 from latentdims.storage import SPLITS
@@ -229,7 +229,7 @@ def _draw(tutorial: Tutorial) -> None:
     """The figures of every network."""
     with tempfile.TemporaryDirectory() as folder:
         for network in tutorial.resolved["networks"]:
-            for name, kinds in figures.SOURCES.items():
+            for name, kinds in catalogue.SOURCES.items():
                 module = importlib.import_module(f"latentdims.figures.{name}")
                 drawing = module.draw(tutorial.inputs(kinds, [network]))
                 path = Path(folder) / name

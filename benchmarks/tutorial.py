@@ -13,6 +13,7 @@ import torch
 
 from latentdims import architectures, data, networks
 from latentdims.config import resolve
+from latentdims.layer import Layer
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ class Tutorial:
         found = networks.load(path, settings=self.settings(network, seed=seed), images=images)
         return plain.model(found.layers, found.at(-1, device="cpu").weights)
 
-    def layers(self, network: str) -> list[architectures.Layer]:
+    def layers(self, network: str) -> list[Layer]:
         return architectures.layers(
             self.resolved["networks"][network], input_shape=(1, 32, 32), classes=10
         )

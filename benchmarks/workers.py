@@ -12,6 +12,7 @@ from step import Step
 from steps import steps
 from tutorial import Tutorial
 
+from latentdims.device import deterministic
 from latentdims.workflow.job import Job
 
 CORES = len(os.sched_getaffinity(0))
@@ -50,7 +51,7 @@ def result(worker: ProcessPoolExecutor, name: str) -> Any:
 
 
 def _begin(folder: Path, config: Mapping[str, Any], archive: Path | None) -> None:
-    Job({}).device  # noqa: B018  the settings of every job
+    deterministic(Job({}).device)  # the settings of every job
     torch.set_num_threads(1)
     _steps.update((step.name, step) for step in steps(Tutorial(folder, config), archive))
 

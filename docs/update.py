@@ -1,17 +1,74 @@
-"""Put the tables and the pictures of the last run of the study into the README: make readme."""
+"""Write what was found into README.md and docs/results.md: make readme.
+
+README.md shows the results of configs/tutorial.yaml, docs/results.md those of configs/study.yaml.
+A page whose experiment has not run stays as it is.
+"""
 
 import re
 import shutil
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
+import yaml
+
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
 
-FIGURES = ROOT / "results" / "figures"
+from latentdims import overview  # noqa: E402
 
-table = (ROOT / "results" / "summary.md").read_text()
-readme = ROOT / "README.md"
-block = f"<!-- results -->\n{table}<!-- /results -->"
-text = re.sub("<!-- results -->.*<!-- /results -->", block, readme.read_text(), flags=re.DOTALL)
-readme.write_text(text)
-for picture in ("cifar10/mlp/eigenvectors.svg", "cifar10/cnn/generation.svg", "reproduction.svg"):
-    shutil.copy(FIGURES / picture, ROOT / "docs")
+PICTURES = {  # from the figures of an experiment into docs/
+    "tutorial": {"cifar10/mlp/eigenvectors.svg": "eigenvectors.svg"},
+    "study": {
+        "reproduction.svg": "study/reproduction.svg",
+        "cifar10/cnn/generation.svg": "study/generation.svg",
+        "cifar10/mlp/eigenvectors.svg": "study/eigenvectors.svg",
+    },
+}
+
+
+def main() -> None:
+    tutorial, study = (results(name) for name in PICTURES)
+    if (tutorial / "summary.csv").exists():
+        table = overview.headline(overview.rows_of(tutorial / "summary.csv"), "cifar10")
+        write("README.md", markdown(table))
+        copy("tutorial", tutorial)
+    if (study / "summary.md").exists():
+        text = re.sub("<!--.*?-->", "", (study / "summary.md").read_text(encoding="utf-8"))
+        write("docs/results.md", text.strip())
+        copy("study", study)
+    if not (tutorial / "summary.csv").exists() and not (study / "summary.md").exists():
+        sys.exit("error: no results; first: make run CONFIG=configs/tutorial.yaml")
+
+
+def results(name: str) -> Path:
+    """The results folder of a file in configs/."""
+    config = (ROOT / "configs" / f"{name}.yaml").read_text(encoding="utf-8")
+    return ROOT / yaml.safe_load(config)["results"]
+
+
+def write(page: str, text: str) -> None:
+    """Text, between the marks for results of a page."""
+    path = ROOT / page
+    block = f"<!-- results -->\n{text}\n<!-- /results -->"
+    before, _, after = re.split(
+        "(<!-- results -->.*<!-- /results -->)", path.read_text(encoding="utf-8"), flags=re.S
+    )
+    path.write_text(before + block + after, encoding="utf-8")
+    print(f"written: {page}")
+
+
+def markdown(table: Sequence[Sequence[str]]) -> str:
+    """A table in Markdown, whose first line is the head."""
+    lines = [table[0], ["---"] * len(table[0]), *table[1:]]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def copy(name: str, folder: Path) -> None:
+    """The pictures of an experiment, into docs/."""
+    for figure, picture in PICTURES[name].items():
+        shutil.copyfile(folder / "figures" / figure, ROOT / "docs" / picture)
+
+
+if __name__ == "__main__":
+    main()

@@ -9,9 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentdims import storage
-from latentdims.architectures import Layer
 from latentdims.errors import InputError
-from latentdims.measured import CENTRINGS, Measured, Measurements, centre
+from latentdims.layer import Layer
+from latentdims.measured import (
+    CENTRINGS,
+    Measured,
+    Measurements,
+    centre,
+    undefined,
+    weightless,
+)
 from latentdims.procrustes import lift, rotation, similarity, subspace_overlap
 from latentdims.spectra import held_out, identified, resolved
 from latentdims.storage import SPLITS, STAGES
@@ -58,16 +65,21 @@ def compare(
     """Everything that is said of one layer of a pair of networks.
 
     crosses, shuffled: the cross-covariance by split, (C, D), of the same images and of unrelated
-    ones. below: rotation of the layer before, None for the first layer, which sees the same images
-    in both networks. vectors: how many leading eigenvectors are kept in the matrices of overlaps.
+    ones. below: rotation of the layer before, NaN where that is undefined, None for the first
+    layer, which sees the same images in both networks. vectors: how many leading eigenvectors are
+    kept in the matrices of overlaps. What the zero of a dead layer leaves undefined is NaN.
     """
     rotations, scores = fit(partner, own, crosses)
     theirs, ours = (each.eigen("uncentred")[1] for each in (partner, own))
     activation = np.abs(theirs.T @ rotations["uncentred"] @ ours)
+    if any(each.undefined("train", "uncentred") for each in (partner, own)):
+        activation[:] = np.nan
     partner_vectors = partner.weight_components[1]
     if below is not None:
         partner_vectors = lift(below, partner_vectors)
     weight = np.abs(partner_vectors.T @ own.weight_components[1])
+    if not (partner.weight.any() and own.weight.any()):
+        weight[:] = np.nan
     return {
         "rotation": rotations["uncentred"],
         "rotation_centred": rotations["centred"],
@@ -105,10 +117,8 @@ def align(
         for seed, path in partners.items():
             with Measurements.open(path, {**settings, "seed": seed}) as partner:
                 own.check_comparable(partner)
-                for layer, found in _compare_layers(
-                    partner, own, stages, seed=seed, vectors=vectors
-                ):
-                    _save_pair(file.create_group(f"seed{seed}/{layer.name}"), found)
+                for layer, found, reasons in _compare_layers(partner, own, stages, vectors=vectors):
+                    _save_pair(file.create_group(f"seed{seed}/{layer.name}"), found, reasons)
 
 
 def _compare_layers(
@@ -116,30 +126,43 @@ def _compare_layers(
     own: Measurements,
     own_stages: Mapping[str, Sequence[Measured]],
     *,
-    seed: int,
     vectors: int,
-) -> Iterator[tuple[Layer, dict[str, Array]]]:
-    """Each layer with what is said of it, stages stacked along the first axis.
+) -> Iterator[tuple[Layer, dict[str, Array], dict[str, str]]]:
+    """Each layer with what is said of it, stages stacked along the first axis, and why some of it
+    is undefined.
 
     own_stages: what was measured of each layer, which keeps its eigenvectors for the next partner.
     """
     below: Sequence[Array | None] = [None] * len(STAGES)
+    unaligned: list[str] = []  # why rotations of the layer below are undefined
     for layer in own.layers:
-        pairs = zip(partner.stages(layer), own_stages[layer.name], below, strict=True)
+        both = {partner.seed: partner.stages(layer), own.seed: own_stages[layer.name]}
         stages = [
             compare(
                 theirs,
                 ours,
-                own.cross(layer, seed, stage),
-                own.cross(layer, seed, stage, shuffled=True),
+                own.cross(layer, partner.seed, stage),
+                own.cross(layer, partner.seed, stage, shuffled=True),
                 below=rotation_below,
                 vectors=vectors,
             )
-            for stage, (theirs, ours, rotation_below) in enumerate(pairs)
+            for stage, (theirs, ours, rotation_below) in enumerate(
+                zip(*both.values(), below, strict=True)
+            )
         ]
         found = {name: np.stack([stage[name] for stage in stages]) for name in stages[0]}
-        below = list(found["rotation"])
-        yield layer, found
+        silent = undefined(layer, both, splits=["train"], centrings=["uncentred"])
+        reasons = {
+            "similarity": undefined(layer, both),
+            "activation": silent,
+            "weight": unaligned + weightless(layer, both),
+        }
+        yield layer, found, {kind: "; ".join(each) for kind, each in reasons.items()}
+        unaligned = silent
+        below = [
+            np.full_like(turn, np.nan) if np.isnan(overlap).any() else turn
+            for turn, overlap in zip(found["rotation"], found["activation_subspace"], strict=True)
+        ]
 
 
 def pairs(
@@ -147,7 +170,7 @@ def pairs(
 ) -> dict[str, dict[tuple[int, int], Array]]:
     """Similarities (stages, splits, centrings) by layer and pair of seeds.
 
-    paths: the alignment files of seeds 0, 1, and so on. score: `similarity`, or its floor
+    paths: the alignment files of seeds 0, 1, and so on. score: `similarity`, or its null
     `similarity_shuffled`. Raises InputError for a single file, which holds no pair.
     """
     if len(paths) < 2:
@@ -166,7 +189,7 @@ DATASETS = {  # name: (units, description, axes after that of the stages)
     "rotation": (
         "1",
         "rotation A from the second moments of training images: φ A is near ψ for rows φ of the "
-        "partner and ψ of this network",
+        "partner and ψ of this network; the identity where one of them is zero",
         ("channel of the partner", "channel"),
     ),
     "rotation_centred": (
@@ -182,7 +205,7 @@ DATASETS = {  # name: (units, description, axes after that of the stages)
     ),
     "similarity_shuffled": (
         "1",
-        "the same where the networks see unrelated images: the floor",
+        "the same where the networks see unrelated images: the null",
         ("split", "centring"),
     ),
     "activation_overlap": (
@@ -200,7 +223,8 @@ DATASETS = {  # name: (units, description, axes after that of the stages)
 }
 
 
-def _save_pair(group: h5py.Group, found: Mapping[str, Array]) -> None:
+def _save_pair(group: h5py.Group, found: Mapping[str, Array], reasons: Mapping[str, str]) -> None:
+    """reasons: why values are undefined, by the first word of their names."""
     for name, values in found.items():
         units, description, axes = DATASETS[name]
         storage.write(
@@ -210,6 +234,7 @@ def _save_pair(group: h5py.Group, found: Mapping[str, Array]) -> None:
             units=units,
             description=description,
             dimensions=("stage", *axes),
+            reason=reasons.get(name.split("_")[0], ""),
         )
 
 

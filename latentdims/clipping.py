@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from latentdims import data, networks, storage
-from latentdims.architectures import check_ranks
 from latentdims.data import Split
 from latentdims.networks import BATCH, Network, activate
+from latentdims.ranks import check_ranks
 from latentdims.spectra import eigh, weight_components
 from latentdims.workflow.job import progress
 

@@ -9,7 +9,7 @@ from typing import Any
 import jsonschema
 import yaml
 
-from latentdims import architectures
+from latentdims import architectures, quantities, ranks
 from latentdims.config_file import expanded
 from latentdims.errors import InputError, nearest
 
@@ -18,11 +18,12 @@ SCHEMA = Path(__file__).resolve().parent / "config.schema.yaml"
 SOURCE_KEYS = {
     "embedded": ("train_samples", "test_samples", "seed"),
     "torchvision": ("name", "path", "mirrors"),
-    "imagefolder": ("path", "size"),
+    "imagefolder": ("path", "size", "range", "test_share", "split_seed"),
 }
 WORDS = {"true": True, "false": False}
 NOTHING = (None, "null")  # also as Snakemake hands it on from the command line
 REQUIRED = {"embedded": (), "torchvision": ("name",), "imagefolder": ("path",)}
+RESERVED = ("comparisons", "figures", "logs", "resources")  # folders beside those of data sets
 SHAPES = {  # of one image, and the number of classes
     "CIFAR10": ((3, 32, 32), 10),
     "CIFAR100": ((3, 32, 32), 100),
@@ -45,6 +46,8 @@ def resolve(config: Mapping[str, Any]) -> dict[str, Any]:
         raise InputError(_explain(error))
     resolved["results"] = _folder(resolved["results"])
     for name, dataset in resolved["datasets"].items():
+        if name in RESERVED:
+            raise InputError(f"datasets.{name}: this name is reserved; choose another")
         resolved["datasets"][name] = _keep_source(name, dataset)
     # How networks are trained is no part of what they are: those of either way are the same ones.
     resolved["together"] = resolved["training"].pop("together")
@@ -57,6 +60,7 @@ def resolve(config: Mapping[str, Any]) -> dict[str, Any]:
             if value not in NOTHING
         }
         _check_network(name, network, resolved)
+    resolved["published"] = quantities.published(resolved)
     return resolved
 
 
@@ -199,6 +203,9 @@ def _keep_source(name: str, dataset: Mapping[str, Any]) -> dict[str, Any]:
     for key in REQUIRED[source]:
         if dataset.get(key) is None:
             raise InputError(f"datasets.{name}: source '{source}' needs the key '{key}'; add it")
+    values = dataset.get("range")
+    if source == "imagefolder" and values and not values[0] < values[1]:
+        raise InputError(f"datasets.{name}.range: {values} is not [black, white], the lower first")
     kept = {key: dataset[key] for key in ("preprocessing", "source", *SOURCE_KEYS[source])}
     return {key: expanded(kept[key]) if key == "path" and kept[key] else kept[key] for key in kept}
 
@@ -244,10 +251,10 @@ def _check_network(name: str, network: Mapping[str, Any], resolved: Mapping[str,
             known = image_shape(dataset)
             if known:
                 layers = architectures.layers(network, input_shape=known[0], classes=known[1])
-                architectures.check_ranks(layers, **resolved["clipping"])
+                ranks.check_ranks(layers, **resolved["clipping"])
                 for variant, options in resolved["generation"].items():
                     key = f"generation.variants.{variant}"
-                    architectures.check_sampled(layers, options, key=key)
+                    ranks.check_sampled(layers, options, key=key)
     except InputError as error:
         prefix = "" if str(error).startswith(("clipping.", "generation.")) else f"networks.{name}."
         raise InputError(f"{prefix}{error}") from None

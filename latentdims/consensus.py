@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from latentdims import storage
 from latentdims.errors import InputError
-from latentdims.measured import Measurements, finite
+from latentdims.layer import Layer
+from latentdims.measured import Measurements, finite, moment, undefined
 from latentdims.procrustes import rotation
 from latentdims.storage import SPLITS, STAGES
 
@@ -50,7 +51,7 @@ def similarity_to_mean(covariances: Array, rotations: Array) -> Array:
     """Cosine (S,) of each rotated network with the mean of the *others*.
 
     Its square is the variance that this mean explains; a network is left out of the mean that it is
-    compared with, since it would else explain itself in part.
+    compared with, since it would else explain itself in part. NaN where one of them is zero.
     """
     overlaps = np.einsum("iab,ijac,jcb->ij", rotations, covariances, rotations, optimize=True)
     seeds = len(overlaps)
@@ -58,7 +59,9 @@ def similarity_to_mean(covariances: Array, rotations: Array) -> Array:
     for i in range(seeds):
         others = np.arange(seeds) != i
         mean_power = overlaps[np.ix_(others, others)].sum()
-        scores[i] = overlaps[i, others].sum() / np.sqrt(overlaps[i, i] * mean_power)
+        defined = overlaps[i, i] > 0 and mean_power > 0
+        power = np.sqrt(overlaps[i, i] * mean_power) if defined else np.nan
+        scores[i] = overlaps[i, others].sum() / power
     return scores
 
 
@@ -113,12 +116,25 @@ def consensus(
                 units="1",
                 description="cosine, centred, of each network with the mean of the others",
                 dimensions=("stage", "split", "seed"),
+                reason=_reason(files, layer) if np.isnan(scores).any() else "",
             )
+
+
+def _reason(files: Sequence[Measurements], layer: Layer) -> str:
+    networks = {file.seed: file.stages(layer) for file in files}
+    return "; ".join(undefined(layer, networks, centrings=["centred"]))
 
 
 def _all_pairs(files: Sequence[Measurements], layer: str, split: str, stage: int) -> Array:
     """(S, S, C, C): centred covariances of every pair, from the files of the later seeds."""
-    own = [finite(f.file, f"{split}/{layer}/covariance")[stage] for f in files]
+    own = [
+        moment(
+            finite(f.file, f"{split}/{layer}/covariance")[stage],
+            finite(f.file, f"{split}/{layer}/mean")[stage],
+            "centred",
+        )
+        for f in files
+    ]
     pairs = np.empty((len(files), len(files), *own[0].shape))
     for later, own_pairs in enumerate(files):
         pairs[later, later] = own[later]

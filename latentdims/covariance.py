@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 
 from latentdims import covariance_file, data, networks, storage
-from latentdims.architectures import Layer
 from latentdims.data import Stored
+from latentdims.layer import Layer
 from latentdims.moments import Centred, Moments
 from latentdims.networks import Network
 from latentdims.storage import SPLITS, STAGES
@@ -202,7 +202,7 @@ def merge(
             found = {key: file.attrs[key] for key in ("images_sha256", "input_shape", "classes")}
             attributes = attributes or found
             if found != attributes:
-                raise storage.useless(Path(path), f"is of other images than {parts[0]}")
+                storage.refuse(Path(path), f"is of other images than {parts[0]}")
             for split, measured in _restored(storage.arrays(file), device="cpu").items():
                 for key, moments in measured.moments.items():
                     passes[split].add(key, moments)

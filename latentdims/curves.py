@@ -16,7 +16,6 @@ class Curve:
 
     layer: str
     quantity: str
-    unit: str
     at: Sequence[int]
     estimates: Sequence[Estimate]
 
@@ -32,26 +31,23 @@ def of(paths: Mapping[str, Sequence[str | Path]]) -> Iterator[Curve]:
 
 def _training(paths: Sequence[str | Path]) -> Iterator[Curve]:
     for split in SPLITS:
-        for what, unit in (("accuracy", "percent"), ("loss", "nats")):
+        for what in ("accuracy", "loss"):
             seeds = storage.stacked(paths, f"history/{split}_{what}")
             epochs = range(seeds.shape[1])
-            yield Curve("", f"{split}_{what}_by_epoch", unit, epochs, curve_over_seeds(seeds))
+            yield Curve("", f"{split}_{what}_by_epoch", epochs, curve_over_seeds(seeds))
 
 
 def _spectra(paths: Sequence[str | Path]) -> Iterator[Curve]:
-    units = {"weight": "1"} | {
-        f"{moment}{split}": "activation^2"
-        for moment in ("second_moment", "covariance")
-        for split in ("", "_held_out")
-    }
+    moments = ("second_moment", "covariance")
+    kinds = ["weight", *(f"{moment}{split}" for moment in moments for split in ("", "_held_out"))]
     with storage.read(paths[0], needs=["spectra"]) as file:
         layers = storage.layers(file["spectra"])
     for layer in layers:
-        for kind, unit in units.items():
+        for kind in kinds:
             spectra = storage.stacked(paths, f"spectra/{layer}/{kind}")
             for stage, name in enumerate(STAGES):
                 estimates = curve_over_seeds(spectra[:, stage])
-                yield _by_rank(layer, f"eigenvalue_{kind}_{name}", unit, estimates)
+                yield _by_rank(layer, f"eigenvalue_{kind}_{name}", estimates)
 
 
 def _overlaps(paths: Sequence[str | Path]) -> Iterator[Curve]:
@@ -59,7 +55,7 @@ def _overlaps(paths: Sequence[str | Path]) -> Iterator[Curve]:
         for layer, found in pairs(paths, score=f"{kind}_subspace").items():
             for stage, name in enumerate(STAGES):
                 estimates = curve_over_pairs({pair: each[stage] for pair, each in found.items()})
-                yield _by_rank(layer, f"subspace_overlap_{kind}_{name}", "1", estimates)
+                yield _by_rank(layer, f"subspace_overlap_{kind}_{name}", estimates)
 
 
 def _clipping(paths: Sequence[str | Path]) -> Iterator[Curve]:
@@ -73,8 +69,8 @@ def _clipping(paths: Sequence[str | Path]) -> Iterator[Curve]:
     for basis, layer in places:
         ranks = storage.stacked(paths[:1], f"{basis}/{layer}/rank")[0].tolist()
         estimates = curve_over_seeds(storage.stacked(paths, f"{basis}/{layer}/accuracy"))
-        yield Curve(layer, f"clipped_accuracy_{basis}", "percent", ranks, estimates)
+        yield Curve(layer, f"clipped_accuracy_{basis}", ranks, estimates)
 
 
-def _by_rank(layer: str, quantity: str, unit: str, estimates: Sequence[Estimate]) -> Curve:
-    return Curve(layer, quantity, unit, range(1, len(estimates) + 1), estimates)
+def _by_rank(layer: str, quantity: str, estimates: Sequence[Estimate]) -> Curve:
+    return Curve(layer, quantity, range(1, len(estimates) + 1), estimates)

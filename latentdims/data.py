@@ -71,7 +71,7 @@ class Stored:
         start = self.dataset.id.get_offset()
         for row, sample in zip(pixels, samples.tolist(), strict=True):
             if os.preadv(descriptor, [row], start + sample * row.nbytes) != row.nbytes:
-                raise storage.useless(Path(self.dataset.file.filename), "cut short")
+                storage.refuse(Path(self.dataset.file.filename), "cut short")
         return self._preprocessed(pixels)
 
     def all(self) -> torch.Tensor:

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from latentdims import architectures, data, networks, storage
+from latentdims import data, networks, ranks, storage
 from latentdims.data import Images, Split
 from latentdims.networks import BATCH, Network, activate, initial_weights, linear, score
 from latentdims.sampling import Draw, Procedure, Reference, Sampler, align
@@ -51,10 +51,16 @@ def generate(
 
     own = trained(network, settings["seed"])
     for name, options in procedures.items():
-        architectures.check_sampled(own.layers, options, key=f"generation.variants.{name}")
+        ranks.check_sampled(own.layers, options, key=f"generation.variants.{name}")
     partners = [trained(path, seed) for seed, path in others.items()]
     reference = Reference.of(own, loaded.train.images, others=partners)
     scores: dict[str, Scores] = {}
+    of_seed = f"of seed {settings['seed']}"
+    reasons = {
+        f"similarity/{layer}": f"{layer} {'of a draw ' if kept.any() else ''}{of_seed} is dead: "
+        "zero on every training image"
+        for layer, kept in reference.representations.items()
+    }
     for name, options in procedures.items():
         logger.info("%s: %s", name, options)
         for classifier, found in _draws(reference, loaded, options, settings).items():
@@ -63,13 +69,14 @@ def generate(
         file.attrs["classes"] = len(loaded.classes)
         trained_one = {"": own.weights[own.layers[-1].name]}
         for measure, value in measures(own, trained_one, loaded.test)[""].items():
-            _write(file, f"reference_{measure}", value)
+            _write(file, f"reference_{measure}", value, reason=f"outputs {of_seed} are not finite")
         for name, found in scores.items():
             group = file
             if name != PUBLISHED:
                 group = file.create_group(f"variants/{name.removeprefix(f'{PUBLISHED}_')}")
             for measure, values in found.items():
-                _write(group, measure, np.array(values), dimensions=("draw",))
+                reason = reasons.get(measure, f"outputs of a draw {of_seed} are not finite")
+                _write(group, measure, np.array(values), reason=reason, dimensions=("draw",))
         for name, options in procedures.items():
             group = file if name == PUBLISHED else file[f"variants/{name}"]
             group.attrs["procedure"] = json.dumps(options, sort_keys=True)
@@ -151,7 +158,9 @@ def measures(
     return {name: score(torch.cat(each), split.labels) for name, each in logits.items()}
 
 
-def _write(group: h5py.Group, name: str, values: Any, *, dimensions: Sequence[str] = ()) -> None:
+def _write(
+    group: h5py.Group, name: str, values: Any, *, reason: str, dimensions: Sequence[str] = ()
+) -> None:
     if name.startswith("similarity"):
         units, description = "1", "cosine with the reference, uncentred, on training images"
     elif name.endswith("loss"):
@@ -160,4 +169,12 @@ def _write(group: h5py.Group, name: str, values: Any, *, dimensions: Sequence[st
         units, description = "percent", "expected calibration error on test images, 15 bins"
     else:
         units, description = "percent", "test accuracy"
-    storage.write(group, name, values, units=units, description=description, dimensions=dimensions)
+    storage.write(
+        group,
+        name,
+        values,
+        units=units,
+        description=description,
+        dimensions=dimensions,
+        reason=reason,
+    )

@@ -16,6 +16,7 @@ from latentdims.spectra import marchenko_pastur_edges
 Array = NDArray[np.float64]
 
 TRACY_WIDOM_95 = 0.9793  # 95 % quantile of the Tracy-Widom law for real matrices
+ZERO = float(np.finfo(np.float32).eps) ** 2  # of the largest eigenvalue: weights are in float32
 DRAWS = 200
 ITERATIONS = 100
 
@@ -49,8 +50,10 @@ def bulk_variance(values: Array, *, dimension: int, neurons: int) -> float:
 
     values: the min(n, d) non-zero ones. The median of the bulk is matched with that of the
     Marchenko-Pastur law; what lies above the threshold by theory is taken out, and the rest matched
-    again until nothing more is.
+    again until nothing more is. NaN where half of them are zero, since there is no bulk then.
     """
+    if np.median(values) <= ZERO * values.max():
+        return float("nan")
     median = _marchenko_pastur_median(dimension=dimension, neurons=neurons)
     learned = 0
     for _ in range(ITERATIONS):
@@ -63,8 +66,8 @@ def bulk_variance(values: Array, *, dimension: int, neurons: int) -> float:
     return variance
 
 
-def count_learned(values: Array, *, dimension: int, neurons: int) -> dict[str, int]:
-    """Eigenvalues above each of the three thresholds.
+def count_learned(values: Array, *, dimension: int, neurons: int) -> dict[str, float]:
+    """Eigenvalues above each of the three thresholds; NaN where a threshold is.
 
     values: non-zero eigenvalues of WᵀW / n, descending, of trained weights.
     """
@@ -75,7 +78,10 @@ def count_learned(values: Array, *, dimension: int, neurons: int) -> dict[str, i
         "simulation": threshold_by_simulation(**shape),
         "bulk": threshold_by_theory(variance=bulk, **shape),
     }
-    return {name: int((values > threshold).sum()) for name, threshold in thresholds.items()}
+    return {
+        name: float((values > threshold).sum()) if np.isfinite(threshold) else threshold
+        for name, threshold in thresholds.items()
+    }
 
 
 def _marchenko_pastur_median(*, dimension: int, neurons: int) -> float:

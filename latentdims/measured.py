@@ -1,9 +1,10 @@
 """What was measured of one network, read from its file layer by layer."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentdims import architectures, storage
-from latentdims.architectures import Layer
 from latentdims.errors import InputError
+from latentdims.layer import Layer
 from latentdims.spectra import eigh, weight_components
 from latentdims.storage import SPLITS, STAGES
 
 Array = NDArray[np.float64]
 
 CENTRINGS = ("uncentred", "centred")
+IMAGES = {"train": "training image", "test": "test image"}
+CONSTANT = (100 * float(np.finfo(np.float32).eps)) ** 2  # variance that rounding makes of a square
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,26 @@ class Measured:
 
     def moment(self, split: str, centring: str) -> Array:
         """(C, C): the covariance, or the second moment where uncentred."""
-        return centre(self.covariance[split], self.mean[split], self.mean[split], centring)
+        return moment(self.covariance[split], self.mean[split], centring)
+
+    def undefined(self, split: str, centring: str) -> str:
+        """Why a moment has no direction, in words, so that none can be compared with another's;
+        empty where it has."""
+        if self.moment(split, centring).any():
+            return ""
+        if self.moment(split, "uncentred").any():
+            return f"constant: the same on every {IMAGES[split]}"
+        return f"dead: zero on every {IMAGES[split]}"
+
+
+def moment(covariance: Array, mean: Array, centring: str) -> Array:
+    """(C, C): the second moment, or the covariance where centred; of a representation that is the
+    same for every image, this is 0, not what rounding has made of it."""
+    second = centre(covariance, mean, mean, "uncentred")
+    if centring == "uncentred":
+        return second
+    constant = np.trace(covariance) <= CONSTANT * np.trace(second)
+    return np.zeros_like(covariance) if constant else covariance
 
 
 def centre(cross: Array, mean: Array, partner_mean: Array, centring: str) -> Array:
@@ -58,6 +80,11 @@ class Measurements:
 
     file: h5py.File
     layers: list[Layer]
+
+    @property
+    def seed(self) -> int:
+        """Of the network."""
+        return int(storage.settings(self.file)["seed"])
 
     @classmethod
     @contextmanager
@@ -117,8 +144,40 @@ class Measurements:
 
 
 def finite(file: h5py.File, name: str) -> NDArray[Any]:
-    """A dataset of a file; raises InputError where it holds what is not a number."""
+    """A dataset that always is defined; raises InputError where it holds what is not a number."""
     values = file[name][()]
     if not np.isfinite(values).all():
-        raise storage.useless(Path(file.filename), f"{name} is not finite")
+        storage.refuse(Path(file.filename), f"{name} is not finite")
     return values
+
+
+def undefined(
+    layer: Layer,
+    networks: Mapping[int, Sequence[Measured]],
+    *,
+    splits: Sequence[str] = SPLITS,
+    centrings: Sequence[str] = CENTRINGS,
+) -> list[str]:
+    """Why a layer lacks one of some moments, in words, for networks by seed at every stage."""
+    found = []
+    for seed, stages in networks.items():
+        for stage, measured in zip(STAGES, stages, strict=True):
+            views = product(splits, centrings)
+            problems = filter(None, (measured.undefined(*view) for view in views))
+            if problem := next(problems, ""):  # the first says it: training images come first
+                found.append(f"{_named(layer, seed, stage)} is {problem}")
+    return found
+
+
+def weightless(layer: Layer, networks: Mapping[int, Sequence[Measured]]) -> list[str]:
+    """The same of its weights."""
+    return [
+        f"all weights of {_named(layer, seed, stage)} are zero"
+        for seed, stages in networks.items()
+        for stage, measured in zip(STAGES, stages, strict=True)
+        if not measured.weight.any()
+    ]
+
+
+def _named(layer: Layer, seed: int, stage: str) -> str:
+    return f"{'untrained ' if stage == 'initial' else ''}{layer.name} of seed {seed}"

@@ -12,8 +12,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from latentdims import architectures, storage
-from latentdims.architectures import Layer
 from latentdims.data import Split
+from latentdims.layer import Layer
 
 BATCH = 250  # samples that are propagated at once where no gradient is needed
 
@@ -94,7 +94,9 @@ def evaluate(network: Network, split: Split) -> tuple[float, float]:
 
 def score(logits: Tensor, labels: Tensor) -> dict[str, float]:
     """Accuracy (percent), mean cross-entropy (nats) and calibration error (percent) of logits
-    (N, classes) for labels (N,)."""
+    (N, classes) for labels (N,); NaN where a logit is not finite."""
+    if not logits.isfinite().all():
+        return dict.fromkeys(("accuracy", "loss", "calibration_error"), math.nan)
     right = (logits.argmax(1) == labels).sum()
     return {
         "accuracy": 100 * right.item() / len(labels),
@@ -146,7 +148,7 @@ def load(path: str | Path, *, settings: Mapping[str, Any], images: str) -> Train
     """
     with storage.read(path, needs=["epochs", "weights", "history"], made_with=settings) as file:
         if file.attrs["images_sha256"] != images:
-            raise storage.useless(
+            storage.refuse(
                 Path(path),
                 f"was trained on other images (sha256 {file.attrs['images_sha256'][:12]}…) than "
                 f"the data set of today ({images[:12]}…)",

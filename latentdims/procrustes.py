@@ -12,7 +12,7 @@ def rotation(cross: Array) -> Array:
 
     A = U Vᵀ of the thin singular value decomposition, (C, D): φ A ≈ ψ for rows φ. The orthogonal
     Procrustes solution (Schönemann 1966); semi-orthogonal where widths differ: A Aᵀ = 1 for
-    C ≤ D, Aᵀ A = 1 for C ≥ D.
+    C ≤ D, Aᵀ A = 1 for C ≥ D. Of nothing at all, cross = 0, it is the identity.
     """
     left, _, right = np.linalg.svd(cross, full_matrices=False)
     return left @ right
@@ -24,8 +24,10 @@ def similarity(cross: Array, rotation: Array, *, power: float, partner_power: fl
     power, partner_power: E‖φ‖² and E‖ψ‖². At most 1, and 1 only for ψ = c φ A. With the rotation
     fitted on the same moments this is tr S / √(E‖φ‖² E‖ψ‖²), the sum of singular values, which the
     tutorial of Guth et al. (2024) reports; its square is the variance explained by the best scaled
-    rotation.
+    rotation. NaN where one of the powers is 0.
     """
+    if power <= 0 or partner_power <= 0:
+        return float("nan")
     return float((cross * rotation).sum() / np.sqrt(power * partner_power))
 
 

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from latentdims.architectures import Layer
+from latentdims.layer import Layer
 from latentdims.moments import rows
 from latentdims.networks import Network, activate, linear
 from latentdims.procrustes import rotation, similarity

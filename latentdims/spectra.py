@@ -53,12 +53,22 @@ def marchenko_pastur_edges(*, variance: float, dimension: int, neurons: int) -> 
 
 
 def participation_ratio(values: Array) -> float:
-    """(Σλ)² / Σλ²: the number of eigenvalues that share the variance, from 1 to d."""
+    """(Σλ)² / Σλ²: the number of eigenvalues that share the variance, from 1 to d.
+
+    NaN where all of them are zero.
+    """
+    if not values.any():
+        return float("nan")
     return float(values.sum() ** 2 / (values**2).sum())
 
 
 def effective_rank(values: Array) -> float:
-    """exp(-Σ p log p) for p = λ / Σλ, from 1 to d (Roy and Vetterli 2007)."""
+    """exp(-Σ p log p) for p = λ / Σλ, from 1 to d (Roy and Vetterli 2007).
+
+    NaN where all of them are zero.
+    """
+    if not values.any():
+        return float("nan")
     shares = values[values > 0] / values.sum()
     return float(np.exp(-(shares * np.log(shares)).sum()))
 
@@ -78,11 +88,11 @@ def identified(values: Array, *, samples: int, level: float = 0.95) -> NDArray[n
     values: eigenvalues, descending, of the covariance of normal samples. Two equal eigenvalues λ
     come out of n samples with a gap that, for large n, has a Rayleigh distribution of scale
     2 λ / √n (Anderson 1963); an eigenvector is identified where the gaps to both neighbours are
-    larger than that in `level` of the cases.
+    larger than that in `level` of the cases. Where all eigenvalues are zero, none is.
     """
     chance = 2 * np.sqrt(-2 * np.log(1 - level) / samples)
     apart = values[:-1] - values[1:] > chance * (values[:-1] + values[1:]) / 2
-    return np.concatenate([[True], apart]) & np.concatenate([apart, [True]])
+    return np.concatenate([[True], apart]) & np.concatenate([apart, [True]]) & values.any()
 
 
 def power_law(values: Array, *, first: int = 10, last: int = 500) -> tuple[float, float]:
@@ -102,11 +112,12 @@ def power_law(values: Array, *, first: int = 10, last: int = 500) -> tuple[float
 
 def power_law_range(values: Array) -> float:
     """Largest less smallest exponent over windows that start at rank 5, 10 or 20, and that end at a
-    quarter, half or all of the ranks: how much the exponent owes to the window.
+    quarter, half or all of the eigenvalues above zero: how much the exponent owes to the window.
 
     Windows of fewer than three ranks do not count; nan where none is left.
     """
-    ends = [len(values) // 4, len(values) // 2, len(values)]
+    positive = int((values > 0).sum())
+    ends = [positive // 4, positive // 2, positive]
     exponents = [
         power_law(values, first=first, last=end)[0] for first in (5, 10, 20) for end in ends
     ]

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from latentdims.architectures import Layer
 from latentdims.data import Split
+from latentdims.layer import Layer
 from latentdims.networks import BATCH, Network, activate, evaluate
 
 

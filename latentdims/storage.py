@@ -4,22 +4,26 @@ import glob
 import hashlib
 import importlib.metadata
 import json
+import logging
 import os
 import socket
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import h5py
 import numpy as np
 
-from latentdims import __version__
+from latentdims import __version__, record
 from latentdims.errors import InputError
 
-FORMAT_VERSION = 1
+logger = logging.getLogger(__name__)
+
+FORMAT_VERSION = 2
 STAGES = {"initial": 0, "trained": -1}  # of training, and where a network file keeps their weights
 SPLITS = ("train", "test")
+CACHE = "SNAKEMAKE_OUTPUT_CACHE"  # names the folder of results that several users share
 
 
 @contextmanager
@@ -30,8 +34,10 @@ def create(
 
     It is made in memory, because HDF5 takes the process down where the disk is full, then written
     beside its final name, flushed to the disk, read back, and moved there.
-    settings: what made the content, stored as JSON with sorted keys.
-    Raises InputError where a float dataset is not finite, and where the disk is full.
+    settings: what made the content, stored as JSON with sorted keys; beside them stand the
+    parameters of the job that runs, with the fingerprint of its code.
+    Raises InputError where a float dataset is infinite, or undefined without a `reason`, and the
+    OSError, naming the path, where it cannot be written.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -43,15 +49,19 @@ def create(
             file.attrs["torch_version"] = torch_version()
             file.attrs["device"] = device
             file.attrs["settings"] = json.dumps(settings, sort_keys=True)
+            file.attrs["code"] = str(record.params().get("code", ""))
+            file.attrs["params"] = record.text(record.params())
             yield file
             file.flush()
             _write_bytes(partial, file.id.get_file_image(), name=path)
-        _check_finite(partial, name=path)
+        _check_defined(partial, name=path)
         partial.replace(path)
         for left in path.parent.glob(f".{glob.escape(path.name)}.*.partial"):
-            left.unlink(missing_ok=True)  # by a job that was killed, or is too late
+            with suppress(OSError):  # of a killed job, perhaps another user's: no harm if it stays
+                left.unlink()
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):  # or it would hide the error that led here
+            partial.unlink()
 
 
 def torch_version() -> str:
@@ -67,11 +77,18 @@ def write(
     units: str,
     description: str,
     dimensions: Sequence[str] = (),
+    reason: str = "",
 ) -> None:
-    """Add a dataset with its units, a description, and the names of its axes."""
-    dataset = group.create_dataset(name, data=np.asarray(data))
+    """Add a dataset with its units, a description, and the names of its axes.
+
+    reason: why it is undefined where it is NaN; kept as an attribute of data that are.
+    """
+    values = np.asarray(data)
+    dataset = group.create_dataset(name, data=values)
     dataset.attrs["units"] = units
     dataset.attrs["description"] = description
+    if reason and values.dtype.kind == "f" and np.isnan(values).any():
+        dataset.attrs["reason"] = reason
     for axis, label in enumerate(dimensions):
         dataset.dims[axis].label = label
 
@@ -85,42 +102,76 @@ def read(
     needs: groups and datasets that it must hold. made_with: the settings it must come from.
     Raises InputError, naming the file and what differs, where one of these does not hold, or it is
     missing, cut short, not of this package, or of another format version. A file that is of no use
-    is moved aside, so that the same command makes it again.
+    is moved aside, so that the same command makes it again. One that cannot be opened stays where
+    it is, and the OSError says why.
     """
     path = Path(path)
-    try:
-        file = h5py.File(path, "r", locking=False)
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; run the workflow to make it") from None
-    except OSError as error:
-        raise useless(path, f"not a readable HDF5 file, perhaps cut short ({error})") from None
-    with file:
-        found = file.attrs.get("format_version")
-        if found is None:
-            raise useless(path, "not a file of this package")
-        if int(found) != FORMAT_VERSION:
-            raise InputError(
-                f"{path}: format version {found}, expected {FORMAT_VERSION}; another version of "
-                "this package made it: move all results away, or go back to that version"
-            )
-        missing = [name for name in needs if name not in file]
-        if missing:
-            raise useless(path, f"holds no {', '.join(missing)}")
-        differs = _difference(settings(file), made_with) if made_with is not None else ""
-        if differs:
-            raise useless(path, differs)
+    with _opened(path) as file:
+        try:
+            problem = _problem(file, needs, made_with)
+        except (KeyError, OSError, RuntimeError, TypeError, ValueError) as error:
+            if isinstance(error, OSError) and error.errno is not None:
+                raise
+            problem = f"damaged ({error})"
+        if problem:
+            file.close()
+            refuse(path, problem)
         yield file
 
 
-def useless(path: Path, problem: str) -> InputError:
-    """Move a file aside, so that it is made again; the error to raise, which says so."""
-    aside = path.with_name(f"{path.name}.broken")
+def _opened(path: Path) -> h5py.File:
     try:
-        path.replace(aside)
+        os.close(os.open(path, os.O_RDONLY))  # what HDF5 says of a failure is long, and not its own
+        return h5py.File(path, "r", locking=False)
+    except FileNotFoundError:
+        if path.is_symlink():
+            raise InputError(
+                f"{path}: a link to {path.resolve()}, which is not there; bring it back, or delete "
+                "the link and run the same command again"
+            ) from None
+        raise InputError(f"{path}: no such file; run the workflow to make it") from None
     except OSError as error:
-        return InputError(f"{path}: {problem}; move it away ({error.strerror} for this program)")
-    return InputError(
-        f"{path}: {problem}; it was moved to {aside.name}: run the same command again"
+        if error.errno is None:  # HDF5's own word on the content, not one of the system
+            refuse(path, f"not a readable HDF5 file, perhaps cut short ({error})")
+        raise
+
+
+def _problem(file: h5py.File, needs: Sequence[str], made_with: Mapping[str, Any] | None) -> str:
+    """What is wrong with an open file; empty where nothing is."""
+    found = file.attrs.get("format_version")
+    if found is None:
+        return "not a file of this package"
+    if int(found) != FORMAT_VERSION:
+        raise InputError(
+            f"{file.filename}: format version {found}, expected {FORMAT_VERSION}; another version "
+            "of this package made it: move all results away, or go back to that version"
+        )
+    missing = [name for name in needs if name not in file]
+    if missing:
+        return f"holds no {', '.join(missing)}"
+    return difference(settings(file), made_with) if made_with is not None else ""
+
+
+def refuse(path: Path, problem: str) -> NoReturn:
+    """Move a file of no use aside, so that it is made again, and raise the InputError that says so.
+
+    problem: what was found in the file. Of a link into a shared cache the cached file is moved, or
+    it would come back; of any other link, the link alone.
+    """
+    cache = os.environ.get(CACHE, "")
+    cached = path.is_symlink() and cache and path.resolve().is_relative_to(Path(cache).resolve())
+    file = path.resolve() if cached else path
+    where = f", in the shared cache as {file}" if cached else ""
+    aside = file.with_name(f"{file.name}.broken")
+    try:
+        file.replace(aside)
+    except OSError as error:
+        raise InputError(
+            f"{path}: {problem}{where}; it could not be moved away ({error.strerror}): have "
+            f"{file} deleted, and run the same command again"
+        ) from None
+    raise InputError(
+        f"{path}: {problem}{where}; it was moved to {aside.name}: run the same command again"
     )
 
 
@@ -155,7 +206,21 @@ def settings(file: h5py.File) -> dict[str, Any]:
     return json.loads(file.attrs["settings"])
 
 
-def _difference(found: Mapping[str, Any], expected: Mapping[str, Any]) -> str:
+def reasons(path: str | Path) -> list[str]:
+    """Why numbers in a file are undefined, each reason once. Raises as `read`."""
+    found: dict[str, None] = {}
+
+    def keep(name: str, item: h5py.HLObject) -> None:
+        if "reason" in item.attrs:
+            found[str(item.attrs["reason"])] = None
+
+    with read(path) as file:
+        file.visititems(keep)
+    return list(found)
+
+
+def difference(found: Mapping[str, Any], expected: Mapping[str, Any]) -> str:
+    """The first setting that is another one than expected, in words; empty where none is."""
     for key in sorted({*found, *expected}):
         if found.get(key) != expected.get(key):
             return f"was made with {key} = {found.get(key)}, but {expected.get(key)} is asked for"
@@ -178,17 +243,23 @@ def _write_bytes(partial: Path, content: bytes, *, name: Path) -> None:
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:
-        raise InputError(
-            f"{name}: could not be written ({error.strerror}); make room, and run the same command "
-            "again"
-        ) from None
+        raise OSError(error.errno, error.strerror, str(name)) from None
 
 
-def _check_finite(partial: Path, *, name: Path) -> None:
+def _check_defined(partial: Path, *, name: Path) -> None:
+    reasons: dict[str, list[str]] = {}
+
     def check(key: str, item: h5py.HLObject) -> None:
-        floats = isinstance(item, h5py.Dataset) and item.dtype.kind == "f"
-        if floats and not np.isfinite(item[()]).all():
+        if not isinstance(item, h5py.Dataset) or item.dtype.kind != "f":
+            return
+        values = item[()]
+        undefined = np.isnan(values) if "reason" in item.attrs else False
+        if not np.all(np.isfinite(values) | undefined):
             raise InputError(f"{name}: {key} is not finite, so the file was not written")
+        if "reason" in item.attrs:
+            reasons.setdefault(str(item.attrs["reason"]), []).append(key)
 
     with h5py.File(partial, "r", locking=False) as file:
         file.visititems(check)
+    for reason, keys in reasons.items():
+        logger.warning("%s: undefined, %s: %s", name, reason, ", ".join(keys))

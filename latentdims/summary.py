@@ -1,5 +1,7 @@
 """One tidy table: every number with its unit, its interval, and over how many networks."""
 
+import logging
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -7,7 +9,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from latentdims import curves, storage
+from latentdims import curves, quantities, record, storage
 from latentdims.alignment import pairs
 from latentdims.intervals import Estimate, over_pairs, over_seeds
 from latentdims.learned import count_learned
@@ -21,6 +23,8 @@ from latentdims.spectra import (
 )
 from latentdims.storage import SPLITS, STAGES
 from latentdims.table import Row, markdown, write_csv
+
+logger = logging.getLogger(__name__)
 
 KINDS = ("network", "alignment", "clipping", "generation")
 
@@ -38,7 +42,9 @@ def summarise(
 
     runs: (dataset, network, seed); networks: (dataset, network). inputs: for each of `KINDS`, one
     file per run; for `consensus` one per network, or none. published: numbers of others by dataset,
-    network, and quantity or quantity/layer. Curves come after all single numbers.
+    network, and quantity or quantity/layer. Curves come after all single numbers. A mean is
+    undefined, and its value empty, where that of one of its networks is. The Markdown ends with a
+    comment, the parameters of the job that runs.
     """
     files: dict[tuple[str, str], dict[str, list[str]]] = {
         (dataset, network): {kind: [] for kind in (*KINDS, "consensus")}
@@ -50,19 +56,55 @@ def summarise(
     for (dataset, network), path in zip(networks, inputs["consensus"], strict=False):
         files[dataset, network]["consensus"].append(path)
     rows = [
-        Row(dataset, network, layer, quantity, *estimate, unit, _published(theirs, layer, quantity))
+        Row(
+            dataset,
+            network,
+            layer,
+            quantity,
+            *estimate,
+            quantities.unit(quantity),
+            _published(theirs, layer, quantity),
+        )
         for (dataset, network), paths in files.items()
         for theirs in [published.get(dataset, {}).get(network, {})]
-        for layer, quantity, estimate, unit in _quantities(paths)
+        for layer, quantity, estimate in _quantities(paths)
     ]
     points = [
-        Row(dataset, network, curve.layer, curve.quantity, *estimate, curve.unit, "", at)
+        Row(
+            dataset,
+            network,
+            curve.layer,
+            curve.quantity,
+            *estimate,
+            quantities.unit(curve.quantity),
+            "",
+            at,
+        )
         for (dataset, network), paths in files.items()
         for curve in curves.of(paths)
         for at, estimate in zip(curve.at, curve.estimates, strict=True)
     ]
+    reasons = {network: _reasons(paths) for network, paths in files.items()}
+    _log_undefined(rows, reasons)
     write_csv(table, rows + points)
-    Path(comparison).write_text(markdown(rows))
+    made_by = f"\n<!-- {record.text(record.params())} -->\n"
+    Path(comparison).write_text(markdown(rows, reasons) + made_by, encoding="utf-8")
+
+
+def _reasons(paths: Mapping[str, Sequence[str]]) -> list[str]:
+    """Why numbers in the files of a network are undefined, each reason once."""
+    found = [reason for each in paths.values() for path in each for reason in storage.reasons(path)]
+    return list(dict.fromkeys(part for reason in found for part in reason.split("; ")))
+
+
+def _log_undefined(rows: Sequence[Row], reasons: Mapping[tuple[str, str], Sequence[str]]) -> None:
+    for (dataset, network), told in reasons.items():
+        own = [row for row in rows if row[:2] == (dataset, network) and math.isnan(row.value)]
+        names = [f"{row.quantity}/{row.layer}" if row.layer else row.quantity for row in own]
+        if names:
+            logger.info("%s, %s: undefined, so empty: %s", dataset, network, ", ".join(names))
+        for reason in told:
+            logger.warning("%s, %s: %s", dataset, network, reason)
 
 
 def _published(theirs: Mapping[str, Sequence[float]], layer: str, quantity: str) -> str:
@@ -70,10 +112,10 @@ def _published(theirs: Mapping[str, Sequence[float]], layer: str, quantity: str)
     return ";".join(str(number) for number in numbers)
 
 
-Quantity = tuple[str, str, Estimate, str]
+Number = tuple[str, str, Estimate]  # of a layer, or none; its name; its value
 
 
-def _quantities(paths: Mapping[str, Sequence[str | Path]]) -> Iterator[Quantity]:
+def _quantities(paths: Mapping[str, Sequence[str | Path]]) -> Iterator[Number]:
     yield from _training(paths["network"])
     if len(paths["alignment"]) > 1:
         yield from _similarities(paths["alignment"])
@@ -83,14 +125,14 @@ def _quantities(paths: Mapping[str, Sequence[str | Path]]) -> Iterator[Quantity]
     yield from _generation(paths["generation"])
 
 
-def _training(paths: Sequence[str | Path]) -> Iterator[Quantity]:
+def _training(paths: Sequence[str | Path]) -> Iterator[Number]:
     for split in SPLITS:
-        for what, unit in (("accuracy", "percent"), ("loss", "nats")):
+        for what in ("accuracy", "loss"):
             values = storage.stacked(paths, f"history/{split}_{what}")[:, -1]
-            yield "", f"{split}_{what}", over_seeds(values), unit
+            yield "", f"{split}_{what}", over_seeds(values)
 
 
-def _similarities(paths: Sequence[str | Path]) -> Iterator[Quantity]:
+def _similarities(paths: Sequence[str | Path]) -> Iterator[Number]:
     shuffled = pairs(paths, score="similarity_shuffled")
     for layer, scores in pairs(paths).items():
         kinds = {name: (scores, stage) for stage, name in enumerate(STAGES)}
@@ -101,11 +143,11 @@ def _similarities(paths: Sequence[str | Path]) -> Iterator[Quantity]:
                     values = {pair: s[stage, split, centring] for pair, s in of_pair.items()}
                     explained = {pair: s * abs(s) for pair, s in values.items()}
                     name = f"{split_name}_{centring_name}_{kind}"
-                    yield layer, f"similarity_{name}", over_pairs(values), "1"
-                    yield layer, f"variance_explained_{name}", over_pairs(explained), "1"
+                    yield layer, f"similarity_{name}", over_pairs(values)
+                    yield layer, f"variance_explained_{name}", over_pairs(explained)
 
 
-def _consensus(paths: Sequence[str | Path]) -> Iterator[Quantity]:
+def _consensus(paths: Sequence[str | Path]) -> Iterator[Number]:
     for path in paths:
         with storage.read(path) as file:
             for layer in storage.layers(file):
@@ -114,10 +156,10 @@ def _consensus(paths: Sequence[str | Path]) -> Iterator[Quantity]:
                     for split, split_name in enumerate(SPLITS):
                         explained = scores[stage, split] * np.abs(scores[stage, split])
                         name = f"variance_explained_by_mean_{split_name}_centred_{stage_name}"
-                        yield layer, name, over_seeds(explained), "1"
+                        yield layer, name, over_seeds(explained)
 
 
-def _spectra(paths: Sequence[str | Path]) -> Iterator[Quantity]:
+def _spectra(paths: Sequence[str | Path]) -> Iterator[Number]:
     found: dict[tuple[str, str], list[float]] = {}
     for path in paths:
         with storage.read(path, needs=["spectra"]) as file:
@@ -125,8 +167,7 @@ def _spectra(paths: Sequence[str | Path]) -> Iterator[Quantity]:
                 for name, value in _of_spectrum(file["spectra"][layer]).items():
                     found.setdefault((layer, name), []).append(value)
     for (layer, name), values in found.items():
-        if np.isfinite(values).all():
-            yield layer, name, over_seeds(values), "1"
+        yield layer, name, over_seeds(values)
 
 
 def _of_spectrum(group: h5py.Group) -> dict[str, float]:
@@ -134,8 +175,8 @@ def _of_spectrum(group: h5py.Group) -> dict[str, float]:
     fan_in, neurons = int(group.attrs["fan_in"]), int(group.attrs["neurons"])
     initial, weights = group["weight"][()]
     counts = count_learned(weights, dimension=fan_in, neurons=neurons)
-    counts["initial"] = int((weights > initial[0]).sum())
-    found = {f"learned_components_{way}": float(count) for way, count in counts.items()}
+    counts["initial"] = float((weights > initial[0]).sum())
+    found = {f"learned_components_{chance}": count for chance, count in counts.items()}
     edge = marchenko_pastur_edges(variance=1 / (3 * fan_in), dimension=fan_in, neurons=neurons)[1]
     found["marchenko_pastur_edge"] = edge
     for moment in ("second_moment", "covariance"):
@@ -149,7 +190,7 @@ def _of_spectrum(group: h5py.Group) -> dict[str, float]:
     return found
 
 
-def _clipping(paths: Sequence[str | Path]) -> Iterator[Quantity]:
+def _clipping(paths: Sequence[str | Path]) -> Iterator[Number]:
     found: dict[tuple[str, str], list[float]] = {}
     for path in paths:
         with storage.read(path, needs=["reference_accuracy"]) as file:
@@ -158,43 +199,42 @@ def _clipping(paths: Sequence[str | Path]) -> Iterator[Quantity]:
                 for layer in storage.layers(file[basis]):
                     group = file[basis][layer]
                     enough = group["accuracy"][()] >= reference - 1
-                    if enough.any():
-                        rank = float(group["rank"][int(enough.argmax())])
-                        found.setdefault((layer, f"rank_within_1_point_{basis}"), []).append(rank)
+                    rank = float(group["rank"][int(enough.argmax())]) if enough.any() else np.nan
+                    found.setdefault((layer, f"rank_within_1_point_{basis}"), []).append(rank)
     for (layer, name), values in found.items():
-        if len(values) == len(paths):
-            yield layer, name, over_seeds(values), "1"
+        yield layer, name, over_seeds(values)
 
 
-GENERATED = {"accuracy": "percent", "loss": "nats", "calibration_error": "percent"}
+GENERATED = ("accuracy", "loss", "calibration_error")
 
 
-def _generation(paths: Sequence[str | Path]) -> Iterator[Quantity]:
+def _generation(paths: Sequence[str | Path]) -> Iterator[Number]:
     with storage.read(paths[0]) as file:
         ways = {"": ""} | {f"_{name}": f"variants/{name}/" for name in file.get("variants", {})}
         chance = 100 / int(file.attrs["classes"])
     reference = storage.stacked(paths, "reference_accuracy")
     calibration = storage.stacked(paths, "reference_calibration_error")
-    yield "", "chance_accuracy", Estimate(chance, None, None, len(paths)), "percent"
-    yield "", "test_calibration_error", over_seeds(calibration), "percent"
+    gained = np.where(reference == chance, np.nan, reference - chance)
+    yield "", "chance_accuracy", Estimate(chance, None, None, len(paths))
+    yield "", "test_calibration_error", over_seeds(calibration)
     for way, folder in ways.items():
-        for measure, unit in GENERATED.items():
+        for measure in GENERATED:
             draws = storage.stacked(paths, folder + measure)
-            yield from _of_draws("", f"generated_{measure}{way}", draws, unit)
-            if measure == "accuracy" and (reference != chance).all():
-                kept = (np.array([each.mean() for each in draws]) - chance) / (reference - chance)
-                yield "", f"generated_retention{way}", over_seeds(kept), "1"
+            yield from _of_draws("", f"generated_{measure}{way}", draws)
+            if measure == "accuracy":
+                kept = (np.array([each.mean() for each in draws]) - chance) / gained
+                yield "", f"generated_retention{way}", over_seeds(kept)
         with storage.read(paths[0]) as file:
             layers = storage.layers(file.get(f"{folder}similarity", {}))
         for layer in layers:
             draws = storage.stacked(paths, f"{folder}similarity/{layer}")
-            yield from _of_draws(layer, f"generated_similarity{way}", draws, "1")
+            yield from _of_draws(layer, f"generated_similarity{way}", draws)
 
 
-def _of_draws(layer: str, quantity: str, seeds: np.ndarray, unit: str) -> Iterator[Quantity]:
+def _of_draws(layer: str, quantity: str, seeds: np.ndarray) -> Iterator[Number]:
     # Of every seed the mean over its draws, so that an interval over seeds has both levels in it.
-    yield layer, quantity, over_seeds([draws.mean() for draws in seeds]), unit
+    yield layer, quantity, over_seeds([draws.mean() for draws in seeds])
     if len(seeds[0]) > 1:
         within = float(np.sqrt(np.mean([draws.var(ddof=1) for draws in seeds])))
         estimate = Estimate(within, None, None, sum(map(len, seeds)))
-        yield layer, f"{quantity}_deviation_over_draws", estimate, unit
+        yield layer, f"{quantity}_deviation_over_draws", estimate

@@ -1,8 +1,9 @@
 """The table of numbers: its columns, its file, and the headline numbers in Markdown."""
 
 import csv
+import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,10 +12,10 @@ from latentdims.storage import SPLITS
 
 HEADLINES = {  # what the comparison shows, in words
     "test_accuracy": "test accuracy, trained",
-    "generated_accuracy": "test accuracy, generated",
+    "generated_accuracy": "test accuracy, generated, channels",
     "generated_accuracy_deviation_over_draws": "its standard deviation over draws",
     "generated_retention": "retention, (generated - chance) / (trained - chance)",
-    "generated_accuracy_flattened": "test accuracy, generated, flattened classifier",
+    "generated_accuracy_flattened": "test accuracy, generated, flattened",
     "generated_accuracy_flattened_deviation_over_draws": "its standard deviation over draws",
     "similarity_train_uncentred_trained": "similarity s, training images, uncentred",
     "variance_explained_test_centred_trained": "variance explained s², test images, centred",
@@ -25,9 +26,10 @@ HEADLINES = {  # what the comparison shows, in words
 class Row(NamedTuple):
     """A line of the table.
 
-    low, high: a 95 % interval, None for fewer than three networks. published: the numbers of others
-    that the configuration names, separated by semicolons. at: of a curve, the rank or the epoch;
-    None for a single number.
+    value: NaN where it is undefined, which the tables leave empty, with its interval. low, high:
+    a 95 % interval, None for fewer than three networks. published: the numbers of others that the
+    configuration names, separated by semicolons. at: of a curve, the rank or the epoch; None for a
+    single number.
     """
 
     dataset: str
@@ -45,32 +47,51 @@ class Row(NamedTuple):
 
 def write_csv(path: str | Path, rows: Sequence[Row]) -> None:
     """Write rows as CSV with a header; what is None stays empty."""
-    with Path(path).open("w", newline="") as file:
+    with Path(path).open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(Row._fields)
-        writer.writerows(rows)
+        writer.writerows([None if _is_nan(cell) else cell for cell in row] for row in rows)
 
 
-def markdown(rows: Sequence[Row]) -> str:
-    """Three tables: headline numbers beside published ones, similarities with their floors, and
-    every way of drawing networks."""
-    tables = {
+def _is_nan(cell: object) -> bool:
+    return isinstance(cell, float) and math.isnan(cell)
+
+
+def markdown(rows: Sequence[Row], reasons: Mapping[tuple[str, str], Sequence[str]]) -> str:
+    """Three tables: headline numbers beside published ones, similarities beside those of untrained
+    networks and of unrelated images, and every way of generating networks. Below, why cells are
+    empty.
+
+    reasons: why numbers are undefined, by data set and network.
+    """
+    parts = {
         "Beside published numbers": _headlines(rows),
-        "Similarity s and variance explained s² of representations, with their floors": (
-            _similarities(rows)
-        ),
-        "Networks drawn from covariances": _ways(rows),
+        "Similarity s and variance explained s² of representations, beside the same networks "
+        "untrained and on unrelated images": _similarities(rows),
+        "Networks generated from covariances": _ways(rows),
     }
-    return "\n".join(f"**{title}**\n\n{table}" for title, table in tables.items())
+    if any(reasons.values()):
+        parts["Undefined, and left empty above"] = "".join(
+            f"- {dataset}, {network}: {reason}\n"
+            for (dataset, network), told in reasons.items()
+            for reason in told
+        )
+    return "\n".join(f"**{title}**\n\n{part}" for title, part in parts.items())
 
 
 def _headlines(rows: Sequence[Row]) -> str:
-    order = list(HEADLINES)
-    shown = [row for row in rows if row.quantity in HEADLINES and row.layer != "classifier"]
+    """The headline numbers, and all that have a published one."""
+    order = {name: place for place, name in enumerate(HEADLINES)}
+    shown = [
+        row
+        for row in rows
+        if row.published or (row.quantity in HEADLINES and row.layer != "classifier")
+    ]
     lines = []
-    for row in sorted(shown, key=lambda row: (row[:3], order.index(row.quantity))):
+    for row in sorted(shown, key=lambda row: (row[:3], order.get(row.quantity, len(order)))):
+        name = HEADLINES.get(row.quantity, row.quantity.replace("_", " "))
         theirs = map(float, filter(None, row.published.split(";")))
-        cells = [row.dataset, row.network, row.layer, HEADLINES[row.quantity], _in_words(row)]
+        cells = [row.dataset, row.network, row.layer, name, _in_words(row)]
         lines.append([*cells, str(row.n), ", ".join(_number(value, row.unit) for value in theirs)])
     heads = ["data set", "network", "layer", "quantity", "ours", "n", "published"]
     return _table(heads, lines)
@@ -94,12 +115,12 @@ def _similarities(rows: Sequence[Row]) -> str:
     return _table([*heads, *(view.replace("_", ", ") for view in views)], lines)
 
 
-WAYS = {"accuracy": "test accuracy", "retention": "retention", "loss": "cross-entropy (nats)"}
+WAYS = {"accuracy": "test accuracy", "retention": "retention", "loss": "cross-entropy"}
 WAYS |= {"calibration_error": "calibration error"}
 
 
 def _ways(rows: Sequence[Row]) -> str:
-    """A line for the trained networks, and for each way of drawing networks from them."""
+    """A line for the trained networks, and for each way of generating networks from them."""
     cells: dict[tuple[str, str, str], dict[str, str]] = {}
     trained = {f"test_{measure}": measure for measure in WAYS}
     for row in rows:
@@ -109,7 +130,7 @@ def _ways(rows: Sequence[Row]) -> str:
                 _in_words(row)
             )
         elif found and "deviation" not in row.quantity:
-            way = f"drawn, {found[2]}" if found[2] else "drawn, as published"
+            way = f"generated, {found[2] or 'channels'}"
             cells.setdefault((row.dataset, row.network, way), {})[found[1]] = _in_words(row)
     heads = ["data set", "network", "networks", *WAYS.values()]
     lines = [
@@ -130,6 +151,8 @@ def _table(heads: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
 
 
 def _in_words(row: Row) -> str:
+    if math.isnan(row.value):
+        return ""
     value = _number(row.value, row.unit)
     if row.low is None or row.high is None:
         return value
@@ -138,4 +161,6 @@ def _in_words(row: Row) -> str:
 
 def _number(value: float, unit: str) -> str:
     value = round(value, 3) + 0.0  # no minus sign before zero
-    return f"{value:.1f} %" if unit == "percent" else f"{value:.3f}"
+    if unit == "percent":
+        return f"{value:.1f} %"
+    return f"{value:.3f} nats" if unit == "nats" else f"{value:.3f}"

@@ -4,7 +4,7 @@ import json
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import torch
@@ -86,6 +86,8 @@ def train_together(
     keep = {0, *settings["training"]["keep_epochs"], epochs}
     for epoch in descent.epochs(loaded.train, pause=pause):
         _measure(stack, loaded, record)
+        if epoch:
+            descent.check({name: record[name] for name in record if name.startswith("history/")})
         _log(record, f"epoch {epoch} of {epochs}", seeds=seeds)
         if epoch in keep:
             for name, weight in stack.weights.items():
@@ -189,6 +191,7 @@ class Descent:
     def state(self) -> dict[str, np.ndarray]:
         """All that the next steps depend on. Raises InputError for a loss that is not finite."""
         self._check_losses()
+        self.check({f"weights of {n}": _numpy(w) for n, w in self._stack.weights.items()})
         arrays = {
             "descent/done": np.array([self._epoch, self._step]),
             "descent/starts_of_epoch": torch.stack(self._starts_of_epoch).numpy(),
@@ -213,12 +216,21 @@ class Descent:
         taken = torch.stack(self._losses).cpu() if self._losses else torch.zeros(0, 1)  # (steps, S)
         for first, index in (~torch.isfinite(taken)).nonzero()[:1].tolist():
             step = self._step - len(taken) + first + 1
-            rate = self._options["learning_rate"]
-            raise InputError(
-                f"training.learning_rate: the loss of seed {self._seeds[index]} is "
-                f"{taken[first, index].item()} at step {step} of epoch {self._epoch + 1} with "
-                f"learning rate {rate}; give a smaller one"
-            )
+            when = f"step {step} of epoch {self._epoch + 1}"
+            self._diverged("the loss", index, f"{taken[first, index].item()} at {when}")
+
+    def check(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Raise InputError where what was made of the networks, (S, ...) by name, is not finite."""
+        for name, values in arrays.items():
+            for index in range(len(self._seeds)):
+                if not np.isfinite(values[index]).all():
+                    self._diverged(name, index, "not finite")
+
+    def _diverged(self, what: str, index: int, found: str) -> NoReturn:
+        raise InputError(
+            f"training.learning_rate: {what} of seed {self._seeds[index]} is {found} with "
+            f"learning rate {self._options['learning_rate']}; give a smaller one"
+        )
 
 
 def _numpy(weight: Tensor) -> np.ndarray:

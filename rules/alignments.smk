@@ -15,7 +15,7 @@ rule align:
         mem_mb=needed(memory.align, partners=number_of_partners),
         runtime=growing(30),
     params:
-        code=code("align.py"),
+        code=code_with_family("align.py"),
         partners=partner_seeds,
         settings=network_settings,
         vectors=SETTINGS["alignment"]["vectors"],
@@ -39,7 +39,7 @@ rule consensus:
         mem_mb=needed(memory.consensus, seeds=lambda wildcards: len(SEEDS)),
         runtime=growing(60),
     params:
-        code=code("consensus.py"),
+        code=code_with_family("consensus.py"),
         settings=settings_of_all_seeds,
     script:
         "../scripts/consensus.py"

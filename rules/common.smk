@@ -1,3 +1,4 @@
+from functools import cache
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -6,8 +7,9 @@ from snakemake.logging import logger
 from latentdims import config_file, figures, published, storage
 from latentdims.config import resolve
 from latentdims.errors import InputError
+from latentdims.figures import catalogue
 from latentdims.workflow.provenance import stamp
-from latentdims.sources import local
+from latentdims.sources import content, local
 
 try:
     if Path(workflow.main_snakefile).parent == Path(workflow.current_basedir).parent:
@@ -18,14 +20,21 @@ try:
         name: local.files(dataset, key=f"datasets.{name}.path")
         for name, dataset in SETTINGS["datasets"].items()
     }
+    if workflow.is_main_process:  # jobs need not list all images again
+        for dataset in SETTINGS["datasets"].values():
+            content.check_layout(dataset)
 except InputError as error:
     raise WorkflowError(f"configuration: {error}") from None
 logger.info(f"Results: {SETTINGS['results']}")  # `make run` says where they are
 
 
-# Of a rule of another workflow that this one is a module of, its own `results` counts.
+# Where this workflow is a module of another one, that one's `results` counts, and each module has
+# downloads of its own: two rules that make the same file would be ambiguous.
 pathvars:
     results=SETTINGS["results"],
+    downloads=(
+        "resources/download" if workflow.modifier.is_main_snakefile() else "<results>/download"
+    ),
 
 
 SCRIPTS = Path(workflow.current_basedir).parent / "scripts"
@@ -37,12 +46,18 @@ NETWORKS = {
 RUNS = {name: [value for value in NETWORKS[name] for _ in SEEDS] for name in NETWORKS}
 RUNS["seed"] = SEEDS * len(NETWORKS["network"])
 ALL_PAIRS = SETTINGS["alignment"]["pairs"] == "all" and len(SEEDS) > 2  # a mean of the others
-DRAWN = [name for name in figures.SOURCES if len(SEEDS) > 1 or name not in figures.OF_PAIRS]
+DRAWN = [name for name in catalogue.SOURCES if len(SEEDS) > 1 or name not in catalogue.OF_PAIRS]
 PARTS = SETTINGS["covariance"]["parts"]  # jobs that a pass over the images is split into
 
-# One path each, by whichever rules it is made.
+# Paths that are collected: outputs of rules would not do where they lie in a storage.
 NETWORK = "<results>/{dataset}/{network}/seed{seed}/network.h5"
 COVARIANCE = "<results>/{dataset}/{network}/seed{seed}/covariance.h5"
+ALIGNMENT = "<results>/{dataset}/{network}/seed{seed}/alignment.h5"
+CLIPPING = "<results>/{dataset}/{network}/seed{seed}/clipping.h5"
+GENERATION = "<results>/{dataset}/{network}/seed{seed}/generation.h5"
+CONSENSUS = "<results>/{dataset}/{network}/consensus.h5"
+SAMPLES = [f"<results>/figures/{{dataset}}/samples.{kind}" for kind in ("svg", "pdf")]
+FIGURE = [f"<results>/figures/{{dataset}}/{{network}}/{{figure}}.{kind}" for kind in ("svg", "pdf")]
 
 
 wildcard_constraints:
@@ -50,10 +65,17 @@ wildcard_constraints:
     dataset="[A-Za-z0-9_-]+",
     network="[A-Za-z0-9_-]+",
     seed=r"\d+",
-    figure="|".join(figures.SOURCES),
+    figure="|".join(catalogue.SOURCES),
     name="|".join(published.PUBLISHED),
 
 
+@cache
 def code(script, *modules):
     """Fingerprint of the code that a script reaches; an edit of it re-runs the rule."""
     return stamp(SCRIPTS / script, *modules)
+
+
+def code_with_family(script):
+    """The same of a script that builds networks: with the family of the job's."""
+    families = {name: network["architecture"] for name, network in SETTINGS["networks"].items()}
+    return lambda wildcards: code(script, f"latentdims.models.{families[wildcards.network]}")

@@ -21,7 +21,7 @@ rule covariance:
         mem_mb=needed(memory.covariance, partners=number_of_partners),
         runtime=growing(60),
     params:
-        code=code("covariance.py"),
+        code=code_with_family("covariance.py"),
         part=lambda wildcards: [int(wildcards.part), PARTS] if PARTS > 1 else None,
         partners=partner_seeds,
         settings=network_settings,
@@ -48,7 +48,7 @@ if PARTS > 1:
             mem_mb=needed(memory.covariance, partners=number_of_partners),
             runtime=growing(30),
         params:
-            code=code("merge.py"),
+            code=code_with_family("merge.py"),
             partners=partner_seeds,
             settings=network_settings,
         script:

@@ -1,8 +1,8 @@
 rule download:
     output:
-        file="resources/download/{name}/{file}",
+        file="<downloads>/{name}/{file}",
     log:
-        "resources/download/logs/{name}/{file}.log",
+        "<downloads>/logs/{name}/{file}.log",
     cache: "omit-software"
     localrule: True
     conda:
@@ -21,7 +21,7 @@ rule download:
 
 rule prepare:
     input:
-        files=source_files,
+        files=published_files,
     output:
         images="<results>/resources/{dataset}.h5",
     log:
@@ -33,11 +33,12 @@ rule prepare:
     resources:
         mem_mb=to_prepare,
         runtime=growing(30),
+        # Unlike an input, a path re-runs nothing: the content that is part of the source does.
+        path=path_of_source,
     params:
         code=lambda wildcards: code(
             "prepare.py", f"latentdims.sources.{source(wildcards)['source']}"
         ),
-        listing=lambda wildcards: local.listing(LOCAL_FILES[wildcards.dataset]),
         source=source,
     script:
         "../scripts/prepare.py"

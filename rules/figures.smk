@@ -5,7 +5,8 @@ rule samples:
         svg=report(
             "<results>/figures/{dataset}/samples.svg",
             caption="../report/samples.rst",
-            category="{dataset}",
+            category="Data set {dataset}",
+            subcategory="Images",
             labels={"figure": "samples"},
         ),
         pdf="<results>/figures/{dataset}/samples.pdf",
@@ -21,6 +22,7 @@ rule samples:
         mem_mb=230,
         runtime=10,
     params:
+        classes=classes_shown,
         code=code("figure.py", "latentdims.figures.samples"),
         name="samples",
     script:
@@ -34,9 +36,9 @@ rule figure:
         svg=report(
             "<results>/figures/{dataset}/{network}/{figure}.svg",
             caption="../report/figure.rst",
-            category="{dataset}",
-            subcategory="{network}",
-            labels={"figure": "{figure}"},
+            category="Data set {dataset}",
+            subcategory="Network {network}",
+            labels=numbered,
         ),
         pdf="<results>/figures/{dataset}/{network}/{figure}.pdf",
     log:
@@ -53,6 +55,7 @@ rule figure:
     params:
         code=lambda wildcards: code("figure.py", f"latentdims.figures.{wildcards.figure}"),
         name="{figure}",
+        pairs=number_of_pairs,
         seeds=len(SEEDS),
     script:
         "../scripts/figure.py"

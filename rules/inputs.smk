@@ -1,6 +1,14 @@
 # What jobs read: settings, seeds and files, by wildcards.
 
+from functools import cache
+
+import h5py
+
 from latentdims import download
+
+NOTES = Path(
+    ".snakemake", "content"
+)  # of images, to spare reading them to see whether they are new
 
 
 def settings_of(dataset, network):
@@ -29,6 +37,16 @@ def partner_seeds(wildcards):
 
 def number_of_partners(wildcards):
     return len(partner_seeds(wildcards))
+
+
+def classes_shown(wildcards, input):
+    """Names of the classes in the picture of a data set, for its caption."""
+    Path(input.images).stat()  # where it is not there yet, Snakemake asks again later
+    try:
+        with h5py.File(input.images, "r", locking=False) as file:
+            return figures.in_caption(figures.class_names(file))
+    except (OSError, KeyError):
+        return []  # its job will say what is wrong with it
 
 
 def of_partners(path):
@@ -62,20 +80,37 @@ def of_seeds(path):
 
 
 def source(wildcards):
-    """Where a data set comes from, without how it is preprocessed."""
+    """What a data set is: not where it lies, but what is there; nor how it is preprocessed."""
     dataset = SETTINGS["datasets"][wildcards.dataset]
-    return {key: dataset[key] for key in dataset if key != "preprocessing"}
+    settings = {
+        key: dataset[key] for key in dataset if key not in ("mirrors", "path", "preprocessing")
+    }
+    if dataset["source"] == "imagefolder":
+        settings["content"] = content_of(dataset["path"], dataset["test_share"])
+    return settings
 
 
-def source_files(wildcards):
-    """The files that a data set is read from: the user's own, or those to download."""
-    settings = source(wildcards)
-    if settings["source"] != "torchvision" or settings["path"]:
-        return LOCAL_FILES[wildcards.dataset]
+@cache
+def content_of(path, test_share):
+    """Hash of the images of one's own, which a run notes, and a dry run or report does not."""
+    runs = workflow.executor_plugin is not None and not workflow.dryrun
+    return content.content(path, test_share=test_share, notes=NOTES, keep=runs)
+
+
+def path_of_source(wildcards):
+    """The user's own files that a data set is read from, a file or a folder; or nothing."""
+    return SETTINGS["datasets"][wildcards.dataset].get("path") or ""
+
+
+def published_files(wildcards):
+    """The files to download that a data set is read from."""
+    dataset = SETTINGS["datasets"][wildcards.dataset]
+    if dataset["source"] != "torchvision" or dataset["path"]:
+        return []
     return collect(
-        "resources/download/{name}/{file}",
-        name=settings["name"],
-        file=published.files(settings["name"]),
+        "<downloads>/{name}/{file}",
+        name=dataset["name"],
+        file=published.files(dataset["name"]),
     )
 
 
@@ -90,6 +125,12 @@ def addresses(wildcards):
     return " ".join(download.urls(wildcards.name, wildcards.file, mirrors))
 
 
+def number_of_pairs(wildcards):
+    """Of networks that are compared with one another."""
+    pairs = len(SEEDS) * (len(SEEDS) - 1) // 2
+    return pairs if SETTINGS["alignment"]["pairs"] == "all" else len(SEEDS) - 1
+
+
 def figure_sources(wildcards):
     """The artefacts of every seed that a figure is drawn from."""
     return {
@@ -97,5 +138,11 @@ def figure_sources(wildcards):
             f"<results>/{wildcards.dataset}/{wildcards.network}/seed{{seed}}/{kind}.h5",
             seed=SEEDS,
         )
-        for kind in figures.SOURCES[wildcards.figure]
+        for kind in catalogue.SOURCES[wildcards.figure]
     }
+
+
+def numbered(wildcards):
+    """The label of a figure: its number comes first, since the report sorts by labels."""
+    number = list(catalogue.SOURCES).index(wildcards.figure) + 1
+    return {"figure": f"{number} {wildcards.figure.replace('_', ' ')}"}

@@ -18,7 +18,7 @@ rule clip:
         runtime=growing(60),
     params:
         bases=SETTINGS["clipping"]["bases"],
-        code=code("clip.py"),
+        code=code_with_family("clip.py"),
         ranks=SETTINGS["clipping"]["ranks"],
         settings=network_settings,
     script:
@@ -44,7 +44,7 @@ rule generate:
         mem_mb=needed(memory.generate, procedures=lambda wildcards: SETTINGS["generation"]),
         runtime=growing(60),
     params:
-        code=code("generate.py"),
+        code=code_with_family("generate.py"),
         others=other_seeds,
         procedures=SETTINGS["generation"],
         settings=network_settings,

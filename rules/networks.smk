@@ -22,7 +22,7 @@ if SETTINGS["together"]:
             ),
             runtime=growing(60),
         params:
-            code=code("train_together.py"),
+            code=code_with_family("train_together.py"),
             seeds=SEEDS,
             settings=settings_of_all_seeds,
             torch=storage.torch_version(),
@@ -48,7 +48,7 @@ else:
             mem_mb=needed(memory.train, training=lambda wildcards: SETTINGS["training"]),
             runtime=growing(60),
         params:
-            code=code("train.py"),
+            code=code_with_family("train.py"),
             settings=network_settings,
             torch=storage.torch_version(),
         script:

@@ -34,7 +34,12 @@ def needed(estimate, **options):
 
 def to_prepare(wildcards, input, attempt):
     """The same for the images of a data set."""
-    return declared(memory.prepare(source(wildcards), list(input)), attempt)
+    return declared(
+        memory.prepare(
+            SETTINGS["datasets"][wildcards.dataset], LOCAL_FILES[wildcards.dataset] or list(input)
+        ),
+        attempt,
+    )
 
 
 def declared(estimate, attempt):

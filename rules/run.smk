@@ -2,12 +2,14 @@
 
 import gc
 
-from latentdims.workflow import cluster, lock, provenance
+from snakemake.logging import logger
+from snakemake_interface_common.exceptions import ApiError
+from snakemake_interface_logger_plugins.common import LogEvent
+
+from latentdims.workflow import cluster, lock, provenance, stages, waiting
 
 # A plan is made of many objects that all stay: to look for garbage less often saves a sixth of it.
 gc.set_threshold(200_000, 20, 100)
-if workflow.is_main_process:
-    lock.free_stale(Path(".snakemake"))
 try:
     stamps = [provenance.stamp(script) for script in sorted(SCRIPTS.glob("*.py"))]
     provenance.check_run(repr(SETTINGS), *stamps, in_job=workflow.remote_exec)
@@ -15,19 +17,38 @@ except InputError as error:
     raise WorkflowError(str(error)) from None
 
 
+def check_folder():
+    lock.check_writable(Path(".snakemake"))
+
+
+def take_lock():
+    """Before Snakemake takes its own locks; not for reports, dry runs and the like."""
+    runs = workflow.executor_plugin is not None and not workflow.dryrun
+    if runs and workflow.execution_settings.lock:
+        lock.take(Path(workflow.persistence.path))
+
+
+def requests():
+    """What the jobs to be submitted ask for, at their first attempt and at their last."""
+    for job in workflow.dag.needrun_jobs():
+        if not job.is_local:
+            for attempt in sorted({1, 1 + job.restart_times}):
+                job.attempt = attempt
+                yield cluster.Request(job.rule.name, attempt, dict(job.resources.items()))
+            job.attempt = 1
+
+
 def check_cluster():
-    """Ask a SLURM cluster, where there is one, whether it will take the first job of each rule."""
-    if workflow.executor_plugin.name != "slurm":
-        return
-    submitted = [job for job in workflow.dag.needrun_jobs() if not job.is_local]
-    try:
-        cluster.check(
-            {job.rule.name: dict(job.resources.items()) for job in submitted},
-            profile="slurm_partition in profiles/slurm/profile.yaml",
-        )
-    except InputError as error:
-        raise WorkflowError(str(error)) from None
+    """Before the first job: will a SLURM cluster start them? Then watch those that wait."""
+    if workflow.executor_plugin.name == "slurm":
+        cluster.check(requests(), profile="profiles/slurm/profile.yaml")
+        waiting.Watch(logger.warning, workflow.workdir_init).start()
 
 
-onstart:
-    check_cluster()
+if workflow.is_main_process:
+    actions = {
+        LogEvent.WORKFLOW_STARTED: check_folder,
+        "Building DAG of jobs...": take_lock,
+        LogEvent.RUN_INFO: check_cluster,
+    }
+    stages.Stages(actions, error=ApiError).listen(logger)

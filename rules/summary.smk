@@ -1,13 +1,25 @@
 rule summary:
     input:
+        images=collect(rules.prepare.output.images, dataset=SETTINGS["datasets"]),
         network=collect(NETWORK, zip, **RUNS),
-        alignment=collect(rules.align.output.alignment, zip, **RUNS),
-        clipping=collect(rules.clip.output.clipping, zip, **RUNS),
-        generation=collect(rules.generate.output.generation, zip, **RUNS),
-        consensus=collect(rules.consensus.output.consensus, zip, **NETWORKS) if ALL_PAIRS else [],
+        alignment=collect(ALIGNMENT, zip, **RUNS),
+        clipping=collect(CLIPPING, zip, **RUNS),
+        generation=collect(GENERATION, zip, **RUNS),
+        consensus=collect(CONSENSUS, zip, **NETWORKS) if ALL_PAIRS else [],
     output:
-        table="<results>/summary.csv",
+        table=report(
+            "<results>/summary.csv",
+            caption="../report/summary.rst",
+            category="All data sets",
+            labels={"result": "every number (CSV)"},
+        ),
         comparison="<results>/summary.md",
+        overview=report(
+            "<results>/overview.html",
+            caption="../report/overview.rst",
+            category="All data sets",
+            labels={"result": "overview"},
+        ),
     log:
         "<results>/logs/summary.log",
     benchmark:
@@ -26,32 +38,3 @@ rule summary:
         runs=list(map(list, zip(*RUNS.values()))),
     script:
         "../scripts/summary.py"
-
-
-rule reproduction:
-    input:
-        table=rules.summary.output.table,
-    output:
-        svg=report(
-            "<results>/figures/reproduction.svg",
-            caption="../report/reproduction.rst",
-            category="published",
-            labels={"figure": "reproduction"},
-        ),
-        pdf="<results>/figures/reproduction.pdf",
-    log:
-        "<results>/logs/figures/reproduction.log",
-    benchmark:
-        "<results>/logs/figures/reproduction.tsv"
-    localrule: True
-    conda:
-        "../envs/latentdims.yaml"
-    threads: 1
-    resources:
-        mem_mb=170,
-        runtime=10,
-    params:
-        code=code("figure.py", "latentdims.figures.reproduction"),
-        name="reproduction",
-    script:
-        "../scripts/figure.py"

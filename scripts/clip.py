@@ -1,4 +1,5 @@
 from latentdims import clipping
+from latentdims.device import deterministic
 from latentdims.workflow.job import running
 
 with running(snakemake) as job:
@@ -10,5 +11,5 @@ with running(snakemake) as job:
         bases=snakemake.params.bases,
         ranks=snakemake.params.ranks,
         settings=snakemake.params.settings,
-        device=job.device,
+        device=deterministic(job.device),
     )

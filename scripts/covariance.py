@@ -1,4 +1,5 @@
 from latentdims import covariance
+from latentdims.device import deterministic
 from latentdims.workflow.job import running
 
 with running(snakemake) as job:
@@ -9,6 +10,6 @@ with running(snakemake) as job:
         part=snakemake.params.part,
         output=snakemake.output.covariance,
         settings=snakemake.params.settings,
-        device=job.device,
+        device=deterministic(job.device),
         code=snakemake.params.code,
     )

@@ -1,4 +1,5 @@
 from latentdims import generation
+from latentdims.device import deterministic
 from latentdims.workflow.job import running
 
 with running(snakemake) as job:
@@ -9,5 +10,5 @@ with running(snakemake) as job:
         output=snakemake.output.generation,
         procedures=snakemake.params.procedures,
         settings=snakemake.params.settings,
-        device=job.device,
+        device=deterministic(job.device),
     )

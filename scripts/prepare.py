@@ -5,5 +5,5 @@ with running(snakemake):
     prepare(
         output=snakemake.output.images,
         source=snakemake.params.source,
-        files=list(snakemake.input.files),
+        files=list(snakemake.input.files) or [snakemake.resources.path],
     )

@@ -1,12 +1,14 @@
-from latentdims import summary
+from latentdims import overview, summary
 from latentdims.workflow.job import running
 
 with running(snakemake):
+    files, runs = dict(snakemake.input.items()), snakemake.params.runs
     summary.summarise(
-        inputs=dict(snakemake.input.items()),
-        runs=snakemake.params.runs,
+        inputs=files,
+        runs=runs,
         networks=snakemake.params.networks,
         table=snakemake.output.table,
         comparison=snakemake.output.comparison,
         published=snakemake.params.published,
     )
+    overview.write(snakemake.output.overview, table=snakemake.output.table, inputs=files, runs=runs)

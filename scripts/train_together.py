@@ -1,4 +1,5 @@
 from latentdims import training
+from latentdims.device import deterministic
 from latentdims.workflow.job import running
 
 with running(snakemake) as job:
@@ -6,6 +7,6 @@ with running(snakemake) as job:
         images=snakemake.input.images,
         outputs=dict(zip(snakemake.params.seeds, snakemake.output.network, strict=True)),
         settings=snakemake.params.settings,
-        device=job.device,
+        device=deterministic(job.device),
         code=snakemake.params.code,
     )

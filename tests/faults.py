@@ -154,7 +154,7 @@ FAULTS: dict[str, tuple[Callable[[Workflow, random.Random, float], str], str]] =
     "main process and jobs killed": (kill_everything, ""),
     "a job killed": (kill_job, "Error in rule"),
     "writes refused": (refuse_writes, "File too large"),
-    "two invocations at once": (two_at_once, "cannot be locked"),
+    "two invocations at once": (two_at_once, "another run is going on"),
     "a result cut short": (cut_short, "it was moved to"),
     "a result replaced by another file": (foreign, "it was moved to"),
     "disk full": (fill_disk, "No space left on device"),
@@ -205,7 +205,9 @@ def main(times: int) -> None:
             described = (FAULTS[name][0].__doc__ or "").split("\n")[0]
             lines.append(f"| {name} | {described} | {times} | {max(tries)} | {damage} |")
             print(lines[-1], flush=True)
-    PAGE.write_text(TEXT.format(times=times, seconds=seconds, table="\n".join(lines)))
+    PAGE.write_text(
+        TEXT.format(times=times, seconds=seconds, table="\n".join(lines)), encoding="utf-8"
+    )
 
 
 TEXT = """# Faults, and what is lost by them

@@ -194,3 +194,21 @@ def test_a_state_comes_back_as_it_was(values, tmp_path_factory):
     assert set(found) == {f"group/{name}" for name in flat}
     for name, array in flat.items():
         np.testing.assert_array_equal(found[f"group/{name}"], array)
+
+
+def test_a_state_of_other_settings_stays_until_another_is_saved(tmp_path, monkeypatch):
+    """Who changes a setting by mistake, and takes it back, goes on where they were."""
+    monkeypatch.setattr(checkpoint, "SECONDS", 0)
+
+    def of(rate):
+        return Checkpoint(tmp_path / "a.h5", made_with={"rate": rate})
+
+    of(1).save_when_due(lambda: {"x": np.arange(3)})
+    assert of(2).load() == {}
+    assert of(1).load()["x"].tolist() == [0, 1, 2]
+    of(2).save_when_due(lambda: {"x": np.arange(5)})
+    assert of(1).load() == {}
+    assert of(2).load()["x"].tolist() == [0, 1, 2, 3, 4]
+    of(2).path.write_bytes(b"short")
+    assert of(2).load() == {}
+    assert list(tmp_path.iterdir()) == []

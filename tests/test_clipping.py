@@ -7,9 +7,9 @@ import torch
 from conftest import SHAPE
 
 from latentdims import architectures, clipping, covariance, networks, training
-from latentdims.architectures import Layer
 from latentdims.clipping import accuracy_by_rank, of_representation, of_weights
 from latentdims.data import Split
+from latentdims.layer import Layer
 from latentdims.networks import Network, evaluate
 from latentdims.spectra import weight_components
 

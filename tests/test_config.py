@@ -43,6 +43,12 @@ def test_defaults_are_filled_in():
     assert resolved["generation"] == {"published": {**published, "rank": "all", "width": 1.0}}
 
 
+@pytest.mark.parametrize("name", ["comparisons", "figures", "logs", "resources"])
+def test_a_data_set_cannot_bear_the_name_of_a_folder_of_results(name):
+    with pytest.raises(InputError, match=f"datasets.{name}: this name is reserved; choose another"):
+        resolve(config(datasets={name: {"source": "embedded"}}))
+
+
 def test_a_list_of_ranks_is_a_variant_of_each():
     variants = {"few": {"rank": [1, 3]}, "wide": {"width": 2, "draws": 4}}
     resolved = resolve(config(generation={"draws": 6, "variants": variants}))["generation"]
@@ -143,7 +149,8 @@ def test_the_order_of_keys_is_forgotten():
 
 def test_keys_of_another_source_are_ignored():
     mixed = dataset(source="imagefolder", path="photos.tar", name="CIFAR10", train_samples=50)
-    assert set(resolve(mixed)["datasets"]["mine"]) == {"preprocessing", "source", "path", "size"}
+    keys = {"path", "size", "range", "test_share", "split_seed"}
+    assert set(resolve(mixed)["datasets"]["mine"]) == {"preprocessing", "source", *keys}
 
 
 @pytest.mark.parametrize(
@@ -170,6 +177,11 @@ def test_keys_of_another_source_are_ignored():
         (dataset(source="torchvision", name="CIFAR"), "did you mean 'CIFAR10'"),
         (dataset(source="torchvision"), "source 'torchvision' needs the key 'name'"),
         (dataset(source="imagefolder"), "source 'imagefolder' needs the key 'path'"),
+        (
+            dataset(source="imagefolder", path="x", range=[255, 0]),
+            r"datasets.mine.range: \[255.0, 0.0\] is not \[black, white\]",
+        ),
+        (dataset(source="imagefolder", path="x", test_share=1), "datasets.mine.test_share"),
         (dataset(path="x"), "datasets.mine: missing key 'source'"),
         (dataset(source="embedded", size=[1, 2, 3]), "datasets.mine.size"),
         (config(datasets={"a/b": {"source": "embedded"}}), "datasets.a/b: names may hold only"),

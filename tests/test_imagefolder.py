@@ -1,7 +1,10 @@
 import io
+import logging
+import os
 import subprocess
 import sys
 import tarfile
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -92,20 +95,23 @@ def test_hidden_files_and_files_elsewhere_are_skipped(tmp_path):
     check_small(*imagefolder.read(pack(tmp_path / "a.tar", small_tree(**junk))))
 
 
-def test_gray_images_have_one_channel_and_mixed_ones_three(tmp_path):
-    gray = {
-        "train/a/8.png": encode(picture(7, (4, 6))),
-        "train/a/16.png": encode(np.full((4, 6), 257 * 9, dtype=np.uint16)),
-        "test/a/1.png": encode(np.ones((4, 6), dtype=bool)),
+def two_classes(train, test, *, name="0.png"):
+    """The same pair of images in each of two classes."""
+    return {
+        f"{split}/{label}/{name}": content
+        for label in "ab"
+        for split, content in (("train", train), ("test", test))
     }
+
+
+def test_gray_images_have_one_channel_and_mixed_ones_three(tmp_path):
+    gray = two_classes(encode(picture(7, (4, 6))), encode(np.ones((4, 6), dtype=bool)))
     arrays, _ = imagefolder.read(pack(tmp_path / "gray.tar", gray))
     assert arrays["train/images"].shape == (2, 1, 4, 6)
-    assert values(arrays["train/images"]) == [9, 7]
-    assert values(arrays["test/images"]) == [255]
-    colour = np.zeros((4, 6, 4), dtype=np.uint8) + np.array([10, 20, 30, 128], dtype=np.uint8)
-    arrays, _ = imagefolder.read(
-        pack(tmp_path / "mixed.tar", gray | {"test/a/0.png": encode(colour)})
-    )
+    assert values(arrays["train/images"]) == [7, 7]
+    assert values(arrays["test/images"]) == [255, 255]
+    mixed = gray | {"test/a/0.png": encode(picture(0) + np.array([10, 20, 30], dtype=np.uint8))}
+    arrays, _ = imagefolder.read(pack(tmp_path / "mixed.tar", mixed))
     assert arrays["train/images"].shape == (2, 3, 4, 6)
     assert arrays["test/images"][0, :, 0, 0].tolist() == [10, 20, 30]
     assert (arrays["train/images"][1] == 7).all()
@@ -113,32 +119,21 @@ def test_gray_images_have_one_channel_and_mixed_ones_three(tmp_path):
 
 def test_channels_rows_and_columns_keep_their_places(tmp_path):
     pixels = np.random.default_rng(0).integers(0, 256, (4, 6, 3), dtype=np.uint8)
-    contents = {"train/a/0.png": encode(pixels), "test/a/0.bmp": encode(pixels, format="BMP")}
+    contents = two_classes(encode(pixels), encode(pixels, format="BMP"))
     arrays, _ = imagefolder.read(tree(tmp_path, contents))
     for split in ("train", "test"):
         assert np.array_equal(arrays[f"{split}/images"][0], pixels.transpose(2, 0, 1))
 
 
-def test_photographs_are_turned_upright(tmp_path):
-    exif = Image.Exif()
-    exif[0x0112] = 6  # the camera was turned by 90 degrees
-    contents = {
-        "train/a/0.png": encode(picture(3), exif=exif),
-        "test/a/0.png": encode(picture(3, (6, 4, 3))),
-    }
-    arrays, _ = imagefolder.read(tree(tmp_path, contents))
-    assert arrays["train/images"].shape == (1, 3, 6, 4)
-
-
 def test_size_resizes_without_aliasing(tmp_path):
     stripes = np.tile(np.array([0, 255], dtype=np.uint8), (64, 32))  # the finest there are
-    contents = {"train/a/0.png": encode(stripes), "test/a/0.png": encode(picture(9, (20, 30)))}
+    contents = two_classes(encode(stripes), encode(picture(9, (20, 30))))
     arrays, _ = imagefolder.read(tree(tmp_path, contents), size=[8, 16])
-    assert arrays["train/images"].shape == (1, 1, 8, 16)
+    assert arrays["train/images"].shape == (2, 1, 8, 16)
     # Every target pixel averages over whole periods: 127.5, but for the filter's ripple.
     assert np.abs(arrays["train/images"][0, 0, :, 2:-2].astype(float) - 127.5).max() < 4
     square, _ = imagefolder.read(tmp_path, size=8)
-    assert square["test/images"].shape == (1, 1, 8, 8)
+    assert square["test/images"].shape == (2, 1, 8, 8)
     assert (square["test/images"] == 9).all()
 
 
@@ -156,7 +151,7 @@ def refused(path, *words, **options):
 
 
 def test_missing_path(tmp_path):
-    refused(tmp_path / "none.tar", "no such", "train/<class>")
+    refused(tmp_path / "none.tar", "no such file or folder")
 
 
 @pytest.mark.parametrize("mode", ["w", "w:gz", "w:bz2", "w:xz"])
@@ -240,3 +235,66 @@ def test_torch_is_not_imported():
         "import sys; from latentdims.sources import imagefolder; assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", command], check=True)
+
+
+def test_a_zip_archive_of_classes_alone_is_split_by_a_seed(tmp_path):
+    numbers = {f"photos/{label}/{i}.png": 40 * i + 5 for i in range(5) for label in ("cat", "dog")}
+    with zipfile.ZipFile(tmp_path / "photos.zip", "w") as archive:
+        for name, number in numbers.items():
+            archive.writestr(name, encode(picture(number)))
+    refused(tmp_path / "photos.zip", "datasets.<name>.test_share")
+    arrays, classes = imagefolder.read(tmp_path / "photos.zip", test_share=0.4, split_seed=3)
+    assert classes == ["cat", "dog"]
+    assert arrays["train/labels"].tolist() == [0] * 3 + [1] * 3
+    assert arrays["test/labels"].tolist() == [0] * 2 + [1] * 2
+    for first, last in ((0, 3), (3, 6)):
+        drawn = values(arrays["train/images"][first:last])
+        drawn += values(arrays["test/images"][2 * first // 3 : 2 * last // 3])
+        assert sorted(drawn) == sorted({*numbers.values()})
+    tree(tmp_path / "folder", {name: encode(picture(n)) for name, n in numbers.items()})
+    same, _ = imagefolder.read(tmp_path / "folder", test_share=0.4, split_seed=3)
+    assert all(np.array_equal(same[name], arrays[name]) for name in arrays)
+
+
+def test_one_range_for_all_images_that_are_not_of_eight_bits(tmp_path):
+    deep = two_classes(
+        encode(np.full((4, 6), 4095, np.uint16)), encode(np.full((4, 6), 1365, np.uint16))
+    )
+    refused(tree(tmp_path, deep), "test/a/0.png: mode I;16, values from 1365 to 1365")
+    arrays, _ = imagefolder.read(tmp_path, range=[0, 4095])
+    assert values(arrays["train/images"]) == [255, 255]
+    assert values(arrays["test/images"]) == [85, 85]
+    tree(tmp_path, {"test/b/1.png": encode(picture(7, (4, 6)))})
+    refused(tmp_path, "several depths", "test/b/1.png has 8", range=[0, 4095])
+    for wrong in ([1, 1], [2, 1], [0], [0, float("nan")]):
+        refused_range(tmp_path, wrong)
+
+
+def refused_range(path, limits):
+    with pytest.raises(InputError, match="range: "):
+        imagefolder.read(path, range=limits)
+
+
+def test_the_log_tells_what_was_passed_over_and_laid_over_white(tmp_path, caplog):
+    glass = np.zeros((4, 6, 4), dtype=np.uint8)
+    os.mkfifo(tree(tmp_path, small_tree(**{"train/cat/f.png": encode(glass)})) / "pipe")
+    with caplog.at_level(logging.INFO):
+        arrays, _ = imagefolder.read(tmp_path)
+    assert values(arrays["train/images"]) == [1, 2, 255, 3]
+    assert caplog.messages == [
+        "1 images are transparent in places, and were laid over white",
+        "passed over, not a regular file: 1 (pipe)",
+    ]
+
+
+def test_a_pipe_is_refused_and_never_opened(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    refused(tmp_path / "pipe", "neither a folder nor a file")
+
+
+def test_names_that_are_not_utf8_are_read(tmp_path):
+    contents = {name.replace("cat", "\udcff"): content for name, content in small_tree().items()}
+    for path in (tree(tmp_path / "folder", contents), pack(tmp_path / "a.tar", contents)):
+        arrays, classes = imagefolder.read(path)
+        assert classes == [r"\xff", "dog"]
+        assert values(arrays["train/images"]) == [1, 2, 3]

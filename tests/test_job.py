@@ -1,5 +1,6 @@
 """What a script leaves behind: its log, and a message instead of a traceback."""
 
+import errno
 import logging
 import os
 import re
@@ -11,8 +12,10 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import torch
+from snakemake.iocontainers import Params
 
-from latentdims.errors import InputError
+from latentdims.errors import InputError, of_machine
 from latentdims.workflow import job, provenance
 from latentdims.workflow.job import progress, running
 from latentdims.workflow.provenance import stamp
@@ -26,7 +29,7 @@ def snakemake(tmp_path):
     yield SimpleNamespace(
         log=[str(tmp_path / "logs" / "job.log")],
         resources={"gpu": 1},
-        params=SimpleNamespace(code=stamp(tmp_path / "script.py")),
+        params=Params(fromdict={"code": stamp(tmp_path / "script.py")}),
         scriptdir=str(tmp_path),
     )
     logging.basicConfig(force=True)  # close the log
@@ -39,6 +42,69 @@ def test_a_user_s_mistake_ends_with_its_message(snakemake, tmp_path):
     log = (tmp_path / "logs" / "job.log").read_text()
     assert "error: seeds: found 0" in log
     assert "Traceback" not in log
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (OSError(errno.EACCES, "", "a.h5"), "a.h5: Permission denied; this user may not"),
+        (OSError(errno.EROFS, "", "a.h5"), "a.h5: Read-only file system; this user may not"),
+        (
+            OSError(errno.ENOSPC, "", "a.h5"),
+            "a.h5: No space left on device; make room, and run the",
+        ),
+        (OSError(errno.EDQUOT, ""), "Disk quota exceeded; make room, and run the same command"),
+        (
+            OSError(errno.ESTALE, "", "a.h5"),
+            "a.h5: Stale file handle; its disk or file system fails",
+        ),
+        (OSError(errno.ENOENT, "", "a.h5"), "a.h5: No such file or directory; it was removed, or"),
+        (OSError(errno.EMFILE, "", "a.h5"), "a.h5: Too many open files; .*ulimit -n"),
+        (OSError(errno.EIO, "failed: name = 'b.h5', errno = 5"), "b.h5: Input/output error; "),
+        (
+            OSError(errno.EAGAIN, "", "a.h5"),
+            "a.h5: Resource temporarily unavailable; another program",
+        ),
+        (MemoryError(), "out of memory .*; run fewer jobs at once"),
+        (
+            MemoryError("Unable to allocate 8 TiB for an array"),
+            r"out of memory \(Unable to allocate 8 TiB",
+        ),
+        (
+            RuntimeError("CUDA out of memory. Tried to\nallocate"),
+            r"out of memory \(CUDA out of memory",
+        ),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: 8"), "out of memory "),
+    ],
+)
+def test_an_error_of_the_machine_ends_with_one_line(error, message, snakemake, tmp_path):
+    with pytest.raises(SystemExit) as ended, running(snakemake):
+        raise error
+    assert re.match(f"error: {message}", str(ended.value.code))
+    assert "\n" not in str(ended.value.code)
+    log = (tmp_path / "logs" / "job.log").read_text()
+    assert str(ended.value.code) in log
+    assert "Traceback" not in log
+
+
+def test_memory_that_torch_cannot_have_is_an_error_of_the_machine():
+    with pytest.raises(RuntimeError) as raised:
+        torch.empty(1 << 60)
+    assert str(of_machine(raised.value)).startswith("out of memory (")
+
+
+def test_a_log_that_cannot_be_written_is_named(snakemake, tmp_path):
+    (tmp_path / "logs").write_text("a file")
+    with pytest.raises(SystemExit) as ended, running(snakemake):
+        raise AssertionError("its body runs")
+    assert re.match(f"error: {tmp_path}/logs", str(ended.value.code))
+
+
+@pytest.mark.parametrize("error", [OSError("of a library"), RuntimeError("any"), OSError(9999, "")])
+def test_an_error_of_a_program_keeps_its_traceback(error, snakemake, tmp_path):
+    with pytest.raises(type(error)), running(snakemake):
+        raise error
+    assert "Traceback" in (tmp_path / "logs" / "job.log").read_text()
 
 
 def test_anything_else_leaves_its_traceback_in_the_log(snakemake, tmp_path):
@@ -65,6 +131,15 @@ def test_code_that_was_edited_since_the_run_started_is_refused(snakemake, tmp_pa
     assert "script.py was edited while the run was going on" in str(ended.value.code)
 
 
+@pytest.mark.parametrize("code", ["x", 3, "gone.py 0123456789abcdef"])
+def test_params_of_somebody_else_are_named(code, snakemake):
+    """As by `use rule train from latent with: params: code="x"`."""
+    snakemake.params.code = code
+    with pytest.raises(SystemExit) as ended, running(snakemake):
+        raise AssertionError("its body runs")
+    assert f"error: params: code is {code!r}, and no fingerprint" in str(ended.value.code)
+
+
 def test_no_gpu_was_granted(snakemake):
     snakemake.resources = {"gpu": 0}
     with running(snakemake) as job:
@@ -76,15 +151,16 @@ import sys, time
 from pathlib import Path
 from types import SimpleNamespace
 from unittest.mock import MagicMock
+from snakemake.iocontainers import Params
 from latentdims.workflow.job import running
 torch = sys.modules["torch"] = MagicMock(__version__="with three GPUs")
 torch.cuda.device_count = lambda: 3
 torch.cuda.set_device = lambda number: print(number, flush=True)
 from latentdims.workflow.provenance import stamp
 script = Path("scripts/train.py")
-params = SimpleNamespace(code=stamp(script))
+params = {"code": stamp(script)}
 job = SimpleNamespace(
-    log=[sys.argv[1]], resources={"gpu": 1}, params=params, scriptdir=script.parent
+    log=[sys.argv[1]], resources={"gpu": 1}, params=Params(fromdict=params), scriptdir=script.parent
 )
 with running(job) as job:
     assert job.device == "cuda"

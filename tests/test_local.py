@@ -1,4 +1,4 @@
-"""Where the user's own files are, and whether a folder of them has changed."""
+"""Where the user's own files are."""
 
 import os
 
@@ -24,26 +24,17 @@ def test_a_folder_of_a_published_data_set_must_hold_all_its_files(tmp_path):
     assert local.files(source, key="") == [str(tmp_path / name) for name in names]
 
 
-def test_a_missing_path_names_its_key(tmp_path):
-    source = {"source": "imagefolder", "path": str(tmp_path / "none")}
-    with pytest.raises(InputError, match=r"datasets\.mine\.path: .*none"):
+@pytest.mark.parametrize("name", ["none", "n" * 300, "file/below", "nul\0"])
+def test_a_missing_path_names_its_key(tmp_path, name):
+    (tmp_path / "file").touch()
+    source = {"source": "imagefolder", "path": str(tmp_path / name)}
+    with pytest.raises(InputError, match=r"datasets\.mine\.path: no such file or folder"):
         local.files(source, key="datasets.mine.path")
 
 
-def test_listing_changes_with_any_file_below(tmp_path):
-    image = tmp_path / "train" / "a" / "0.png"
-    image.parent.mkdir(parents=True)
-    image.write_bytes(b"one")
-    before = local.listing([str(tmp_path)])
-    assert local.listing([str(tmp_path)]) == before
-    image.write_bytes(b"other")
-    after = local.listing([str(tmp_path)])
-    os.utime(image, ns=(0, 0))
-    touched = local.listing([str(tmp_path)])
-    (image.parent / "1.png").touch()
-    assert len({before, after, touched, local.listing([str(tmp_path)])}) == 4
-
-
-def test_an_archive_has_no_listing(tmp_path):
-    (tmp_path / "photos.tar").touch()
-    assert local.listing([str(tmp_path / "photos.tar")]) == ""
+def test_a_pipe_or_a_device_is_refused_and_never_opened(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", "/dev/null"):
+        source = {"source": "imagefolder", "path": str(path)}
+        with pytest.raises(InputError, match="neither a folder nor a file"):
+            local.files(source, key="datasets.mine.path")

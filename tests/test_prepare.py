@@ -1,4 +1,5 @@
 import json
+import logging
 import subprocess
 import sys
 
@@ -10,6 +11,8 @@ from latentdims import data, storage
 from latentdims.data import ARRAYS
 from latentdims.errors import InputError
 from latentdims.prepare import prepare
+from latentdims.sources import embedded
+from latentdims.sources.content import content
 
 
 def random_images(shape, seed=0):
@@ -37,15 +40,26 @@ def test_prepare_writes_the_contract_twice_the_same(tmp_path):
     assert loaded.sha256 == storage.sha256(*arrays)
 
 
-def test_prepare_reads_a_folder(tmp_path):
+def test_prepare_reads_a_folder_and_says_what_it_found(tmp_path, caplog):
     from PIL import Image
 
-    for split in ("train", "test"):
-        (tmp_path / split / "owl").mkdir(parents=True)
-        Image.fromarray(random_images((9, 12, 3))).save(tmp_path / split / "owl" / "0.png")
-    source = {"source": "imagefolder", "path": "ignored", "size": [6, 8]}
-    prepare(output=tmp_path / "i.h5", source=source, files=[str(tmp_path)])
+    counts = {"train/owl": 3, "train/crow": 2, "test/owl": 1, "test/crow": 2}
+    for place, count in counts.items():
+        (tmp_path / place).mkdir(parents=True)
+        for number in range(count):
+            Image.fromarray(random_images((9, 12, 3))).save(tmp_path / place / f"{number}.png")
+    (tmp_path / "train" / "owl" / "notes.txt").write_text("of the owl")
+    source = {"source": "imagefolder", "size": [6, 8], "content": content(tmp_path)}
+    with caplog.at_level(logging.INFO):
+        prepare(output=tmp_path / "i.h5", source=source, files=[str(tmp_path)])
     assert load(tmp_path / "i.h5", steps=["gray"]).shape == (1, 6, 8)
+    assert caplog.messages == [
+        "passed over, not an image by its extension: 1 (train/owl/notes.txt)",
+        "train: 5 images of 2 classes: crow 2, owl 3",
+        "test: 3 images of 2 classes: crow 2, owl 1",
+    ]
+    with pytest.raises(InputError, match="edited while they were read"):
+        prepare(output=tmp_path / "i.h5", source={**source, "content": "0"}, files=[str(tmp_path)])
 
 
 def test_prepare_refuses_an_unknown_source(tmp_path):
@@ -60,3 +74,21 @@ def test_preparing_embedded_images_does_not_import_torch(tmp_path):
         "assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", command, str(tmp_path / "i.h5")], check=True)
+
+
+def test_classes_of_any_number_and_name(tmp_path, monkeypatch):
+    """HDF5 keeps at most 64 KiB of attributes: names are a dataset."""
+    names = [f"{index} " + "ü$\\\xff" for index in range(100_000)]
+    labels = np.arange(len(names)) % len(names)
+    arrays = {
+        f"{split}/{kind}": values
+        for split in ("train", "test")
+        for kind, values in (
+            ("images", np.zeros((len(names), 1, 1, 1), np.uint8)),
+            ("labels", labels),
+        )
+    }
+    monkeypatch.setattr(embedded, "from_settings", lambda source, files: (arrays, names))
+    prepare(output=tmp_path / "i.h5", source={"source": "embedded"})
+    with data.opened(tmp_path / "i.h5", preprocessing={}, device="cpu") as file:
+        assert file.classes == tuple(names)

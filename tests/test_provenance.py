@@ -1,10 +1,15 @@
 """Fingerprints change with what code does, and with nothing else."""
 
+import json
+from pathlib import Path
+
 import pytest
 
 from latentdims.errors import InputError
 from latentdims.workflow import provenance
 from latentdims.workflow.provenance import check_run, fingerprint
+
+ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture
@@ -61,6 +66,40 @@ def test_it_does_not_depend_on_where_the_code_lies(package, tmp_path, monkeypatc
     folder.rename(elsewhere / "pack")
     monkeypatch.setattr(provenance, "PACKAGE", elsewhere / "pack")
     assert fingerprint(script) == before
+
+
+def test_whatever_a_job_loads_is_in_its_fingerprint(finished):
+    """But for what runs jobs; so that what is imported by a name of its own making is stamped."""
+    lines = finished.folder.with_suffix(".told") / "loaded.jsonl"
+    scripts = set()
+    for stamped, loaded in map(json.loads, lines.read_text(encoding="utf-8").splitlines()):
+        script, *modules, _ = stamped.split()
+        counted = provenance.reached(finished.folder / "scripts" / script, *modules)
+        names = [name for name in loaded if ".workflow" not in name]
+        assert {f for n in names for f in provenance._sources(n)} <= set(counted), stamped
+        scripts.add(script)
+    unused = {"download.py", "merge.py", "consensus.py", "train_together.py"}
+    assert scripts == {path.name for path in (ROOT / "scripts").glob("*.py")} - unused
+
+
+@pytest.mark.parametrize(
+    ("script", "modules"),
+    [
+        ("train.py", ["latentdims.models.mlp"]),
+        ("covariance.py", ["latentdims.models.cnn"]),
+        ("figure.py", ["latentdims.figures.clipping"]),
+        ("download.py", []),
+        ("prepare.py", ["latentdims.sources.embedded"]),
+    ],
+)
+def test_code_that_cannot_change_a_result_is_not_behind_it(script, modules):
+    counted = provenance.reached(ROOT / "scripts" / script, *modules)
+    files = {path for path in counted if path.name != "__init__.py"}
+    names = {".".join(path.relative_to(ROOT).with_suffix("").parts) for path in files}
+    never = {"download", "sources.local", "config", "figures.catalogue"} - {script[:-3]}
+    assert not {f"latentdims.{name}" for name in never} & names
+    for family in ("latentdims.workflow", "latentdims.models", "latentdims.sources"):
+        assert {name for name in names if name.startswith(f"{family}.")} <= set(modules)
 
 
 def test_a_job_on_a_cluster_belongs_to_the_run_that_submitted_it(monkeypatch):

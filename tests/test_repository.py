@@ -11,6 +11,8 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = sorted((ROOT / "latentdims").rglob("*.py"))
+CODE = [*PACKAGE, *(p for d in ("scripts", "benchmarks", "docs") for p in (ROOT / d).glob("*.py"))]
+OPENERS = ("gzip", "os", "tarfile", "zipfile")  # of these, as of classes, `open` is not for text
 
 
 def pins(text: str) -> set[str]:
@@ -63,10 +65,33 @@ def test_the_package_never_imports_snakemake(path):
         assert not any(name.split(".")[0] == "snakemake" for name in names)
 
 
+@pytest.mark.parametrize("path", CODE, ids=lambda p: p.name)
+def test_text_is_read_and_written_in_utf8_whatever_the_locale(path):
+    for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(call, ast.Call) and opens_text(call):
+            keywords = {keyword.arg for keyword in call.keywords}
+            assert "encoding" in keywords, f"{path.name}:{call.lineno}"
+
+
+def opens_text(call: ast.Call) -> bool:
+    """Whether a call reads or writes a file, or what a program prints, as text."""
+    name = getattr(call.func, "attr", getattr(call.func, "id", ""))
+    if name in ("read_text", "write_text", "basicConfig"):
+        return True
+    if name == "open":
+        owner = getattr(getattr(call.func, "value", None), "id", "")
+        words = [node.value for node in ast.walk(call) if isinstance(node, ast.Constant)]
+        binary = any(re.fullmatch(r"[rwax]b\+?", str(word)) for word in words)
+        return not binary and not owner.istitle() and owner not in OPENERS
+    return any(keyword.arg in ("text", "universal_newlines") for keyword in call.keywords)
+
+
 @pytest.mark.parametrize(
     "modules",
     [
-        "config, download, figures, workflow.provenance",  # what the plan needs
+        # What the plan needs.
+        "config, download, figures, quantities, workflow.memory, workflow.provenance",
+        "workflow.recorded",
         "alignment, consensus, learned, spectra, summary",
         "figures.style, figures.eigenvectors, figures.samples",
         "data, prepare, sources.embedded, sources.imagefolder",

@@ -52,6 +52,15 @@ def test_two_folders_share_what_they_have_in_common(tmp_path, monkeypatch):
         scaled = file["weights/layer1"][0] / 2
         np.testing.assert_array_equal(ours["weights/layer1"][0], scaled)
     assert ran(edited) == {"train/shapes/mlp/seed0", "train/shapes/mlp/seed1"}
+    # A cached file that is cut short is mended for all, by the command that finds it.
+    cached = (second.folder / targets[1]).resolve()
+    cached.write_bytes(other[: len(other) // 3])
+    needs_it = str(FOLDER / "seed1/covariance.h5")
+    done = second.run(needs_it, "--cache")
+    assert "perhaps cut short" in done.stdout + done.stderr
+    assert f"in the shared cache as {cached}; it was moved to" in done.stdout + done.stderr
+    second.complete(needs_it, "--cache")
+    assert networks(first) == networks(second) == [one, other]
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from latentdims.figures import style
+from latentdims.figures import marks, panels
 from latentdims.intervals import over_seeds
 from latentdims.moments import ROWS, Centred, Moments
 from latentdims.spectra import (
@@ -61,8 +61,8 @@ def test_what_float32_does_not_resolve_is_no_spectrum(name):
         assert np.count_nonzero(values) == rank
         assert not identified(values, samples=len(rows))[rank:].any()
         assert np.isnan(power_law(values, first=rank + 1)).all()
-        axis = style.panels(rows=1, columns=1)[1][0, 0]
-        style.spectra(axis, [values], label="", colour="trained")
+        axis = panels.panels(rows=1, columns=1)[1][0, 0]
+        marks.spectra(axis, [values], label="", colour="trained")
         assert len(axis.lines[0].get_xdata()) == rank
 
 

@@ -1,21 +1,31 @@
 """HDF5 files: whole or not there, the same bytes again, and checked when read."""
 
+import errno
+import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
+from unittest.mock import Mock
 
 import h5py
 import numpy as np
 import pytest
 
 from latentdims import storage
-from latentdims.errors import InputError
+from latentdims.errors import InputError, of_machine
 
 
-def write(path, values=(1.0, 2.0)):
+def write(path, values=(1.0, 2.0), reason=""):
     with storage.create(path, settings={"b": 1, "a": [2]}) as file:
         storage.write(
-            file, "x/y", np.array(values), units="1", description="numbers", dimensions=("n",)
+            file,
+            "x/y",
+            np.array(values),
+            units="1",
+            description="numbers",
+            dimensions=("n",),
+            reason=reason,
         )
 
 
@@ -46,10 +56,146 @@ def test_a_failure_leaves_nothing_new_and_keeps_the_old(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_what_is_not_finite_is_not_written(tmp_path):
+NAN, INFINITE = float("nan"), float("inf")
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"), [(NAN, ""), (INFINITE, ""), (INFINITE, "layer1 of seed 3 is dead")]
+)
+def test_what_is_not_finite_is_not_written(value, reason, tmp_path):
     with pytest.raises(InputError, match=r"file\.h5: x/y is not finite"):
-        write(tmp_path / "file.h5", values=[1.0, float("nan")])
+        write(tmp_path / "file.h5", values=[1.0, value, NAN], reason=reason)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_undefined_is_written_with_its_reason(tmp_path):
+    path = tmp_path / "file.h5"
+    write(path, values=[1.0, NAN], reason="layer1 of seed 3 is dead")
+    assert storage.reasons(path) == ["layer1 of seed 3 is dead"]
+    write(path, values=[1.0, 2.0], reason="layer1 of seed 3 is dead")
+    assert storage.reasons(path) == []
+
+
+def test_a_file_that_is_damaged_within_is_moved_aside(tmp_path):
+    path = tmp_path / "file.h5"
+    write(path)
+    whole = path.read_bytes()
+    path.write_bytes(whole.replace(b'{"a": [2]', b'{"a": [2}'))
+    with (
+        pytest.raises(InputError, match=r"file\.h5: damaged .* moved to"),
+        storage.read(path, made_with={}),
+    ):
+        pass
+    assert not path.exists()
+
+
+@pytest.mark.parametrize(
+    "number",
+    [errno.EACCES, errno.EPERM, errno.ESTALE, errno.EIO, errno.ENOTCONN, errno.EDQUOT],
+)
+@pytest.mark.parametrize("program", ["the package", "HDF5"])
+def test_a_good_file_that_cannot_be_opened_stays(number, program, tmp_path, monkeypatch):
+    path = tmp_path / "file.h5"
+    write(path)
+    reason = os.strerror(number)
+    told = f"[Errno {number}] Unable to open (name = '{path}', errno = {number}, … '{reason}')"
+    error = OSError(number, reason, str(path)) if program != "HDF5" else OSError(number, told)
+    place = (storage.os, "open") if program != "HDF5" else (storage.h5py, "File")
+    monkeypatch.setattr(*place, Mock(side_effect=error))
+    with pytest.raises(OSError, match=reason) as raised, storage.read(path):
+        pass
+    monkeypatch.undo()
+    assert of_machine(raised.value).startswith(f"{path}: {reason}; ")
+    assert list(tmp_path.iterdir()) == [path]
+
+
+CHILD = """
+import os, resource, sys
+from latentdims import storage
+from latentdims.errors import InputError, of_machine
+exec(sys.argv[2])
+try:
+    with storage.read(sys.argv[1]):
+        pass
+except (OSError, InputError) as error:
+    sys.exit(of_machine(error) or str(error))
+"""
+NOBODY = "os.setgroups([]); os.setgid(65534); os.setuid(65534)"
+FEW_FILES = "resource.setrlimit(resource.RLIMIT_NOFILE, (3, 3))"
+
+
+def read_as(limits: str, path: Path) -> str:
+    """What is said where a process of some limits reads a file."""
+    done = subprocess.run(
+        [sys.executable, "-c", CHILD, str(path), limits],
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).resolve().parents[1],
+        check=False,
+    )
+    return done.stderr.strip()
+
+
+@pytest.fixture
+def public():
+    """A folder that every user may enter."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o777)
+        yield Path(folder)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user")
+def test_a_file_of_another_user_is_told_and_stays(public):
+    write(public / "file.h5")
+    (public / "file.h5").chmod(0o600)
+    told = read_as(NOBODY, public / "file.h5")
+    assert told.startswith(f"{public}/file.h5: Permission denied; ")
+    assert len(told.splitlines()) == 1
+    assert [path.name for path in public.iterdir()] == ["file.h5"]
+
+
+def test_too_many_open_files_are_told_and_move_nothing(tmp_path):
+    write(tmp_path / "file.h5")
+    told = read_as(FEW_FILES, tmp_path / "file.h5")
+    assert told.startswith(f"{tmp_path}/file.h5: Too many open files; ")
+    assert [path.name for path in tmp_path.iterdir()] == ["file.h5"]
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user")
+def test_a_broken_file_that_may_not_be_moved_is_to_be_deleted(public):
+    path = public / "file.h5"
+    path.write_bytes(b"short")
+    public.chmod(0o755)
+    told = read_as(NOBODY, path)
+    assert "cut short" in told
+    assert f"could not be moved away (Permission denied): have {path} deleted, and run" in told
+    assert path.read_bytes() == b"short"
+
+
+@pytest.mark.parametrize("cached", [True, False])
+def test_of_a_link_the_file_goes_only_where_it_is_in_the_shared_cache(
+    cached, tmp_path, monkeypatch
+):
+    store = tmp_path / "store"
+    store.mkdir()
+    (store / "3f2a.h5").write_bytes(b"short")
+    link = tmp_path / "network.h5"
+    link.symlink_to(store / "3f2a.h5")
+    monkeypatch.setenv("SNAKEMAKE_OUTPUT_CACHE", str(store if cached else tmp_path / "other"))
+    with pytest.raises(InputError, match=r"network\.h5: .*cut short"), storage.read(link):
+        pass
+    assert not link.exists()
+    names = [path.name for path in store.iterdir()]
+    assert names == ["3f2a.h5.broken" if cached else "3f2a.h5"]
+
+
+def test_a_link_whose_file_has_gone_is_named(tmp_path):
+    (tmp_path / "network.h5").symlink_to("/mnt/gone/3f2a.h5")
+    with (
+        pytest.raises(InputError, match=r"network\.h5: a link to /mnt/gone/3f2a\.h5, which is not"),
+        storage.read(tmp_path / "network.h5"),
+    ):
+        pass
 
 
 def test_every_way_of_being_cut_short_is_noticed(tmp_path):
@@ -104,14 +250,14 @@ FILL = """
 import resource, sys
 import numpy as np
 from latentdims import storage
-from latentdims.errors import InputError
+from latentdims.errors import of_machine
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 try:
     with storage.create(sys.argv[1], settings={}) as file:
         for number in range(10):
             file[f"values{number}"] = np.ones(int(sys.argv[2]))
-except InputError as error:
-    sys.exit(str(error))
+except OSError as error:
+    sys.exit(of_machine(error))
 """
 
 
@@ -125,7 +271,7 @@ def test_a_write_that_is_refused_is_told_and_leaves_nothing(size, tmp_path):
         cwd=Path(__file__).resolve().parents[1],
         check=False,
     )
-    message = f"{tmp_path}/a.h5: could not be written (File too large); make room, and run the same"
+    message = f"{tmp_path}/a.h5: File too large; make room, and run the same command again"
     assert done.stderr.startswith(message)
     assert len(done.stderr.splitlines()) == 1
     assert done.returncode == 1
@@ -138,7 +284,7 @@ def test_a_file_of_another_version_of_the_format_is_named_and_stays(tmp_path):
         file.attrs["format_version"] = 99
     content = (tmp_path / "file.h5").read_bytes()
     with (
-        pytest.raises(InputError, match=r"file\.h5: format version 99, expected 1; .* move all"),
+        pytest.raises(InputError, match=r"file\.h5: format version 99, expected 2; .* move all"),
         storage.read(tmp_path / "file.h5"),
     ):
         pass

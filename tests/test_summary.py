@@ -3,6 +3,7 @@
 import csv
 import json
 
+import h5py
 import numpy as np
 import pytest
 
@@ -13,7 +14,13 @@ SEEDS = 3
 LAYERS = {"layer1": 4, "classifier": 2}  # and their neurons
 FAN_IN = 6
 PUBLISHED = {
-    "d": {"n": {"test_accuracy": [42.7], "similarity_train_uncentred_trained/layer1": [0.8, 0.9]}}
+    "d": {
+        "n": {
+            "test_accuracy": [42.7],
+            "test_loss": [1.25],
+            "similarity_train_uncentred_trained/layer1": [0.8, 0.9],
+        }
+    }
 }
 
 
@@ -88,8 +95,7 @@ def fill_generation(file, seed):
             write(file, f"variants/{name}/similarity/layer1", [0.7, 0.6])
 
 
-@pytest.fixture
-def rows(files, tmp_path):
+def summarised(files, tmp_path):
     summary.summarise(
         inputs=files,
         runs=[("d", "n", seed) for seed in range(SEEDS)],
@@ -98,6 +104,11 @@ def rows(files, tmp_path):
         comparison=tmp_path / "summary.md",
         published=PUBLISHED,
     )
+
+
+@pytest.fixture
+def rows(files, tmp_path):
+    summarised(files, tmp_path)
     with (tmp_path / "summary.csv").open() as file:
         table = list(csv.DictReader(file))
     assert list(table[0]) == list(summary.Row._fields)
@@ -181,12 +192,35 @@ def test_comparison_shows_published_numbers(rows, tmp_path):
     )
 
 
+def test_a_published_number_of_any_unit_is_beside_ours(rows, tmp_path):
+    line = "| d | n |  | test loss | 1.000 nats [1.000 nats, 1.000 nats] | 3 | 1.250 nats |"
+    assert line in (tmp_path / "summary.md").read_text().splitlines()
+
+
+def test_what_no_network_reaches_is_empty(files, tmp_path, caplog):
+    """An accuracy above chance, of which some is retained, and a rank that is enough."""
+    with h5py.File(files["generation"][1], "r+") as file:
+        file["reference_accuracy"][()] = 10.0
+    with h5py.File(files["clipping"][2], "r+") as file:
+        file["random/layer1/accuracy"][:] = 20.0
+    with caplog.at_level("INFO"):
+        summarised(files, tmp_path)
+    with (tmp_path / "summary.csv").open() as file:
+        empty = {row["quantity"]: row for row in csv.DictReader(file) if not row["value"]}
+    assert {name for name in empty if "power_law" not in name} == {
+        "rank_within_1_point_random",
+        *(f"generated_retention{way}" for way in ("", "_flattened", "_wide", "_few_1", "_few_2")),
+    }
+    assert all((row["low"], row["high"], row["n"]) == ("", "", "3") for row in empty.values())
+    assert "rank_within_1_point_random/layer1" in caplog.text
+
+
 def test_comparison_shows_similarities_and_ways_of_drawing(rows, tmp_path):
     text = (tmp_path / "summary.md").read_text()
-    floor = "-0.100 [-0.100, -0.100]"
-    assert f"| d | n | layer1 | s | unrelated images |{f' {floor} |' * 4}" in text
+    null = "-0.100 [-0.100, -0.100]"
+    assert f"| d | n | layer1 | s | unrelated images |{f' {null} |' * 4}" in text
     assert "| d | n | layer1 | s² | untrained |" in text
-    wide = next(line for line in text.splitlines() if "drawn, wide" in line)
+    wide = next(line for line in text.splitlines() if "generated, wide" in line)
     assert "40.0 % [40.0 %, 40.0 %]" in wide
 
 

@@ -1,7 +1,5 @@
 """The workflow as a whole: what it plans, what it makes, what it repeats, and how it fails."""
 
-import copy
-import os
 import re
 import tarfile
 from collections import Counter
@@ -10,12 +8,13 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from workflow import TINY, Workflow
+from workflow import TINY
 
-from latentdims import figures, storage
+from latentdims import storage
+from latentdims.figures import catalogue
 from latentdims.workflow import memory
 
-FIGURES = len(figures.SOURCES)
+FIGURES = len(catalogue.SOURCES)
 
 
 def test_plan_of_a_small_configuration(fresh):
@@ -48,7 +47,7 @@ def test_pairs_with_the_first_seed_alone(fresh):
 
 def test_one_seed_has_no_pairs_to_draw(fresh):
     plan = fresh.planned("--config", "seeds=1")
-    assert plan["figure"] == 2 * (FIGURES - len(figures.OF_PAIRS))
+    assert plan["figure"] == 2 * (FIGURES - len(catalogue.OF_PAIRS))
 
 
 def test_covariances_in_parts_are_the_same(again):
@@ -77,13 +76,13 @@ def test_every_artefact_is_there_and_whole(finished):
             for kind in ("network", "covariance", "alignment", "clipping", "generation"):
                 with storage.read(folder / f"{kind}.h5") as file:
                     assert storage.settings(file)["seed"] == seed
-        for figure in figures.SOURCES:
+        for figure in catalogue.SOURCES:
             path = results / "figures" / "shapes" / network / f"{figure}.svg"
             assert "<svg" in path.read_text()
             assert path.with_suffix(".pdf").read_bytes().startswith(b"%PDF")
     assert (results / "summary.csv").read_text().startswith("dataset,network,layer,quantity,value")
     report = (results / "report.html").read_text()
-    assert all(figure in report for figure in figures.SOURCES)
+    assert all(figure in report for figure in catalogue.SOURCES)
     assert list(results.rglob("*.partial")) == list(results.rglob(".*")) == []
     logs = (results / "logs" / "covariance" / "shapes" / "cnn" / "seed1.log").read_text()
     assert re.search(r"done in .* MB", logs)
@@ -108,118 +107,6 @@ def test_networks_of_different_seeds_differ(finished):
             weights.append(file["weights/layer1"][()])
     assert not np.array_equal(weights[0][0], weights[1][0])
     assert not np.array_equal(weights[0][-1], weights[1][-1])
-
-
-def test_nothing_runs_again(finished):
-    assert finished.planned() == Counter()
-
-
-def test_nothing_runs_again_after_a_touch_a_comment_or_another_order(again):
-    for path in (*(again.folder / "latentdims").rglob("*.py"), *again.folder.glob("scripts/*.py")):
-        os.utime(path)
-    again.edit("latentdims/clipping.py", "import logging\n", "import logging  # for progress\n")
-    again.edit("latentdims/training.py", "Train one network", "Train a single network")
-    again.configure(dict(reversed(TINY.items())))
-    assert again.planned() == Counter()
-
-
-def test_nothing_runs_again_where_results_were_copied_or_checked_out_again(again):
-    """Their times then say nothing: here what was made first is newest."""
-    files = [path for path in again.folder.rglob("*.*") if path.is_file()]
-    for path in files:
-        made = path.stat().st_mtime
-        os.utime(path, times=(2e9 - made, 2e9 - made))
-    assert again.planned() == Counter()
-
-
-@pytest.mark.parametrize(
-    ("file", "old", "new", "expected"),
-    [
-        (
-            "latentdims/clipping.py",
-            "RANKS = 8",
-            "RANKS = 4",
-            {"clip": 4, "summary": 1, "figure": 4},
-        ),
-        (
-            "latentdims/figures/training.py",
-            'xlabel="epoch"',
-            'xlabel="epochs"',
-            {"figure": 2},
-        ),
-        (
-            "latentdims/figures/style.py",
-            '"trained": "#0072B2"',
-            '"trained": "#0000FF"',
-            {"figure": 2 * FIGURES, "samples": 1},
-        ),
-        (
-            "latentdims/clipping.py",
-            "last = last.clone()",
-            "last = 1 * last",
-            {"clip": 4, "summary": 1, "figure": 4},
-        ),
-        (
-            "latentdims/intervals.py",
-            "CONFIDENCE = 0.95",
-            "CONFIDENCE = 0.9",
-            {"summary": 1, "figure": 2 * FIGURES, "samples": 1},
-        ),
-    ],
-)
-def test_an_edit_runs_exactly_what_it_reaches(again, file, old, new, expected):
-    again.edit(file, old, new)
-    assert again.planned() == Counter({**expected, "all": 1})
-
-
-@pytest.mark.parametrize(
-    ("change", "expected"),
-    [
-        ({"clipping": {"ranks": [1, 2]}}, {"clip": 4, "summary": 1, "figure": 4}),
-        (
-            {"networks": {"wide": {"architecture": "mlp", "widths": [16]}}},
-            {"train": 2, "covariance": 2, "align": 2, "clip": 2, "generate": 2}
-            | {"summary": 1, "figure": FIGURES},
-        ),
-        ({"generation": {"draws": 3}}, {"generate": 4, "summary": 1, "figure": 2}),
-        (
-            {"seeds": 3},
-            {"train": 2, "covariance": 2, "align": 2, "clip": 2, "generate": 2}
-            | {"consensus": 2, "summary": 1, "figure": 2 * FIGURES},
-        ),
-    ],
-)
-def test_a_change_of_the_configuration_runs_exactly_what_it_reaches(again, change, expected):
-    config = copy.deepcopy(TINY)
-    for key, value in change.items():
-        config[key] = {**config.get(key, {}), **value} if isinstance(value, dict) else value
-    again.configure(config)
-    assert again.planned() == Counter({**expected, "all": 1})
-
-
-def test_another_workflow_can_import_it(fresh, tmp_path):
-    importer = tmp_path / "importer"
-    importer.mkdir()
-    (importer / "Snakefile").write_text(
-        f"""
-module latent:
-    snakefile: "{fresh.folder}/Snakefile"
-    config: {TINY!r}
-    pathvars:
-        results="mine/latent",
-
-use rule * from latent as latent_*
-
-rule everything:
-    default_target: True
-    input: rules.latent_all.input
-"""
-    )
-    outer = Workflow(importer)
-    outer.complete("mine/latent/shapes/mlp/seed1/covariance.h5")
-    assert (importer / "mine" / "latent" / "shapes" / "mlp" / "seed0" / "network.h5").exists()
-    assert (importer / "mine" / "latent" / "resources" / "shapes.h5").exists()
-    assert not (importer / "results").exists()
 
 
 def assert_clear(done, *words: str) -> None:

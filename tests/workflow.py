@@ -37,6 +37,7 @@ class Workflow:
     def __init__(self, folder: Path, config: dict[str, Any] | None = None) -> None:
         self.folder = folder
         self.flags: tuple[str, ...] = ("--resources", "gpu=0", "--cores", "2")
+        self.environment = {**os.environ, "PYTHONWARNINGS": "default"}
         if config is not None:
             folder.mkdir(parents=True)
             for name in CODE:
@@ -51,7 +52,9 @@ class Workflow:
         return Workflow(folder)
 
     def configure(self, config: dict[str, Any]) -> None:
-        (self.folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+        (self.folder / "config.yaml").write_text(
+            yaml.safe_dump(config, sort_keys=False), encoding="utf-8"
+        )
 
     def start(self, *arguments: str, largest_file: int | None = None) -> subprocess.Popen[str]:
         """In the background; with a largest file, of so many bytes, what goes beyond fails."""
@@ -67,8 +70,8 @@ class Workflow:
             cwd=self.folder,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "PYTHONWARNINGS": "default"},
+            encoding="utf-8",
+            env=self.environment,
             preexec_fn=begin,
         )
 
@@ -95,6 +98,6 @@ class Workflow:
 
     def edit(self, file: str, old: str, new: str) -> None:
         path = self.folder / file
-        text = path.read_text()
+        text = path.read_text(encoding="utf-8")
         assert old in text, f"{file} holds no {old}"
-        path.write_text(text.replace(old, new))
+        path.write_text(text.replace(old, new), encoding="utf-8")

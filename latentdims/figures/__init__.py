@@ -1,13 +1,29 @@
 """Figures: one module per figure, each with a function `draw` that reads HDF5 files alone."""
 
-SOURCES = {  # what each figure is drawn from, one file per seed
-    "training": ("network",),
-    "spectra": ("alignment",),
-    "clipping": ("alignment", "clipping"),
-    "weights": ("alignment", "clipping"),
-    "alignment": ("alignment",),
-    "eigenvectors": ("alignment",),
-    "weight_eigenvectors": ("alignment",),
-    "generation": ("generation",),
-}
-OF_PAIRS = ("alignment", "eigenvectors", "weight_eigenvectors")  # need at least two seeds
+from collections.abc import Mapping, Sequence
+
+import h5py
+
+CLASSES_SHOWN = 20  # of a data set, at most
+
+
+def class_names(file: h5py.File) -> list[str]:
+    """Of an open file of images, in the order of their labels."""
+    names = file["classes"].asstr()[()] if "classes" in file else file.attrs["classes"]
+    return list(map(str, names))
+
+
+def in_caption(names: Sequence[str]) -> list[str]:
+    """Names of the classes shown, each on one line: quoted where they would not be seen."""
+    return [
+        name if name.isprintable() and name.strip() else ascii(name)
+        for name in names[:CLASSES_SHOWN]
+    ]
+
+
+def sources(files: Mapping[str, str | Sequence[str]]) -> str:
+    """What a figure is drawn from, for its log: kinds of files, and the number of networks."""
+    networks = max(1 if isinstance(paths, str) else len(paths) for paths in files.values())
+    kinds = " and ".join(files)
+    of = "" if kinds in ("images", "table") else f" of {networks} network{'s' * (networks > 1)}"
+    return f"{kinds}{of}"

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+import numpy as np
 
 from latentdims.alignment import pairs
-from latentdims.figures import style
+from latentdims.figures import marks, style
+from latentdims.figures.panels import categories, include, legend, note, panels
 from latentdims.intervals import over_pairs
 from latentdims.measured import CENTRINGS
 from latentdims.storage import SPLITS, STAGES
@@ -17,44 +17,50 @@ PAIRINGS = {
     "untrained": ("similarity", "initial", "initial", "s"),
     "trained, unrelated images": ("similarity_shuffled", "trained", "random", "^"),
 }
+WIDEST = 9  # inches that two panels may take side by side
+
+Values = Mapping[tuple[int, int], float]  # by pair of seeds
 
 
-def draw(files: Mapping[str, Sequence[str]]) -> Figure:
+def draw(files: Mapping[str, Sequence[str]]) -> style.Figure:
     """Variance explained, held out and centred; and the cosine as the tutorial reports it."""
-    figure, ((left, right),) = style.panels(rows=1, columns=2)
+    layers = list(pairs(files["alignment"]))
+    width = max(2.6, 0.5 + 0.3 * len(layers))
+    rows = 1 if 2 * width <= WIDEST else 2
+    figure, axes = panels(rows=rows, columns=2 // rows, width=width)
+    left, right = axes.flat
+    left.set(ylabel="variance explained s²", title="test images, centred")
+    right.set(ylabel="similarity s", title="training images, uncentred")
     for number, (label, (score, stage, *look)) in enumerate(PAIRINGS.items()):
-        scores = pairs(files["alignment"], score=score)
         at = list(STAGES).index(stage)
         held_out = (at, SPLITS.index("test"), CENTRINGS.index("centred"))
         published = (at, SPLITS.index("train"), CENTRINGS.index("uncentred"))
-        for place, scored in enumerate(scores.values()):
-            x, name = place + 0.2 * (number - 1), label if place == 0 else None
+        for place, (layer, scored) in enumerate(pairs(files["alignment"], score=score).items()):
+            x, what = place + 0.25 * (number - 1), f"{style.title(layer)}, {label}"
             explained = {pair: s[held_out] * abs(s[held_out]) for pair, s in scored.items()}
-            _point(left, x, explained, name, *look)
-            _point(right, x, {pair: s[published] for pair, s in scored.items()}, name, *look)
-    left.set(ylabel="variance explained s²", title="test images, centred")
-    right.set(ylabel="similarity s", title="training images, uncentred")
+            _point(left, x, explained, what, label, *look)
+            _point(right, x, {pair: s[published] for pair, s in scored.items()}, what, label, *look)
     for axis in (left, right):
-        axis.set_xticks(range(len(scores)), [style.title(layer) for layer in scores])
-        axis.set_ylim(min(0, axis.get_ylim()[0]), 1.02)
-    style.legend(figure, left, seeds=len(files["alignment"]))
+        categories(axis, [style.title(layer) for layer in layers], width=width)
+        include(axis, y=[0, 1.02])
+    marks.explain(left, ".", "one pair")
+    if len(files["alignment"]) > 2:
+        marks.explain(left, "|", marks.INTERVAL)
+    legend(figure, left)
     return figure
 
 
 def _point(
-    axis: Axes,
-    x: float,
-    values: Mapping[tuple[int, int], float],
-    label: str | None,
-    colour: str,
-    marker: str,
+    axis: style.Axes, x: float, values: Values, what: str, label: str, colour: str, marker: str
 ) -> None:
-    """Every pair as a dot, and beside them their mean with its 95 % interval over seeds."""
-    shade = style.COLOURS[colour]
-    shifted = [x + 0.07] * len(values)
-    axis.plot(shifted, list(values.values()), ".", color=shade, alpha=0.4, markersize=3)
-    estimate = over_pairs(values)
-    error = None if estimate.low is None else [estimate.value - estimate.low]
-    axis.errorbar(
-        x, estimate.value, error, fmt=marker, color=shade, markersize=4, capsize=2, label=label
-    )
+    """Every pair as a dot, and beside them their mean with its 95 % interval over networks."""
+    defined = {pair: value for pair, value in values.items() if np.isfinite(value)}
+    if len(defined) < len(values):
+        count = f" in {len(values) - len(defined)} of {len(values)} pairs" if defined else ""
+        note(axis, f"undefined{count}: {what}")
+    if not defined:
+        return
+    marks.dots(axis, x + 0.08, list(defined.values()), colour=colour)
+    value, low, high, _ = over_pairs(defined)
+    name = None if label in axis.get_legend_handles_labels()[1] else label
+    marks.bar(axis, x, value, low=low, high=high, colour=colour, marker=marker, label=name)

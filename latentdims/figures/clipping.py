@@ -2,12 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-
 from latentdims import storage
-from latentdims.figures import spectra, style
+from latentdims.figures import marks, spectra, style
+from latentdims.figures.panels import include, label_rows, legend, logarithmic, panels, ranks
 
 BASES = {
     "activation": ("eigenvectors", "trained"),
@@ -16,53 +13,41 @@ BASES = {
 }
 
 
-def draw(files: Mapping[str, Sequence[str]]) -> Figure:
+def draw(files: Mapping[str, Sequence[str]]) -> style.Figure:
     """A column per layer: eigenvalues of the second moment, and accuracy, on log axes of rank."""
     found = [spectra.read(path) for path in files["alignment"]]
     layers = [layer for layer in found[0] if layer != "classifier"]
-    figure, axes = style.panels(rows=2, columns=len(layers))
+    figure, axes = panels(rows=2, columns=len(layers))
     for (top, bottom), layer in zip(axes.T, layers, strict=True):
-        seeds = [seed[layer]["second_moment"][-1] for seed in found]
-        style.spectra(top, seeds, label="trained", colour="trained")
-        style.logarithmic(top, x=True, y=True)
         top.set(title=style.title(layer))
+        bottom.set(xlabel="rank kept")
+        seeds = [seed[layer]["second_moment"][-1] for seed in found]
+        marks.spectra(top, seeds, label="trained", colour="trained")
+        logarithmic(top)
         for basis, (label, colour) in BASES.items():
             accuracy(bottom, files["clipping"], basis, layer, label=label, colour=colour)
         limits(bottom, files["clipping"], chance=100 / int(found[0]["classifier"]["neurons"]))
-        style.logarithmic(bottom, x=True)
-        bottom.set(xlabel="rank kept", xlim=top.get_xlim())
-    axes[0, 0].set_ylabel("eigenvalue")
-    axes[1, 0].set_ylabel("test accuracy (%)")
-    style.legend(figure, axes[1, 0], seeds=len(files["clipping"]))
+        for axis in (top, bottom):
+            ranks(axis, len(seeds[0]), logarithmic=True)
+    label_rows(axes, "eigenvalue", "test accuracy (%)")
+    legend(figure, *axes[1])
     return figure
 
 
 def accuracy(
-    axis: Axes, paths: Sequence[str], basis: str, layer: str, *, label: str, colour: str
+    axis: style.Axes, paths: Sequence[str], basis: str, layer: str, *, label: str, colour: str
 ) -> None:
     """Accuracy against rank in a basis, over the seeds; nothing where it was not clipped in it."""
-    seeds = []
-    for path in paths:
-        with storage.read(path) as file:
-            group = file.get(f"{basis}/{layer}")
-            if group is None:
-                return
-            ranks = group["rank"][()]
-            seeds.append(group["accuracy"][()])
-    style.curves(axis, ranks, seeds, label=label, colour=colour)
+    with storage.read(paths[0]) as file:
+        kept = file[f"{basis}/{layer}/rank"][()] if f"{basis}/{layer}" in file else []
+    if len(kept):
+        networks = storage.stacked(paths, f"{basis}/{layer}/accuracy")
+        marks.curves(axis, kept, networks, label=label, colour=colour)
 
 
-def limits(axis: Axes, paths: Sequence[str], *, chance: float) -> None:
+def limits(axis: style.Axes, paths: Sequence[str], *, chance: float) -> None:
     """Lines at the accuracy of the networks as they are, and at chance."""
-    whole = []
-    for path in paths:
-        with storage.read(path, needs=["reference_accuracy"]) as file:
-            whole.append(file["reference_accuracy"][()])
-    for height, colour, line, label in (
-        (np.mean(whole), "reference", "--", "whole network"),
-        (chance, "initial", ":", "chance"),
-    ):
-        axis.axhline(
-            height, color=style.COLOURS[colour], linewidth=0.8, linestyle=line, label=label
-        )
-    axis.set_ylim(bottom=0)
+    whole = storage.stacked(paths, "reference_accuracy").mean()
+    marks.level(axis, whole, colour="reference", linestyle="--", label="whole network")
+    marks.level(axis, chance, colour="initial", linestyle=":", label="chance")
+    include(axis, y=[0])

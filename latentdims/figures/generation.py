@@ -4,15 +4,16 @@ import json
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from latentdims import storage
-from latentdims.figures import style
+from latentdims.figures import marks, panels, style
+from latentdims.figures.panels import note
 from latentdims.intervals import over_seeds
 
+CLASSIFIERS = ("flattened", "retrained")  # the others are aligned over channels
 
-def draw(files: Mapping[str, Sequence[str]]) -> Figure:
+
+def draw(files: Mapping[str, Sequence[str]]) -> style.Figure:
     """Accuracy of every draw, and similarity of its layers with the reference's, per seed.
 
     Below, where there are variants: the accuracy of each on average, and against rank.
@@ -21,20 +22,24 @@ def draw(files: Mapping[str, Sequence[str]]) -> Figure:
     with storage.read(paths[0], needs=["accuracy", "similarity"]) as file:
         ways = [""] + [f"variants/{name}/" for name in file.get("variants", {})]
         ranks = {way: _rank(file[f"/{way}"].attrs) for way in ways}
+        layers = storage.layers(file["similarity"])
     low_rank = {way: rank for way, rank in ranks.items() if rank}
     others = [way for way in ways if way not in low_rank]
     rows = 2 if len(ways) > 1 else 1
-    figure, axes = style.panels(rows=rows, columns=2)
-    _seeds(axes[0, 0], axes[0, 1], paths)
-    shown = [axes[0, 0]]
+    heights = [1, max(1, 0.3 + 0.1 * len(others))][:rows]
+    named = max(style.width(_name(way)) for way in others)
+    crowded = min(0.06 * len(layers) * len(paths), 4.5)
+    width = max(3, 1.8 + named, 0.8 + crowded)
+    figure, axes = panels.panels(rows=rows, columns=2, heights=heights, width=width)
+    _accuracies(axes[0, 0], paths)
+    _similarities(axes[0, 1], paths, layers, width=width)
     if rows == 2:
         _ways(axes[1, 0], paths, others)
         if low_rank:
             _ranks(axes[1, 1], paths, low_rank)
-            shown.append(axes[1, 1])
         else:
             axes[1, 1].remove()
-    style.legend(figure, *shown, seeds=len(paths))
+    panels.legend(figure, *figure.axes)
     return figure
 
 
@@ -44,92 +49,101 @@ def _rank(attributes: Mapping[str, str]) -> int | None:
     return None if rank == "all" else int(rank)
 
 
-def _seeds(left: Axes, right: Axes, paths: Sequence[str]) -> None:
+def _accuracies(axis: style.Axes, paths: Sequence[str]) -> None:
     for seed, whole in enumerate(storage.stacked(paths, "reference_accuracy")):
-        _dots(left, seed - 0.15, whole, "trained", "trained")
-    for seed, draws in enumerate(storage.stacked(paths, "accuracy")):
-        _dots(left, seed + 0.15, draws, "drawn", "generated")
-    left.set(xlabel="seed", ylabel="test accuracy (%)")
-    left.set_xticks(range(len(paths)))
-    left.set_xlim(-0.5, len(paths) - 0.5)
-    left.set_ylim(0, 1.05 * left.get_ylim()[1])
-    with storage.read(paths[0]) as file:
-        layers = storage.layers(file["similarity"])
-    step = 0.6 / len(paths)
+        _draws(axis, seed - 0.15, np.atleast_1d(whole), colour="trained", label="trained")
+    draws = storage.stacked(paths, "accuracy")
+    if draws.shape[1] > 1:
+        axis.set_title("mean and standard deviation over draws")
+        marks.explain(axis, ".", "one draw")
+    for seed, values in enumerate(draws):
+        _draws(axis, seed + 0.15, values, colour="generated", label="generated")
+    marks.undefined(axis, np.isfinite(draws).all(axis=1))
+    axis.set(xlabel="seed", ylabel="test accuracy (%)")
+    panels.whole_numbers(axis)
+    axis.set_xlim(-0.5, len(paths) - 0.5)
+    panels.include(axis, y=[0])
+
+
+def _similarities(
+    axis: style.Axes, paths: Sequence[str], layers: Sequence[str], *, width: float
+) -> None:
+    """Of each layer, the seeds from left to right."""
+    step = 0.7 / len(paths)
+    axis.set(ylabel="similarity s", title="of drawn and trained layers")
     for place, layer in enumerate(layers):
-        for seed, draws in enumerate(storage.stacked(paths, f"similarity/{layer}")):
-            _dots(right, place - 0.3 + step * (seed + 0.5), draws, "drawn", "generated")
-    right.set(ylabel="similarity s", title="with the trained network", ylim=(0, 1.02))
-    right.set_xticks(range(len(layers)), [f"{style.title(layer)}, by seed" for layer in layers])
-    right.set_xlim(-0.5, len(layers) - 0.5)
+        draws = storage.stacked(paths, f"similarity/{layer}")
+        for seed, values in enumerate(draws):
+            x = place - 0.35 + step * (seed + 0.5)
+            _draws(axis, x, values, colour="generated", label="generated")
+        if not np.isfinite(draws).all():
+            missing = len(draws.ravel()) - np.isfinite(draws).sum()
+            note(axis, f"{style.title(layer)}: undefined for {missing} of {draws.size} draws")
+    panels.categories(axis, [style.title(layer) for layer in layers], width=width)
+    panels.include(axis, y=[0, 1.02])
 
 
-def _dots(axis: Axes, place: float, values: np.ndarray, label: str, colour: str) -> None:
-    """Every value as a dot, and beside them their mean with its standard deviation."""
-    shade = style.COLOURS[colour]
-    values = np.atleast_1d(values)
-    deviation = None
-    if len(values) > 1:
-        axis.plot([place] * len(values), values, ".", color=shade, alpha=0.3, markersize=3)
-        deviation = values.std(ddof=1)
-    axis.errorbar(
-        place + (0.05 if len(values) > 1 else 0),
-        values.mean(),
-        yerr=deviation,
-        fmt="o",
-        color=shade,
-        markersize=3,
-        capsize=2,
-        label=label,
-    )
+def _draws(axis: style.Axes, x: float, draws: np.ndarray, *, colour: str, label: str) -> None:
+    """Every draw as a dot, and beside them their mean with its standard deviation."""
+    values = draws[np.isfinite(draws)]
+    if not len(values):
+        return
+    name = None if label in axis.get_legend_handles_labels()[1] else label
+    if len(values) == 1:
+        marks.bar(axis, x, values[0], low=None, high=None, colour=colour, label=name)
+        return
+    marks.dots(axis, x - 0.02, values, colour=colour)
+    centre, spread = values.mean(), values.std(ddof=1)
+    ends = {"low": centre - spread, "high": centre + spread}
+    marks.bar(axis, x + 0.02, centre, colour=colour, label=name, **ends)
 
 
-def _ways(axis: Axes, paths: Sequence[str], ways: Sequence[str]) -> None:
-    """Mean accuracy over seeds of the trained networks and of each way of drawing."""
+def _ways(axis: style.Axes, paths: Sequence[str], ways: Sequence[str]) -> None:
+    """Mean accuracy over networks of the trained ones and of each way of drawing."""
     names = {"reference_accuracy": "trained"} | {f"{way}accuracy": _name(way) for way in ways}
+    axis.set(xlabel="test accuracy (%)", title=_over(paths))
     for place, name in enumerate(names):
         colour = "trained" if name == "reference_accuracy" else "generated"
         _mean(axis, place, storage.stacked(paths, name), colour, horizontal=True)
-    axis.set_yticks(range(len(names)), list(names.values()))
-    axis.set_ylim(len(names) - 0.5, -0.5)
-    axis.set_xlim(left=0)
-    axis.set(xlabel="test accuracy (%)", title="mean over seeds")
+    panels.lines(axis, list(names.values()))
+    panels.include(axis, x=[0])
 
 
 def _name(way: str) -> str:
-    return way.split("/")[1].replace("_", " ") if way else "as published"
+    """What is drawn, and how its classifier is aligned, where it is not over channels."""
+    if not way:
+        return "channels"
+    *words, last = way.split("/")[1].split("_")
+    aligned = f", {last}" if last in CLASSIFIERS and words else f" {last}"
+    return style.shorten(f"{' '.join(words)}{aligned}".strip())
 
 
-def _ranks(axis: Axes, paths: Sequence[str], ranks: Mapping[str, int]) -> None:
-    """Mean accuracy over seeds against how many components of each covariance were drawn."""
+def _over(paths: Sequence[str]) -> str:
+    return f"mean and {marks.INTERVAL}" if len(paths) > 2 else "mean over networks"
+
+
+def _ranks(axis: style.Axes, paths: Sequence[str], ranks: Mapping[str, int]) -> None:
+    """Mean accuracy over networks against how many components of each covariance were drawn."""
+    axis.set(xlabel="components drawn", ylabel="test accuracy (%)", title=_over(paths))
     for way, rank in sorted(ranks.items(), key=lambda item: item[1]):
         _mean(axis, rank, storage.stacked(paths, f"{way}accuracy"), "generated")
     for name, line, label in (
         ("reference_accuracy", "--", "whole network"),
         ("accuracy", "-.", "drawn from all components"),
     ):
-        height = np.mean([values.mean() for values in storage.stacked(paths, name)])
-        colour = style.COLOURS["reference"]
-        axis.axhline(height, color=colour, linewidth=0.8, linestyle=line, label=label)
-    style.logarithmic(axis, x=True)
-    axis.set_ylim(bottom=0)
-    axis.set(xlabel="components drawn", ylabel="test accuracy (%)")
+        height = storage.stacked(paths, name).mean()
+        marks.level(axis, height, colour="reference", linestyle=line, label=label)
+    panels.ranks(axis, max(ranks.values()), logarithmic=True)
+    panels.include(axis, y=[0])
 
 
 def _mean(
-    axis: Axes, place: float, seeds: np.ndarray, colour: str, *, horizontal: bool = False
+    axis: style.Axes, place: float, seeds: np.ndarray, colour: str, *, horizontal: bool = False
 ) -> None:
-    """Mean over seeds of the mean over draws, with its 95 % interval from three seeds on."""
-    estimate = over_seeds([values.mean() for values in seeds])
-    error = None if estimate.low is None else [estimate.value - estimate.low]
-    x, y = (estimate.value, place) if horizontal else (place, estimate.value)
-    axis.errorbar(
-        x,
-        y,
-        xerr=error if horizontal else None,
-        yerr=None if horizontal else error,
-        fmt="o",
-        color=style.COLOURS[colour],
-        markersize=3,
-        capsize=2,
-    )
+    """Mean over networks of the mean over draws, with its 95 % interval from three on."""
+    means = np.array([values.mean() for values in seeds])
+    defined = np.isfinite(means)
+    marks.undefined(axis, defined)
+    if defined.any():
+        value, low, high, _ = over_seeds(means[defined])
+        marks.bar(axis, place, value, low=low, high=high, colour=colour, horizontal=horizontal)

@@ -1,49 +1,81 @@
 """Our numbers, with their intervals, beside published ones."""
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+import numpy as np
 
-from latentdims.figures import style
+from latentdims.figures import marks, panels, style
 from latentdims.table import HEADLINES
 
-UNITS = {"percent": "accuracy (%)", "1": "similarity s"}
+AXES = {  # what stands along the axis of quantities that have this word in their names, by unit
+    ("accuracy", "percent"): "accuracy (%)",
+    ("loss", "nats"): "cross-entropy (nats)",
+    ("variance_explained", "1"): "variance explained s²",
+    ("similarity", "1"): "similarity s",
+}
+UNITS = {"percent": " (%)", "1": ""}
+
+Row = Mapping[str, str]
 
 
-def draw(files: Mapping[str, str]) -> Figure:
-    """A line for every number of the summary that has a published one, a panel per unit."""
-    with Path(files["table"]).open(newline="") as file:
+def draw(files: Mapping[str, str]) -> style.Figure:
+    """A line for every number of the summary that has a published one, a panel per kind."""
+    with Path(files["table"]).open(newline="", encoding="utf-8") as file:
         rows = [row for row in csv.DictReader(file) if row["published"]]
-    units = [unit for unit in UNITS if any(row["unit"] == unit for row in rows)]
-    lines = [[row for row in rows if row["unit"] == unit] for unit in units]
-    figure, axes = style.panels(
-        rows=len(units), columns=1, heights=[0.3 + 0.12 * len(x) for x in lines]
+    several = len({row["dataset"] for row in rows}) > 1
+    kinds: dict[str, list[Row]] = {}
+    for row in rows:
+        kinds.setdefault(_axis(row), []).append(row)
+    names = [[_name(row, several) for row in chosen] for chosen in kinds.values()]
+    text = max(style.width(name) for each in names for name in each)
+    figure, axes = panels.panels(
+        rows=len(kinds),
+        columns=1,
+        heights=[0.35 + 0.12 * len(chosen) for chosen in kinds.values()],
+        width=text + 2.5,
     )
-    figure.set_figwidth(6)
-    for axis, unit, chosen in zip(axes[:, 0], units, lines, strict=True):
-        for place, row in enumerate(chosen):
-            _line(axis, place, row)
-        axis.set_yticks(range(len(chosen)), [_name(row) for row in chosen])
-        axis.set_ylim(len(chosen) - 0.5, -0.5)
-        axis.set_xlabel(UNITS[unit])
-    style.legend(figure, axes[0, 0], seeds=max(int(row["n"]) for row in rows))
+    for axis, (label, chosen), lines in zip(axes[:, 0], kinds.items(), names, strict=True):
+        axis.set_xlabel(label)
+        _panel(axis, chosen)
+        panels.lines(axis, lines)
+    panels.legend(figure, *axes[:, 0])
     return figure
 
 
-def _line(axis: Axes, place: int, row: Mapping[str, str]) -> None:
-    published = [float(number) for number in row["published"].split(";")]
-    colour = style.COLOURS["reference"]
-    axis.plot(published, [place] * len(published), "d", mfc="none", color=colour, label="published")
-    value = float(row["value"])
-    error = None if not row["low"] else [[value - float(row["low"])], [float(row["high"]) - value]]
-    axis.errorbar(
-        value, place, xerr=error, fmt="o", color=style.COLOURS["trained"], capsize=2, label="ours"
-    )
+def _axis(row: Row) -> str:
+    """What a quantity is measured in, in words."""
+    for (word, unit), label in AXES.items():
+        if word in row["quantity"] and unit == row["unit"]:
+            return label
+    return row["quantity"].replace("_", " ") + UNITS.get(row["unit"], f" ({row['unit']})")
 
 
-def _name(row: Mapping[str, str]) -> str:
-    layer = f", {style.title(row['layer'])}" if row["layer"] else ""
-    return f"{row['network']}{layer}: {HEADLINES.get(row['quantity'], row['quantity'])}"
+def _panel(axis: style.Axes, rows: Sequence[Row]) -> None:
+    for place, row in enumerate(rows):
+        published = [float(number) for number in row["published"].split(";")]
+        axis.plot(
+            published,
+            [place] * len(published),
+            "d",
+            color=style.COLOURS["reference"],
+            mfc="none",
+            markersize=5,
+            label="published",
+        )
+        value, low, high = (float(row[end] or "nan") for end in ("value", "low", "high"))
+        if np.isfinite(value):
+            ends = {"low": low, "high": high} if np.isfinite(low) else {"low": None, "high": None}
+            marks.bar(axis, place, value, colour="trained", label="ours", horizontal=True, **ends)
+    if any(row["low"] for row in rows):
+        marks.explain(axis, "|", marks.INTERVAL)
+
+
+def _name(row: Row, several: bool) -> str:
+    """Of a line; several: data sets, so that theirs counts."""
+    place = [row["dataset"]] if several else []
+    place += [row["network"], *filter(None, [style.title(row["layer"])])]
+    undefined = "" if np.isfinite(float(row["value"] or "nan")) else " (undefined)"
+    quantity = HEADLINES.get(row["quantity"], row["quantity"].replace("_", " "))
+    return f"{', '.join(place)}: {quantity}{undefined}"

@@ -4,36 +4,61 @@ from collections.abc import Mapping
 
 import h5py
 import numpy as np
-from matplotlib.figure import Figure
 
 from latentdims import storage
-from latentdims.figures import style
+from latentdims.figures import CLASSES_SHOWN, class_names, style
+from latentdims.figures.panels import lines
 
 COLUMNS = 10  # pictures of each class
-CLASSES = 20  # classes shown at most
+EDGE, MARGIN = 0.42, 0.1  # of a picture, and around all of them, inches
+WHITE = 255
 
 
-def draw(files: Mapping[str, str]) -> Figure:
+def draw(files: Mapping[str, str]) -> style.Figure:
     """A row per class, the first training images of it."""
     with storage.read(files["images"], needs=["classes", "train/images", "train/labels"]) as file:
-        classes = list(file["classes"].asstr()[:CLASSES])
-        pictures = [_of_class(file, label) for label in range(len(classes))]
-    figure, axes = style.panels(rows=1, columns=1)
-    figure.set_size_inches(COLUMNS * 0.42 + 1, len(classes) * 0.42)
-    mosaic = np.concatenate(pictures)  # (classes · H, COLUMNS · W, C)
-    height = len(mosaic) / len(classes)
-    axes[0, 0].imshow(mosaic.squeeze(), cmap="gray", interpolation="nearest")
-    axes[0, 0].set_yticks((np.arange(len(classes)) + 0.5) * height, classes)
-    axes[0, 0].set_xticks([])
-    axes[0, 0].tick_params(length=0)
-    axes[0, 0].spines[:].set_visible(False)
+        classes = class_names(file)
+        pictures = [_of_class(file, label) for label in range(len(classes[:CLASSES_SHOWN]))]
+    names = [label(name, number) for number, name in enumerate(classes[:CLASSES_SHOWN])]
+    wide, high = COLUMNS * EDGE, len(names) * EDGE
+    left = max(map(style.width, names)) + 2 * MARGIN
+    size = left + wide + MARGIN, high + 3 * MARGIN
+    figure = style.Figure(figsize=size)
+    places = (left / size[0], MARGIN / size[1], wide / size[0], high / size[1])
+    axis = figure.add_axes(places)
+    axis.imshow(
+        np.concatenate(pictures).squeeze(),  # (classes · edge, COLUMNS · edge[, 3])
+        cmap="gray",
+        vmin=0,
+        vmax=WHITE,
+        extent=(0, COLUMNS, len(names) - 0.5, -0.5),
+        origin="upper",
+        aspect="equal",
+        interpolation="none",
+    )
+    lines(axis, names)
+    axis.set_xticks([])
+    axis.tick_params(length=0)
+    axis.spines[:].set_visible(False)
+    if len(classes) > len(names):
+        axis.set_title(f"the first {len(names)} of {len(classes)} classes")
     return figure
 
 
+def label(name: str, number: int) -> str:
+    """The name of a class, or its number where the font lacks a character of it."""
+    return style.shorten(name) if style.drawable(name) else f"class {number}"
+
+
 def _of_class(file: h5py.File, label: int) -> np.ndarray:
-    """(H, COLUMNS · W, C) uint8, padded with white where the class has fewer pictures."""
+    """(edge, COLUMNS · edge, C) uint8: images in white squares, white where there are fewer."""
     places = np.flatnonzero(file["train/labels"][()] == label)[:COLUMNS]
     images = file["train/images"][np.sort(places)].transpose(0, 2, 3, 1)
-    row = np.concatenate(images, axis=1)
-    missing = COLUMNS * images.shape[2] - row.shape[1]
-    return np.pad(row, ((0, 0), (0, missing), (0, 0)), constant_values=255)
+    if images.shape[3] != 3:
+        images = images[..., :1]
+    _, height, width, channels = images.shape
+    edge = max(height, width)
+    row = np.full((COLUMNS, edge, edge, channels), WHITE, dtype=np.uint8)
+    top, left = (edge - height) // 2, (edge - width) // 2
+    row[: len(images), top : top + height, left : left + width] = images
+    return np.concatenate(row, axis=1)

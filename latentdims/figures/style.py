@@ -1,17 +1,36 @@
-"""The one style of all figures: colours that mean the same everywhere, and intervals."""
+"""The one style of all figures, and the one door to matplotlib, which no setting passes.
 
-from collections.abc import Sequence
+Nobody else imports matplotlib: its settings, backend and fonts are chosen here, so that the bytes
+of a figure depend on its data alone.
+"""
+
+# ruff: noqa: E402 (what stands before an import must come before it)
+
+import logging
+import os
+import unicodedata
+from contextlib import chdir
 from pathlib import Path
 from typing import Any
 
-import matplotlib
-import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, NullFormatter
-from numpy.typing import ArrayLike
+for chatty in ("matplotlib", "fontTools"):  # of caches, and lists of glyphs
+    logging.getLogger(chatty).setLevel(logging.ERROR)
+os.environ["MPLBACKEND"] = "agg"  # that of a notebook need not be installed here
+os.environ.pop("SOURCE_DATE_EPOCH", None)  # figures bear no date
+with chdir(Path(__file__).parent):  # its matplotlibrc goes before those of users
+    import matplotlib
 
-from latentdims.intervals import curve_over_seeds
+from matplotlib import ticker as ticker
+from matplotlib.axes import Axes as Axes
+from matplotlib.collections import FillBetweenPolyCollection as FillBetweenPolyCollection
+from matplotlib.container import ErrorbarContainer as ErrorbarContainer
+from matplotlib.figure import Figure as Figure
+from matplotlib.font_manager import FontProperties, fontManager
+from matplotlib.image import AxesImage as AxesImage
+from matplotlib.text import Text as Text
+from matplotlib.textpath import text_to_path
+
+from latentdims import record
 
 COLOURS = {  # Okabe and Ito's palette, which colour-blind readers can tell apart
     "trained": "#0072B2",
@@ -22,11 +41,10 @@ COLOURS = {  # Okabe and Ito's palette, which colour-blind readers can tell apar
     "reference": "#000000",
 }
 NAMES = {"trained": "trained", "initial": "untrained"}  # of the stages, in words
-ZERO = 1e-12  # of weights in float32, relative to the largest eigenvalue
-PANEL = (2.5, 2.0)  # width and height of one panel, inches
-
-matplotlib.use("Agg")
+LONGEST = 40  # characters of a name
 SETTINGS: dict[Any, Any] = {
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans", "Verdana"],  # the second, as wide, for readers of the SVG
     "font.size": 8,
     "axes.titlesize": 8,
     "axes.spines.top": False,
@@ -34,41 +52,23 @@ SETTINGS: dict[Any, Any] = {
     "legend.frameon": False,
     "legend.fontsize": 7,
     "lines.linewidth": 1.2,
+    "text.hinting": "none",  # the layout is measured in pixels, and drawn in none
     "svg.fonttype": "none",  # text stays text
     "svg.hashsalt": "latentdims",  # and names of elements stay the same
     "pdf.fonttype": 42,
 }
+
+matplotlib.rcdefaults()  # where matplotlib was imported before
 matplotlib.rcParams.update(SETTINGS)
-
-
-def panels(
-    *, rows: int, columns: int, heights: Sequence[float] | None = None
-) -> tuple[Figure, np.ndarray]:
-    """A figure and its axes, (rows, columns); heights: of the rows, relative to a panel's."""
-    heights = heights or [1.0] * rows
-    size = (PANEL[0] * columns + 0.4, PANEL[1] * sum(heights) + 0.3)
-    figure = Figure(figsize=size, layout="constrained")
-    axes = figure.subplots(rows, columns, squeeze=False, height_ratios=heights)
-    return figure, axes
-
-
-def legend(figure: Figure, *axes: Axes, seeds: int) -> None:
-    """One legend below all panels, of what these axes show, each label once."""
-    handles: dict[str, Any] = {}
-    for axis in axes:
-        for handle, label in zip(*axis.get_legend_handles_labels(), strict=True):
-            handles.setdefault(label, handle)
-    figure.legend(
-        handles.values(),
-        handles,
-        title=f"{seeds} seeds" if seeds > 1 else "1 seed",
-        loc="outside lower center",
-        ncols=min(len(handles), 2 if figure.get_figwidth() < 4 else 4),
-    )
+fontManager.ttflist = []  # fonts that are installed here are not there elsewhere
+for font in sorted(Path(matplotlib.get_data_path(), "fonts", "ttf").glob("*.ttf")):
+    fontManager.addfont(font)
 
 
 def save(figure: Figure, *, svg: str | Path, pdf: str | Path) -> None:
-    """Write both formats, without time stamps: a figure changes only when its data do.
+    """Write both formats, without dates: a figure changes only when its data do.
+
+    Both state the parameters of the job that runs.
 
     The layout is solved in another order each time: its last digits are rounded away.
     """
@@ -76,64 +76,27 @@ def save(figure: Figure, *, svg: str | Path, pdf: str | Path) -> None:
     figure.set_layout_engine("none")
     for axis in figure.axes:
         axis.set_position(tuple(round(length, 5) for length in axis.get_position().bounds))
-    figure.savefig(svg, format="svg", metadata={"Date": None})
-    figure.savefig(pdf, format="pdf", metadata={"CreationDate": None, "ModDate": None})
+    made_by = record.text(record.params())
+    figure.savefig(svg, format="svg", metadata={"Date": None, "Description": made_by})
+    undated = {"CreationDate": None, "ModDate": None}
+    figure.savefig(pdf, format="pdf", metadata={**undated, "Subject": made_by})
 
 
-def curves(
-    axis: Axes, x: ArrayLike, seeds: ArrayLike, *, label: str, colour: str, linestyle: str = "-"
-) -> None:
-    """One curve per seed, (seeds, points), as their mean with its 95 % interval.
-
-    With fewer than three seeds there is no interval, and every curve is drawn.
-    """
-    values = np.asarray(seeds, dtype=np.float64)
-    shade = COLOURS[colour]
-    if len(values) < 3:
-        for number, curve in enumerate(values):
-            name = label if number == 0 else None
-            axis.plot(x, curve, label=name, color=shade, linestyle=linestyle)
-        return
-    estimates = curve_over_seeds(values)
-    means = [estimate.value for estimate in estimates]
-    axis.plot(x, means, label=label, color=shade, linestyle=linestyle)
-    low, high = ([getattr(e, end) for e in estimates] for end in ("low", "high"))
-    axis.fill_between(x, low, high, color=shade, alpha=0.25, linewidth=0)
+def width(text: str) -> float:
+    """Of a line of text, in inches."""
+    return text_to_path.get_text_width_height_descent(text, FontProperties(), ismath=False)[0] / 72
 
 
-def spectra(
-    axis: Axes,
-    seeds: Sequence[np.ndarray],
-    *,
-    label: str | None,
-    colour: str,
-    linestyle: str = "-",
-) -> None:
-    """Eigenvalues against rank, one thin line per seed, without those that are zero.
-
-    Those of representations are zero below what float32 resolves (`spectra.resolved`).
-    """
-    for number, values in enumerate(seeds):
-        kept = values[values > ZERO * values[0]]
-        name = label if number == 0 else None
-        ranks = np.arange(1, len(kept) + 1)
-        shade = COLOURS[colour]
-        axis.plot(ranks, kept, linestyle, color=shade, linewidth=0.8, alpha=0.8, label=name)
+def shorten(name: str) -> str:
+    """A name of at most `LONGEST` characters."""
+    return name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…"
 
 
-def logarithmic(axis: Axes, *, x: bool = False, y: bool = False) -> None:
-    """Logarithmic axes, labelled at powers of ten alone where there are at least two."""
-    for chosen, scale, part in ((x, axis.set_xscale, axis.xaxis), (y, axis.set_yscale, axis.yaxis)):
-        if chosen:
-            scale("log")
-            low, high = part.get_view_interval()
-            if high >= 20 * low:
-                part.set_minor_formatter(NullFormatter())
-
-
-def whole_numbers(axis: Axes) -> None:
-    """Ticks of the horizontal axis at whole numbers."""
-    axis.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+def drawable(name: str) -> bool:
+    """Whether the font has every character of a name."""
+    font = matplotlib.font_manager.get_font(fontManager.findfont(FontProperties()))
+    text = unicodedata.normalize("NFC", name)
+    return text.isprintable() and bool(text.strip()) and {*map(ord, text)} <= {*font.get_charmap()}
 
 
 def title(layer: str) -> str:

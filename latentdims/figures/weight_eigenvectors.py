@@ -2,11 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 
-from matplotlib.figure import Figure
-
+from latentdims.figures import style
 from latentdims.figures.eigenvectors import pair
 
 
-def draw(files: Mapping[str, Sequence[str]]) -> Figure:
+def draw(files: Mapping[str, Sequence[str]]) -> style.Figure:
     """The pair of seeds 0 and 1, a column per layer."""
     return pair(files["alignment"], kind="weight", spectrum="weight", size="fan_in")

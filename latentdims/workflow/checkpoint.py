@@ -4,6 +4,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,8 @@ SECONDS = float(os.environ.get("LATENTDIMS_CHECKPOINT_SECONDS", "60"))  # betwee
 class Checkpoint:
     """The state of one job, in a hidden file beside the output that it works on.
 
-    made_with: everything that the state depends on, code and inputs included; a state of anything
-    else is of no use, and removed.
+    made_with: everything that the state depends on, code and inputs included. A state of anything
+    else is of no use, and stays until another is saved: who takes a change back finds it again.
     """
 
     def __init__(
@@ -38,13 +39,17 @@ class Checkpoint:
         if not self.path.exists():
             return {}
         try:
-            with storage.read(self.path, made_with=self._made_with) as file:
-                found = storage.arrays(file)
+            with storage.read(self.path) as file:
+                differs = storage.difference(storage.settings(file), self._made_with)
+                found = {} if differs else storage.arrays(file)
         except InputError as error:
             logger.info("starting anew: %s", error)
             self.path.with_name(f"{self.path.name}.broken").unlink(missing_ok=True)
             return {}
-        logger.info("going on from %s", self.path)
+        if differs:
+            logger.info("starting anew: %s %s", self.path, differs)
+        else:
+            logger.info("going on from %s", self.path)
         return found
 
     def save_when_due(self, state: Callable[[], State]) -> None:
@@ -58,4 +63,5 @@ class Checkpoint:
 
     def remove(self) -> None:
         """To be called when the output is complete."""
-        self.path.unlink(missing_ok=True)
+        with suppress(OSError):
+            self.path.unlink()

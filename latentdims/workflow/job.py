@@ -1,7 +1,6 @@
-"""What every script needs: its log, its device, determinism, and how far it is."""
+"""What every script needs: its log, its device, and how far it is."""
 
 import ctypes
-import errno
 import fcntl
 import logging
 import os
@@ -16,7 +15,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
-from latentdims.errors import InputError
+from latentdims import record
+from latentdims.errors import InputError, of_machine
 from latentdims.workflow import provenance
 
 Item = TypeVar("Item")
@@ -37,20 +37,9 @@ class Job:
 
     @property
     def device(self) -> str:
-        """``cuda`` where the rule was granted a GPU and the machine has one, else ``cpu``.
-
-        Makes torch deterministic, so that a seed gives the same bytes on the same machine.
-        """
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        """``cuda`` where the rule was granted a GPU and the machine has one, else ``cpu``."""
         import torch  # here, because jobs that need no device must not wait for its import
 
-        # What torch.use_deterministic_algorithms does, but that imports a compiler for two seconds.
-        torch.set_deterministic_debug_mode("error")
-        # All memory is written before it is read, so that filling it first would be wasted.
-        setattr(torch.utils.deterministic, "fill_uninitialized_memory", False)  # noqa: B010
-        torch.backends.cuda.matmul.allow_tf32 = False
-        torch.backends.cudnn.allow_tf32 = False
-        torch.backends.cudnn.benchmark = False
         _keep_memory()
         device = "cuda" if self._gpu and torch.cuda.is_available() else "cpu"
         if device == "cuda":
@@ -94,49 +83,53 @@ def _keep_memory() -> None:
 def running(snakemake: Any) -> Iterator[Job]:
     """Run the body of a script with its log open, which ends with its time and memory.
 
-    An InputError ends the job with its message alone, and an interrupt with that word; anything
-    else leaves its traceback in the log, too, and is raised.
+    An InputError, or an error of the machine, ends the job with its message alone, and an interrupt
+    with that word; anything else leaves its traceback in the log, too, and is raised.
     """
-    log = Path(snakemake.log[0])
-    log.parent.mkdir(parents=True, exist_ok=True)
-    logging.basicConfig(
-        filename=log, filemode="w", level=logging.INFO, format="%(asctime)s %(message)s", force=True
-    )
     # Also what a cluster sends at the end of the time; so that what is half written is removed.
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     start = time.monotonic()
     try:
+        _open_log(Path(snakemake.log[0]))
         stamped = getattr(snakemake.params, "code", None)
         if stamped is not None:  # not where a checksum says what is made
             provenance.check_code(stamped, folder=snakemake.scriptdir)
-        yield Job(snakemake.resources)
+        with record.made_by(dict(snakemake.params.items())):
+            yield Job(snakemake.resources)
         declared = snakemake.resources.get("mem_mb", "?")
         seconds = time.monotonic() - start
         logger.info("done in %.1f s, with at most %.0f of %s MB", seconds, peak_memory(), declared)
-    except InputError as error:
-        logger.error("error: %s", error)
-        sys.exit(f"error: {error}")
     except KeyboardInterrupt:
         logger.error("interrupted after %.1f s", time.monotonic() - start)
         sys.exit(INTERRUPTED)
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+    except BaseException as error:
+        message = str(error) if isinstance(error, InputError) else of_machine(error)
+        if message is None:
             logger.error(traceback.format_exc())
             raise
-        message = f"error: {error.strerror}: {error.filename}; make room and run the same command"
-        logger.error(message)
-        sys.exit(f"{message} again")
-    except BaseException:
-        logger.error(traceback.format_exc())
-        raise
+        logger.error("error: %s", message)
+        sys.exit(f"error: {message}")
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def _open_log(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    logging.basicConfig(
+        filename=path,
+        filemode="w",
+        encoding="utf-8",
+        errors="backslashreplace",  # names of files may be no text
+        level=logging.INFO,
+        format="%(asctime)s %(message)s",
+        force=True,
+    )
 
 
 def peak_memory() -> float:
     """MB of memory that this process has held at most."""
     with suppress(OSError):
-        for line in Path("/proc/self/status").read_text().splitlines():
+        for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines():
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) * 1024 / 1e6
     # Elsewhere than on Linux; there, it begins with what the process had that started this one.

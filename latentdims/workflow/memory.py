@@ -13,8 +13,8 @@ from typing import Any
 import h5py
 
 from latentdims import architectures, storage
-from latentdims.architectures import Layer
 from latentdims.errors import InputError
+from latentdims.layer import Layer
 from latentdims.storage import SPLITS, STAGES
 
 MARGIN = 1.2

@@ -5,6 +5,7 @@ import ast
 import hashlib
 import os
 from functools import cache
+from itertools import chain
 from pathlib import Path
 
 from latentdims.errors import InputError
@@ -20,18 +21,28 @@ def fingerprint(script: str | Path, *modules: str) -> str:
     """Hash of the syntax trees of a script and of every module of the package that it reaches.
 
     modules: further ones by dotted name, which the script imports by a name of its own making.
-    Comments, docstrings, blank lines and time stamps do not count.
+    Comments, docstrings, blank lines and time stamps do not count, nor does what runs jobs.
     """
-    pending = [Path(script), *filter(None, map(_source, modules))]
-    reached: dict[str, str] = {}
+    trees = {
+        path.relative_to(PACKAGE.parent).as_posix() if PACKAGE in path.parents else path.name: tree
+        for path, tree in reached(script, *modules).items()
+    }
+    return hashlib.sha256(repr(sorted(trees.items())).encode()).hexdigest()[:16]
+
+
+def reached(script: str | Path, *modules: str) -> dict[Path, str]:
+    """The files behind a fingerprint, with their syntax trees.
+
+    Not those of latentdims/workflow/: nothing there affects a result.
+    """
+    pending = [Path(script), *chain.from_iterable(map(_sources, modules))]
+    trees: dict[Path, str] = {}
     while pending:
         path = pending.pop()
-        name = path.relative_to(PACKAGE.parent).as_posix() if PACKAGE in path.parents else path.name
-        if name not in reached:
-            tree, imports = _parse(path)
-            reached[name] = tree
+        if path not in trees and PACKAGE / "workflow" not in path.parents:
+            trees[path], imports = _parse(path)
             pending += imports
-    return hashlib.sha256(repr(sorted(reached.items())).encode()).hexdigest()[:16]
+    return trees
 
 
 def stamp(script: Path, *modules: str) -> str:
@@ -44,7 +55,14 @@ def check_code(stamped: str, *, folder: str | Path) -> None:
 
     stamped: what `stamp` gave when the run started; folder: of the script.
     """
-    script, *modules, expected = stamped.split()
+    try:
+        script, *modules, expected = stamped.split()
+        (Path(folder) / script).stat()
+    except (AttributeError, ValueError, OSError):
+        raise InputError(
+            f"params: code is {stamped!r}, and no fingerprint; leave it out where a rule of this "
+            "workflow is used with other params"
+        ) from None
     if fingerprint(Path(folder) / script, *modules) != expected:
         raise InputError(
             f"the code behind {script} was edited while the run was going on, and results would be "
@@ -73,26 +91,24 @@ def check_run(*versions: str, in_job: bool) -> None:
 @cache
 def _parse(path: Path) -> tuple[str, list[Path]]:
     """The tree of a file without its docstrings, and the package's files that it imports."""
-    tree = ast.parse(path.read_text())
-    imports: list[Path | None] = []
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    imports: list[Path] = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            imports += [_source(alias.name) for alias in node.names]
+            names = [alias.name for alias in node.names]
+            imports += chain.from_iterable(map(_sources, names))
         elif isinstance(node, ast.ImportFrom) and node.module:
-            imports.append(_source(node.module))
-            imports += [_source(f"{node.module}.{alias.name}") for alias in node.names]
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+            imports += chain.from_iterable(map(_sources, names))
         elif isinstance(node, DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
             node.body = node.body[1:] or [ast.Pass()]
-    return ast.dump(tree), [path for path in imports if path]
+    return ast.dump(tree), imports
 
 
-def _source(module: str) -> Path | None:
-    """The file of a module of the package; None for anything else."""
-    package, *rest = module.split(".")
-    if package != PACKAGE.name:
-        return None
-    path = PACKAGE.joinpath(*rest)
-    for candidate in (path / "__init__.py", path.with_suffix(".py")):
-        if candidate.is_file():
-            return candidate
-    return None
+def _sources(name: str) -> list[Path]:
+    """The files of a module of the package, and of the packages that it lies in; none for anything
+    else. The last part may also be of what the module defines."""
+    parts = name.split(".")
+    paths = [PACKAGE.parent.joinpath(*parts[:end]) for end in range(1, len(parts) + 1)]
+    files = [file for path in paths for file in (path / "__init__.py", path.with_suffix(".py"))]
+    return [file for file in files if parts[0] == PACKAGE.name and file.is_file()]

@@ -38,7 +38,9 @@ def main() -> None:
         if job["jobid"] not in before:
             name = re.sub("^rule_", "", job["comment"]).replace("_wildcards_", ": ")
             lines.append(f"| {' | '.join([name, *(job[column] for column in COLUMNS)])} |")
-    version = subprocess.run(["sinfo", "--version"], capture_output=True, text=True, check=True)
+    version = subprocess.run(
+        ["sinfo", "--version"], capture_output=True, encoding="utf-8", check=True
+    )
     PAGE.write_text(
         TEXT.format(
             version=version.stdout.strip(),
@@ -46,7 +48,8 @@ def main() -> None:
             heads=" | ".join(COLUMNS),
             rules=" --- |" * len(COLUMNS),
             table="\n".join(lines),
-        )
+        ),
+        encoding="utf-8",
     )
 
 

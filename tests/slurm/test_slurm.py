@@ -1,6 +1,8 @@
 """The workflow on a real SLURM cluster, that of tests/slurm/cluster.sh: make test-slurm."""
 
+import os
 import re
+import shutil
 import subprocess
 import time
 from collections import Counter
@@ -8,12 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from faults import artefacts
 from workflow import TINY, Workflow
+
+from latentdims.workflow import waiting
 
 pytestmark = pytest.mark.slurm
 
 FLAGS = ("--workflow-profile", "profiles/slurm", "--latency-wait", "10")
 FLAGS += ("--slurm-init-seconds-before-status-checks", "2")  # a cluster of our own may be asked
+FLAGS += ("--max-status-checks-per-second", "2")
 SMALL = {**TINY, "networks": {"mlp": TINY["networks"]["mlp"]}}
 NETWORK = "results/shapes/mlp/seed0/network.h5"
 GPU_PARTITION = "train:slurm_partition=gpu"  # --set-resources replaces that of the profile
@@ -50,15 +56,6 @@ def new_jobs():
     """The jobs that this test has submitted so far."""
     before = {job["jobid"] for job in jobs()}
     return lambda: [job for job in jobs() if job["jobid"] not in before]
-
-
-def artefacts(workflow: Workflow) -> dict[str, bytes]:
-    results = workflow.folder / "results"
-    return {
-        path.relative_to(results).as_posix(): path.read_bytes()
-        for path in results.rglob("*")
-        if path.is_file()
-    }
 
 
 def wait_for(job: Any, rule: str, *states: str) -> str:
@@ -151,7 +148,6 @@ def test_a_run_that_was_killed_is_taken_up_again(tmp_path, new_jobs):
     wait_for(new_jobs, "train", "RUNNING")
     process.kill()
     process.communicate()
-    workflow.complete("--unlock")
     workflow.complete("results/shapes/mlp/seed0/clipping.h5", "--quiet")
     here = Workflow(tmp_path / "here", SMALL)
     here.complete("results/shapes/mlp/seed0/clipping.h5", "--quiet")
@@ -206,6 +202,81 @@ def test_a_wrong_partition_is_refused_before_anything_is_submitted(
     assert "partitions here are cpu, gpu (gpu:made-up:2)" in output
     assert "Traceback" not in output
     assert new_jobs() == []
+
+
+@pytest.fixture
+def partition():
+    """Changes the partition with GPUs until the test ends."""
+
+    def change(**values: str) -> None:
+        words = [f"{name}={value}" for name, value in values.items()]
+        subprocess.run(["scontrol", "update", "PartitionName=gpu", *words], check=True)
+
+    yield change
+    change(State="UP", MaxTime="UNLIMITED")
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (
+            {"MaxTime": "20"},
+            "they ask for runtime=60, and the limit of partition gpu is 20 (MaxTime=00:20:00)",
+        ),
+        (
+            {"MaxTime": "90"},
+            "they ask for runtime=120 when they are tried again, and the limit of partition gpu "
+            "is 90 (MaxTime=01:30:00)",
+        ),
+        ({"State": "DRAIN"}, "the state of partition gpu is DRAIN"),
+    ],
+)
+def test_a_partition_that_would_never_start_a_job_is_named(
+    values, message, tmp_path, new_jobs, partition
+):
+    """SLURM itself takes the jobs: EnforcePartLimits is NO."""
+    partition(**values)
+    done = on_cluster(tmp_path / "code", SMALL).run(NETWORK)
+    output = done.stdout + done.stderr
+    assert done.returncode != 0
+    assert f"Error: the jobs of rule train would never start: {message}" in output
+    assert "in profiles/slurm/profile.yaml, give train another slurm_partition" in output
+    assert "Traceback" not in output
+    assert new_jobs() == []
+
+
+def test_what_waits_is_said_and_an_outage_of_squeue_is_survived(
+    tmp_path, new_jobs, partition, monkeypatch
+):
+    outage = tmp_path / "outage"
+    command = tmp_path / "bin" / "squeue"
+    command.parent.mkdir()
+    command.write_text(
+        f'#!/bin/sh\n[ -e {outage} ] && {{ echo "no controller" >&2; exit 1; }}\n'
+        f'exec {shutil.which("squeue")} "$@"\n'
+    )
+    command.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{command.parent}:{os.environ['PATH']}")
+    monkeypatch.setenv(waiting.SECONDS, "1")
+    process = on_cluster(tmp_path / "code", SMALL).start(NETWORK)
+    wait_for(new_jobs, "prepare", "PENDING", "RUNNING")
+    partition(State="DOWN")
+    wait_for(new_jobs, "train", "PENDING")
+    time.sleep(4)
+    outage.touch()
+    partition(State="UP")
+    time.sleep(30)  # in which the job ends, and five queries would have failed
+    outage.unlink()
+    output, errors = process.communicate()
+    assert process.returncode == 0, output + errors
+    assert (
+        "cluster: 1 job of rule train may wait for ever: PartitionDown (the partition takes no "
+        "jobs now)" in errors
+    )
+    assert errors.count("PartitionDown") == 1
+    assert errors.count("cluster: squeue has not answered since") == 1
+    assert "(no controller); the run goes on as soon as it does" in errors
+    assert "cluster: squeue answers again" in errors
 
 
 def test_a_machine_without_slurm_is_named(tmp_path, monkeypatch):

@@ -1,4 +1,7 @@
-"""Put what was measured into the README, as `make bench` does: benchmarks/readme.py FOLDER."""
+"""Write what was measured into docs/performance.md, as `make bench` does.
+
+python benchmarks/performance.py FOLDER
+"""
 
 import json
 import math
@@ -15,28 +18,28 @@ from kernels import KINDS, OTHER, OUTSIDE
 from operations import Operations
 from rows import OF_ALL, PARTS, Row, peak_of, rows_of
 
-ROOT = Path(__file__).resolve().parents[1]
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "performance.md"
 LEAST = 10  # MB, below which what a job takes beside its process is noise
 
 
 def main(folder: Path) -> None:
-    found = json.loads((folder / "performance.json").read_text())
-    grown = json.loads((folder / "growth.json").read_text())
+    found = json.loads((folder / "performance.json").read_text(encoding="utf-8"))
+    grown = json.loads((folder / "growth.json").read_text(encoding="utf-8"))
     rows = list(rows_of(found))
     peak = peak_of(found)
     write("performance", [*table(rows, peak), "", machine(found)])
     write("growth", exponents(grown))
-    write("kernels", shares(json.loads((folder / "kernels.json").read_text())))
+    write("kernels", shares(json.loads((folder / "kernels.json").read_text(encoding="utf-8"))))
     draw_steps(rows, peak)
     draw_growth(grown)
 
 
 def write(name: str, lines: Sequence[str] | Iterator[str]) -> None:
     """Lines of Markdown, between the marks of this name."""
-    readme = ROOT / "README.md"
     block = "\n".join([f"<!-- {name} -->", *lines, f"<!-- /{name} -->"])
     pattern = f"<!-- {name} -->.*<!-- /{name} -->"
-    readme.write_text(re.sub(pattern, lambda _: block, readme.read_text(), flags=re.DOTALL))
+    text = PAGE.read_text(encoding="utf-8")
+    PAGE.write_text(re.sub(pattern, lambda _: block, text, flags=re.DOTALL), encoding="utf-8")
 
 
 def table(rows: Sequence[Row], peak: Operations) -> Iterator[str]:
@@ -85,16 +88,16 @@ def machine(found: Mapping[str, Any]) -> str:
     parts = ", ".join(f"{times} × {step}" for step, times in PARTS.items())
     return (
         f"Median and range of {repeats} runs ({whole} of the whole) on {cores} cores with torch "
-        f"{torch}. Ours is timed as the workflow runs it: {cores} of the same job side by side, "
-        f"each with one thread, and the time until all are done divided by {cores}; *prepare* and "
-        "*summary*, of which the workflow has one, run alone. The plain way is one process with "
-        "all cores. *At the peak* is the least time that the matrix products of a step need, at "
-        f"the rate of large ones on all cores in the same run: {rate:.0f}·10⁹ operations a "
-        "second, in float32. *Share of peak* is that over ours; "
-        "*most* is plain over that: no way of computing the same products is faster by more. The "
-        "whole is from prepared images to the last figure; its plain time is a sum, for each "
-        f"network of {parts} (activations in two bases), and of {' and '.join(OF_ALL)} once, which "
-        "a notebook would do as we do."
+        f"{torch}. Ours is timed as the workflow runs it: {cores} jobs of the step side by side, "
+        f"each with one thread. The time until all are done is divided by {cores}. *prepare* and "
+        "*summary*, of which the workflow has one each, run alone. The plain way is one process "
+        "with all cores. *At the peak* is the least time that the matrix products of a step need, "
+        f"at the rate of large products on all cores in the same run: {rate:.0f}·10⁹ operations a "
+        "second, in float32. *Share of peak* is that time over ours. *Most* is plain over that "
+        "time: no way of computing the same products gains more. The whole runs from prepared "
+        "images to the last figure. Its plain time is a sum: for each network "
+        f"{parts} (activations in two bases), and {' and '.join(OF_ALL)} once, which a notebook "
+        "would do as we do."
     )
 
 
@@ -120,9 +123,10 @@ def exponents(grown: Mapping[str, Mapping[str, float]]) -> Iterator[str]:
         yield f"| {step} | {' | '.join(cells)} |"
     yield ""
     yield (
-        f"Exponents between the last two points of each curve, medians of {REPEATS} runs, and in "
-        "brackets expected: of time, that of the operations; of memory beyond what a process "
-        f"begins with, that of what the workflow declares; – stands for less than {LEAST} MB."
+        f"Exponents between the last two points of each curve, medians of {REPEATS} runs. In "
+        "brackets, what is expected: of time, the exponent of the operations; of memory beyond "
+        "what a process begins with, that of the declared memory. – stands for less than "
+        f"{LEAST} MB."
     )
 
 

@@ -1,0 +1,13 @@
+"""Which figures there are. Only planning reads it: a figure more draws none of the others again."""
+
+SOURCES = {  # what each figure is drawn from, one file per seed
+    "training": ("network",),
+    "spectra": ("alignment",),
+    "clipping": ("alignment", "clipping"),
+    "weights": ("alignment", "clipping"),
+    "alignment": ("alignment",),
+    "eigenvectors": ("alignment",),
+    "weight_eigenvectors": ("alignment",),
+    "generation": ("generation",),
+}
+OF_PAIRS = ("alignment", "eigenvectors", "weight_eigenvectors")  # need at least two seeds

@@ -1,0 +1,167 @@
+"""Marks: curves, spectra, and means with their bars, of what is defined; the rest is named."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from latentdims.figures import style
+from latentdims.figures.panels import note
+from latentdims.figures.style import Axes
+from latentdims.intervals import Estimate, curve_over_seeds
+
+INTERVAL = "95 % interval over networks"
+ZERO = 1e-12  # of weights in float32, relative to the largest eigenvalue
+FEW = 3  # points, up to which a curve shows them
+
+
+def curves(
+    axis: Axes, x: ArrayLike, networks: ArrayLike, *, label: str, colour: str, linestyle: str = "-"
+) -> None:
+    """One curve per network, (networks, points), as their mean with its 95 % interval.
+
+    With fewer than three networks there is no interval, and every curve is drawn. A curve with a
+    number that is undefined is left out, and its network named above the panel.
+    """
+    values = np.asarray(networks, dtype=np.float64)
+    defined = np.isfinite(values).all(axis=1)
+    undefined(axis, defined)
+    values = values[defined]
+    if len(values) < 3:
+        for number, curve in enumerate(values):
+            name = label if number == 0 else None
+            line(axis, x, curve, label=name, colour=colour, linestyle=linestyle)
+    else:
+        estimates = curve_over_seeds(values)
+        mean(axis, x, estimates, label=label, colour=colour, linestyle=linestyle)
+
+
+def mean(
+    axis: Axes,
+    x: ArrayLike,
+    estimates: Sequence[Estimate],
+    *,
+    label: str,
+    colour: str,
+    linestyle: str = "-",
+    linewidth: float = 1.2,
+) -> None:
+    """A curve of means with a band for their intervals, where there are any."""
+    means = [estimate.value for estimate in estimates]
+    line(axis, x, means, label=label, colour=colour, linestyle=linestyle, linewidth=linewidth)
+    if estimates[0].low is not None:
+        low, high = ([getattr(each, end) for each in estimates] for end in ("low", "high"))
+        shade = style.COLOURS[colour]
+        axis.fill_between(x, low, high, color=shade, alpha=0.25, linewidth=0, label=INTERVAL)
+
+
+def spectra(
+    axis: Axes,
+    seeds: Sequence[NDArray],
+    *,
+    label: str,
+    colour: str,
+    linestyle: str = "-",
+) -> None:
+    """Eigenvalues against rank, one thin line per seed, without those that are zero.
+
+    Those of representations are zero below what float32 resolves (`spectra.resolved`).
+    """
+    found = [values[values > ZERO * values[0]] for values in seeds]  # none where the first is zero
+    undefined(axis, [len(kept) > 0 for kept in found], says="no variance")
+    for number, kept in enumerate(filter(len, found)):
+        line(
+            axis,
+            np.arange(1, len(kept) + 1),
+            kept,
+            label=label if number == 0 else None,
+            colour=colour,
+            linestyle=linestyle,
+            linewidth=0.8,
+            alpha=0.8,
+        )
+
+
+def line(
+    axis: Axes,
+    x: ArrayLike,
+    y: ArrayLike,
+    *,
+    label: str | None,
+    colour: str,
+    linestyle: str = "-",
+    linewidth: float = 1.2,
+    alpha: float = 1,
+) -> None:
+    """One curve, with its points where they are few: a single one would be invisible."""
+    axis.plot(
+        x,
+        y,
+        linestyle,
+        marker="." if np.size(x) <= FEW else "",
+        markersize=3,
+        color=style.COLOURS[colour],
+        linewidth=linewidth,
+        alpha=alpha,
+        label=label,
+    )
+
+
+def level(axis: Axes, height: float, *, colour: str, linestyle: str, label: str) -> None:
+    """A thin line all across a panel, where the height is defined."""
+    if np.isfinite(height):
+        shade = style.COLOURS[colour]
+        axis.axhline(height, color=shade, linewidth=0.8, linestyle=linestyle, label=label)
+
+
+def dots(axis: Axes, x: float, values: ArrayLike, *, colour: str) -> None:
+    """Small dots above one place, of the values that are defined."""
+    finite = np.asarray(values, dtype=np.float64)
+    finite = finite[np.isfinite(finite)]
+    shade = style.COLOURS[colour]
+    axis.plot([x] * len(finite), finite, ".", color=shade, alpha=0.4, markersize=3)
+
+
+def bar(
+    axis: Axes,
+    place: float,
+    value: float,
+    *,
+    low: float | None,
+    high: float | None,
+    colour: str,
+    label: str | None = None,
+    marker: str = "o",
+    horizontal: bool = False,
+) -> None:
+    """A value with a bar from low to high, where there is one."""
+    error = None if low is None or high is None else [[value - low], [high - value]]
+    x, y = (value, place) if horizontal else (place, value)
+    axis.errorbar(
+        x,
+        y,
+        xerr=error if horizontal else None,
+        yerr=None if horizontal else error,
+        fmt=marker,
+        color=style.COLOURS[colour],
+        markersize=4,
+        capsize=2,
+        label=label,
+    )
+
+
+def explain(axis: Axes, marker: str, label: str) -> None:
+    """An entry of the legend for what bars or dots of every colour are."""
+    shade = style.COLOURS["reference"]
+    axis.plot([], [], marker, color=shade, markersize=8 if marker == "|" else 3, label=label)
+
+
+def undefined(axis: Axes, defined: ArrayLike, *, says: str = "undefined") -> None:
+    """Name the networks, by seed, of which something is not defined (networks,)."""
+    seeds = np.flatnonzero(~np.asarray(defined, dtype=bool)).tolist()
+    if not seeds:
+        return
+    of = f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}"
+    every = len(seeds) == np.size(defined)
+    count = "all networks" if every else f"{len(seeds)} of {np.size(defined)} networks"
+    note(axis, f"{says}: {of if len(seeds) <= 3 and not every else count}")

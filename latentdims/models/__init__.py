@@ -1,0 +1,1 @@
+"""Families of networks, each a module of its own that is imported only where it is used."""

@@ -1,0 +1,211 @@
+"""What was run and what was found, on one page: the report opens with it."""
+
+import csv
+import html
+import importlib.metadata
+import json
+import platform
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from latentdims import __version__, storage
+
+HEADLINES = {  # the numbers of the page, in words; of layers, those of all but the classifier
+    "test_accuracy": "test accuracy, trained networks",
+    "similarity_train_uncentred_trained": "similarity s, training images",
+    "variance_explained_test_centred_trained": "variance explained s², test images, centred",
+    "variance_explained_test_centred_initial": "the same before training",
+    "generated_accuracy": "test accuracy, drawn networks",
+    "generated_accuracy_flattened": "the same, classifier aligned over flattened features",
+    "generated_retention": "retention, (drawn − chance) / (trained − chance)",
+}
+PACKAGES = ("numpy", "scipy", "h5py", "pillow", "matplotlib", "snakemake")
+
+Row = Mapping[str, str]  # a line of summary.csv, by its columns
+Table = list[list[str]]  # the first line is the head
+Files = dict[tuple[str, str], str]  # by data set and network
+
+
+def write(
+    path: str | Path,
+    *,
+    table: str | Path,
+    inputs: Mapping[str, Sequence[str]],
+    runs: Sequence[tuple[str, str, int]],
+) -> None:
+    """Write the page, a piece of HTML.
+
+    table: summary.csv. runs: (dataset, network, seed). inputs: for `network` and `generation` one
+    file per run, for `images` one per data set. Settings and devices are those that these files
+    state; the other versions are those of the packages that are installed.
+    """
+    trained, drawn = _first(inputs["network"], runs), _first(inputs["generation"], runs)
+    images = dict(
+        zip(dict.fromkeys(dataset for dataset, _ in trained), inputs["images"], strict=True)
+    )
+    seeds = sorted({seed for _, _, seed in runs})
+    rows = rows_of(table)
+    parts = [
+        "<h2>What was run</h2>",
+        _html(_data_sets(images, trained)),
+        _html(_networks(trained, seeds)),
+        _html([["", "settings"], *_settings(trained, drawn)]),
+        "<h2>What was found</h2>",
+        f"<p>{_explained(rows, len(seeds))}</p>",
+    ]
+    for dataset in images:
+        parts += [f"<h3>{html.escape(dataset)}</h3>", _html(headline(rows, dataset))]
+    Path(path).write_text("\n".join(parts) + "\n", encoding="utf-8")
+
+
+def _first(paths: Sequence[str], runs: Sequence[tuple[str, str, int]]) -> Files:
+    """A file of the first seed of each network, which has the settings of all of them."""
+    found: Files = {}
+    for path, (dataset, network, _) in zip(paths, runs, strict=True):
+        found.setdefault((dataset, network), path)
+    return found
+
+
+def rows_of(table: str | Path) -> list[Row]:
+    """The single numbers of summary.csv, without the points of curves."""
+    with Path(table).open(newline="", encoding="utf-8") as file:
+        return [row for row in csv.DictReader(file) if not row["at"]]
+
+
+def headline(rows: Sequence[Row], dataset: str) -> Table:
+    """The headline numbers of a data set: a line for each, and a column for each network.
+
+    Published numbers stand in a column of their own, behind that of their network.
+    """
+    shown = [row for row in rows if row["dataset"] == dataset and _is_headline(row)]
+    networks = list(dict.fromkeys(row["network"] for row in shown))
+    published = {row["network"] for row in shown if row["published"]}
+    order = [*HEADLINES, *(row["quantity"] for row in shown)]
+    lines: dict[tuple[str, str], dict[str, Row]] = {}
+    for row in sorted(shown, key=lambda row: order.index(row["quantity"])):
+        lines.setdefault((row["quantity"], row["layer"]), {})[row["network"]] = row
+    table = [["quantity", *(name for each in networks for name in _columns(each, published))]]
+    for (quantity, layer), found in lines.items():
+        where = f", {layer.replace('layer', 'layer ')}" if layer else ""
+        cells = [HEADLINES.get(quantity, quantity) + where]
+        for network in networks:
+            row = found.get(network, {"value": "", "published": "", "unit": ""})
+            cells.append(_with_interval(row))
+            if network in published:
+                cells.append(_published(row))
+        table.append(cells)
+    return table
+
+
+def _is_headline(row: Row) -> bool:
+    if row["published"]:
+        return True
+    return row["quantity"] in HEADLINES and row["layer"] != "classifier"
+
+
+def _columns(network: str, published: set[str]) -> list[str]:
+    return [network, f"{network}, published"] if network in published else [network]
+
+
+def _with_interval(row: Row) -> str:
+    if not row["value"]:
+        return ""
+    value = _number(row["value"], row["unit"])
+    if not row["low"]:
+        return value
+    return f"{value} [{_number(row['low'], row['unit'])}, {_number(row['high'], row['unit'])}]"
+
+
+def _published(row: Row) -> str:
+    numbers = filter(None, row["published"].split(";"))
+    return ", ".join(_number(number, row["unit"]) for number in numbers)
+
+
+def _number(text: str, unit: str) -> str:
+    value = round(float(text), 3) + 0.0  # no minus sign before zero
+    return f"{value:.1f} %" if unit == "percent" else f"{value:.3f}"
+
+
+def _explained(rows: Sequence[Row], seeds: int) -> str:
+    """What the numbers are, over how many networks."""
+    networks = f"{seeds} network{'s' * (seeds > 1)}"
+    intervals = (
+        "Brackets are 95 % intervals over networks."
+        if any(row["low"] for row in rows)
+        else "An interval needs at least three networks."
+    )
+    return (
+        f"Each number is a mean over {networks}, or over pairs of them. {intervals} "
+        "<em>summary.csv</em> has every number."
+    )
+
+
+def _data_sets(images: Mapping[str, str], trained: Files) -> Table:
+    heads = ["data set", "training images", "test images", "shape", "classes", "source"]
+    table = [[*heads, "preprocessing"]]
+    for name, path in images.items():
+        with storage.read(path, needs=["train/images", "test/images"]) as file:
+            train, test = file["train/images"].shape, file["test/images"].shape
+            source = json.loads(file.attrs["source"])
+        first = next(path for (dataset, _), path in trained.items() if dataset == name)
+        with storage.read(first) as file:
+            classes, settings = int(file.attrs["classes"]), storage.settings(file)
+        shape = "\u00a0×\u00a0".join(map(str, train[1:]))  # on one line
+        counts = [f"{train[0]:,}", f"{test[0]:,}", shape, str(classes)]
+        table.append([name, *counts, _listed(source), _listed(settings["preprocessing"])])
+    return table
+
+
+def _networks(trained: Files, seeds: Sequence[int]) -> Table:
+    """Each network once: its settings are the same on every data set."""
+    found = {}
+    for (_, network), path in trained.items():
+        with storage.read(path) as file:
+            found[network] = _listed(storage.settings(file)["network"])
+    numbers = ", ".join(map(str, seeds))
+    return [["network", "settings", "seeds"], *([*each, numbers] for each in found.items())]
+
+
+def _settings(trained: Files, drawn: Files) -> Iterator[list[str]]:
+    """Lines on training, generation and software."""
+    training: dict[str, list[str]] = {}
+    devices: dict[str, None] = {}
+    for (_, network), path in trained.items():
+        with storage.read(path) as file:
+            training.setdefault(_listed(storage.settings(file)["training"]), []).append(network)
+            devices[f"torch {file.attrs['torch_version']} on {file.attrs['device']}"] = None
+    for text, networks in training.items():
+        of = f" of {', '.join(dict.fromkeys(networks))}" if len(training) > 1 else ""
+        yield [f"training{of}", text]
+    with storage.read(next(iter(drawn.values()))) as file:
+        procedure = _listed(json.loads(file.attrs["procedure"]))
+        variants = ", ".join(file.get("variants", {}))
+    yield ["generation", procedure + (f"; other ways: {variants}" if variants else "")]
+    versions = [f"{name} {importlib.metadata.version(name)}" for name in PACKAGES]
+    python = f"Python {platform.python_version()}"
+    yield ["software", ", ".join([f"latentdims {__version__}", python, *devices, *versions])]
+
+
+def _listed(settings: Mapping[str, Any]) -> str:
+    """Settings as text, without those that are not given."""
+    first = ("architecture", "source")
+    order = sorted(settings.items(), key=lambda item: item[0] not in first)
+    shown = {name: value for name, value in order if value not in (None, [], {})}
+    return ", ".join(f"{name.replace('_', ' ')}: {_value(value)}" for name, value in shown.items())
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:g}"
+    return ", ".join(map(_value, value)).join("[]") if isinstance(value, list) else str(value)
+
+
+def _html(table: Table) -> str:
+    """A table in HTML, whose first line is the head."""
+    lines = [
+        "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in cells)
+        for tag, cells in zip(["th", *["td"] * (len(table) - 1)], table, strict=True)
+    ]
+    body = "\n".join(f"<tr>{line}</tr>" for line in lines[1:])
+    return f"<table>\n<thead><tr>{lines[0]}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>"

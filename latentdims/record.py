@@ -1,0 +1,37 @@
+"""What made a file: the parameters of the job that runs, which every file that it writes states."""
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+_params: ContextVar[Mapping[str, Any] | None] = ContextVar("params", default=None)
+
+
+@contextmanager
+def made_by(params: Mapping[str, Any]) -> Iterator[None]:
+    """While it is open, files are made by a job of these parameters."""
+    token = _params.set(params)
+    try:
+        yield
+    finally:
+        _params.reset(token)
+
+
+def params() -> Mapping[str, Any]:
+    """The parameters of the job that runs; none outside of one."""
+    return _params.get() or {}
+
+
+def text(params: Mapping[str, Any]) -> str:
+    """Parameters as a file states them: JSON in ASCII, always the same for the same ones.
+
+    It has no double hyphen and no bracket of XML, so that it may stand as it is in a comment of
+    HTML and in the metadata of a figure. Raises TypeError for what JSON does not know, such as a
+    path.
+    """
+    plain = json.dumps(params, sort_keys=True)
+    for part in ("<", ">", "&", "--"):  # all of them in strings alone
+        plain = plain.replace(part, "".join(f"\\u{ord(character):04x}" for character in part))
+    return plain

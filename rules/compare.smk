@@ -1,0 +1,49 @@
+# What is there, compared with what is asked for: where Snakemake has no record of a file, it takes
+# it for current, whatever made it.
+
+from snakemake.io import is_callable
+from snakemake.iocontainers import InputFiles
+from snakemake.logging import logger
+
+from latentdims.workflow import recorded
+
+SAID = set()
+
+
+def compared(maker):
+    """An input function that adds nothing to a job, but has it run where others made its files."""
+
+    # What input functions give is no part of parameters.
+    named = {name: path for name, path in maker.input.items() if not is_callable(path)}
+
+    def nothing(wildcards):
+        output, _ = maker.expand_output(dict(wildcards.items()))
+        there = [path for path in map(Path, output) if path.exists()]
+        if there:
+            given = {name: path.apply_wildcards(wildcards) for name, path in named.items()}
+            files = InputFiles(fromdict=given)
+            params, _ = maker.expand_params(dict(wildcards.items()), files, output, None)
+            for path in there:
+                difference = recorded.difference(path, dict(params.items()))
+                if difference:
+                    workflow.dag.forcefiles.add(str(path))  # the engine's own list
+                    say(maker.name, path, difference)
+        return []
+
+    return nothing
+
+
+def say(name, path, difference):
+    """The first of each rule; how many there are, the table of jobs tells."""
+    if name not in SAID:
+        SAID.add(name)
+        logger.warning(
+            f"{name}: results of other settings or code are made again, such as {path} "
+            f"({difference})"
+        )
+
+
+if workflow.is_main_process:  # its jobs on a cluster make what it found
+    for each in rules._rules.values():
+        if "code" in each.rule.params.keys():
+            each.rule.set_input(compared(each.rule))

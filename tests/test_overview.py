@@ -1,0 +1,85 @@
+"""What the report opens with: what was run, what was found, and every figure with its caption."""
+
+import json
+import re
+
+import pytest
+import torch
+
+from latentdims import figures, overview
+
+COLUMNS = ("dataset", "network", "layer", "quantity", "value", "low", "high", "n", "unit")
+
+
+def row(network, layer, quantity, value, *, low="", high="", published="", dataset="d"):
+    unit = "percent" if "accuracy" in quantity else "1"
+    values = (dataset, network, layer, quantity, value, low, high, "3", unit)
+    return dict(zip(COLUMNS, values, strict=True)) | {"published": published, "at": ""}
+
+
+def test_headline_has_a_column_for_each_network_and_for_what_is_published():
+    explained = "variance_explained_test_centred_trained"
+    rows = [
+        row("deep", "", "generated_accuracy", "31.26"),
+        row("deep", "", "test_accuracy", "43.14", low="42.9", high="43.4", published="42.7;42.4"),
+        row("deep", "layer1", explained, "-0.0001"),
+        row("deep", "layer2", explained, ""),  # undefined
+        row("deep", "classifier", explained, "0.9"),
+        row("deep", "layer1", "effective_rank_covariance", "7"),
+        row("flat", "", "test_accuracy", "57"),
+        row("flat", "", "test_loss", "1.25", published="1.2"),
+        row("deep", "", "test_accuracy", "12", dataset="other"),
+    ]
+    words = overview.HEADLINES
+    assert overview.headline(rows, "d") == [
+        ["quantity", "deep", "deep, published", "flat", "flat, published"],
+        [words["test_accuracy"], "43.1 % [42.9 %, 43.4 %]", "42.7 %, 42.4 %", "57.0 %", ""],
+        [f"{words[explained]}, layer 1", "0.000", "", "", ""],
+        [f"{words[explained]}, layer 2", "", "", "", ""],
+        [words["generated_accuracy"], "31.3 %", "", "", ""],
+        ["test_loss", "", "", "1.250", "1.200"],
+    ]
+
+
+def opening(workflow) -> str:
+    """The page that the report opens with, as HTML."""
+    report = (workflow.folder / "results" / "report.html").read_text(encoding="utf-8")
+    return json.loads(re.search(r"var workflow_desc = (.*);", report)[1])
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Shared latent dimensions",
+        "config.yaml",
+        "<td>shapes</td><td>200</td><td>100</td><td>3\u00a0×\u00a032\u00a0×\u00a032</td><td>10</td>",
+        "source: embedded",
+        "architecture: mlp, widths: [12, 8]",
+        "architecture: cnn, channels: [4, 6], kernel size: 5, stride: 3",
+        "<td>0, 1</td>",
+        "batch size: 128, epochs: 1, learning rate: 0.01, momentum: 0.9",
+        "other ways: flattened",
+        f"torch {torch.__version__} on cpu",
+        "An interval needs at least three networks.",
+        overview.HEADLINES["variance_explained_test_centred_trained"],
+    ],
+)
+def test_report_opens_with_what_was_run_and_found(finished, said):
+    assert said in opening(finished)
+
+
+def test_report_shows_every_figure_with_its_caption_in_the_order_of_the_pipeline(finished):
+    page = opening(finished)
+    assert "System Message" not in page
+    names = re.findall(r"<h3>Network (\w+)</h3>", page)
+    assert names == ["cnn", "mlp"]
+    shown = re.findall(r"<figure>.*?<svg.*?</svg>.*?<figcaption>\s*(.*?)</figcaption>", page, re.S)
+    assert len(shown) == 1 + len(names) * len(figures.SOURCES)
+    assert all("<p>" in caption for caption in shown)
+    assert "Training images of the data set" in shown[0]
+    assert "Accuracy and cross-entropy" in shown[1]
+    assert "drawn from the weight covariances" in shown[-1]
+    order = ["What was run", "What was found", "Data set shapes", "Configuration", "Workflow"]
+    assert [page.index(f"<h2>{title}") for title in order] == sorted(
+        page.index(f"<h2>{title}") for title in order
+    )

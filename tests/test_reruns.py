@@ -1,0 +1,258 @@
+"""What runs again: each line of the README's table of this name."""
+
+import copy
+import os
+import re
+import shutil
+import subprocess
+from collections import Counter
+from typing import Any
+
+import h5py
+import pytest
+from workflow import TINY, Workflow
+
+from latentdims.figures import catalogue
+
+FIGURES = len(catalogue.SOURCES)
+OF_A_SEED = ("train", "covariance", "align", "clip", "generate")
+EVERYTHING = dict.fromkeys(OF_A_SEED, 4) | {"summary": 1, "figure": 2 * FIGURES}
+
+
+def changed(**keys: Any) -> dict[str, Any]:
+    """The tiny configuration with some keys more."""
+    config = copy.deepcopy(TINY)
+    for key, value in keys.items():
+        config[key] = {**config.get(key, {}), **value} if isinstance(value, dict) else value
+    return config
+
+
+def without_records(workflow: Workflow) -> None:
+    """As after `rm -r .snakemake`, or in a copy of the results alone."""
+    shutil.rmtree(workflow.folder / ".snakemake")
+
+
+def assert_plans(workflow: Workflow, expected: dict[str, int], *arguments: str) -> None:
+    assert workflow.planned(*arguments) == Counter({**expected, "all": 1} if expected else {})
+
+
+def test_nothing(finished):
+    assert_plans(finished, {})
+
+
+def test_nothing_after_a_touch_a_comment_or_another_order(again):
+    for path in (*(again.folder / "latentdims").rglob("*.py"), *again.folder.glob("scripts/*.py")):
+        os.utime(path)
+    again.edit("latentdims/clipping.py", "import logging\n", "import logging  # for progress\n")
+    again.edit("latentdims/training.py", "Train one network", "Train a single network")
+    again.configure(dict(reversed(TINY.items())))
+    assert_plans(again, {})
+
+
+def test_nothing_where_results_were_copied_or_checked_out_again(again):
+    """Their times then say nothing: here what was made first is newest."""
+    files = [path for path in again.folder.rglob("*.*") if path.is_file()]
+    for path in files:
+        made = path.stat().st_mtime
+        os.utime(path, times=(2e9 - made, 2e9 - made))
+    assert_plans(again, {})
+
+
+@pytest.fixture(scope="session")
+def latin(tmp_path_factory) -> dict[str, str]:
+    """The environment of a locale in ISO-8859-1."""
+    folder = tmp_path_factory.mktemp("locales")
+    locale = ["localedef", "-f", "ISO-8859-1", "-i", "en_US", str(folder / "en_US")]
+    if shutil.which("localedef") is None or subprocess.run(locale, check=False).returncode:
+        return {"LC_ALL": "C"}  # in ASCII
+    return {"LC_ALL": "en_US", "LOCPATH": str(folder)}
+
+
+def test_nothing_in_another_locale(finished, latin):
+    other = Workflow(finished.folder)
+    other.environment |= {**latin, "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    assert_plans(other, {})
+
+
+def test_nothing_where_code_was_edited_that_cannot_change_a_result(again):
+    again.edit("latentdims/workflow/memory.py", "MARGIN = 1.2", "MARGIN = 1.5")
+    again.edit("latentdims/workflow/job.py", "done in", "ended after")
+    again.edit("latentdims/workflow/checkpoint.py", '"60"', '"30"')
+    again.edit("latentdims/download.py", "CHUNK = 1 << 18", "CHUNK = 1 << 19")
+    again.edit("latentdims/published.py", "_TORONTO =", "_TORONTO = _NEAREST =")
+    again.edit("latentdims/sources/imagefolder.py", "\nimport ", "\nimport sys\nimport ")
+    again.edit("latentdims/figures/catalogue.py", "OF_PAIRS = (", 'MORE = "more"\nOF_PAIRS = (')
+    family = again.folder / "latentdims" / "models" / "perceptron.py"
+    shutil.copy(again.folder / "latentdims" / "models" / "mlp.py", family)
+    assert_plans(again, {})
+
+
+OF_ONE_NETWORK = dict.fromkeys(OF_A_SEED, 2) | {"summary": 1, "figure": FIGURES}
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "expected"),
+    [
+        ("clipping.py", "RANKS = 8", "RANKS = 4", {"clip": 4, "summary": 1, "figure": 4}),
+        (
+            "procrustes.py",
+            "import numpy as np",
+            "import math\nimport numpy as np",
+            {"align": 4, "generate": 4, "summary": 1, "figure": 2 * (FIGURES - 1)},
+        ),
+        ("figures/training.py", 'xlabel="epoch"', 'xlabel="epochs"', {"figure": 2}),
+        (
+            "figures/style.py",
+            '"trained": "#0072B2"',
+            '"trained": "#0000FF"',
+            {"figure": 2 * FIGURES, "samples": 1},
+        ),
+        (
+            "intervals.py",
+            "CONFIDENCE = 0.95",
+            "CONFIDENCE = 0.9",
+            {"summary": 1, "figure": 2 * FIGURES, "samples": 1},
+        ),
+        ("models/cnn.py", "stride: int = 2", "stride: int = 1", OF_ONE_NETWORK),
+        ("device.py", "allow_tf32 = False", "allow_tf32 = True", EVERYTHING),
+        (
+            "sources/embedded.py",
+            "BATCH = 500",
+            "BATCH = 400",
+            {**EVERYTHING, "prepare": 1, "samples": 1},
+        ),
+    ],
+)
+def test_an_edit_runs_exactly_what_it_reaches(again, file, old, new, expected):
+    again.edit(f"latentdims/{file}", old, new)
+    assert_plans(again, expected)
+
+
+NEW_NETWORK = {"networks": {"wide": {"architecture": "mlp", "widths": [16]}}}
+NEW_DATA = {"datasets": {"more": {"source": "embedded", "train_samples": 90, "test_samples": 40}}}
+PUBLISHED = {"published": {"shapes": {"mlp": {"test_accuracy": [31.5]}}}}
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"clipping": {"ranks": [1, 2]}}, {"clip": 4, "summary": 1, "figure": 4}),
+        ({"generation": {"draws": 3}}, {"generate": 4, "summary": 1, "figure": 2}),
+        (
+            {"alignment": {"vectors": 3}},
+            {"align": 4, "summary": 1, "figure": 2 * (FIGURES - 2)},
+        ),
+        ({"training": {"epochs": 2}}, EVERYTHING),
+        ({"training": {"together": True}}, {**EVERYTHING, "train": 2}),
+        (PUBLISHED, {"summary": 1, "reproduction": 1}),
+    ],
+)
+def test_a_setting_runs_exactly_what_it_reaches_with_or_without_records(again, change, expected):
+    again.configure(changed(**change))
+    assert_plans(again, expected)
+    without_records(again)
+    assert_plans(again, expected)
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (NEW_NETWORK, OF_ONE_NETWORK),
+        (
+            NEW_DATA,
+            {**EVERYTHING, "prepare": 1, "samples": 1},
+        ),
+        (
+            {"seeds": 3},
+            dict.fromkeys(OF_A_SEED, 2) | {"consensus": 2, "summary": 1, "figure": 2 * FIGURES},
+        ),
+    ],
+)
+def test_what_is_added_runs_alone(again, change, expected):
+    again.configure(changed(**change))
+    without_records(again)
+    assert_plans(again, expected)
+
+
+def test_nothing_without_records_even_where_results_were_renamed(again):
+    without_records(again)
+    (again.folder / "results").rename(again.folder / "kept")
+    again.configure(changed(results="kept"))
+    assert_plans(again, {})
+
+
+def test_nothing_of_another_configuration_in_its_own_folder(again):
+    mine = changed(results="mine", datasets={"shapes": {"source": "embedded", "seed": 7}})
+    before = {path: path.stat() for path in (again.folder / "results").rglob("*")}
+    again.configure(mine)
+    again.complete("--quiet", "all", "--", "mine/resources/shapes.h5")
+    assert {path: path.stat() for path in (again.folder / "results").rglob("*")} == before
+    again.configure(TINY)
+    assert_plans(again, {})
+
+
+def test_another_torch_trains_again(again, tmp_path):
+    information = tmp_path / "other" / "torch-9.8.dist-info"
+    information.mkdir(parents=True)
+    (information / "METADATA").write_text("Name: torch\nVersion: 9.8\n", encoding="utf-8")
+    again.environment["PYTHONPATH"] = str(tmp_path / "other")
+    without_records(again)
+    assert_plans(again, EVERYTHING)
+
+
+def test_code_edited_where_there_are_no_records_is_found_in_figures_and_files(again):
+    without_records(again)
+    again.edit("latentdims/figures/training.py", 'xlabel="epoch"', 'xlabel="epochs"')
+    again.edit("latentdims/figures/samples.py", "import h5py", "import math\nimport h5py")
+    again.edit("latentdims/clipping.py", "last = last.clone()", "last = 1 * last")
+    before = {path: path.read_bytes() for path in again.folder.rglob("results/**/*.*")}
+    output = again.complete("--dry-run", "--quiet", "rules")
+    for rule, count in {"clip": 4, "samples": 1, "figure": 6, "summary": 1, "total": 13}.items():
+        assert re.search(rf"^{rule} +{count}$", output, re.MULTILINE), output
+    said = re.findall(
+        r"^(\w+): results of other settings or code .* such as (\S+) \(code\)", output, re.M
+    )
+    assert {rule for rule, _ in said} == {"clip", "samples", "figure"}
+    assert all((again.folder / path).exists() for _, path in said)
+    assert before == {path: path.read_bytes() for path in before}
+
+
+def test_files_of_another_format_damaged_or_from_elsewhere_are_made_again(again):
+    without_records(again)
+    shapes = again.folder / "results" / "shapes"
+    with h5py.File(shapes / "mlp" / "seed0" / "clipping.h5", "r+") as file:
+        file.attrs["format_version"] = 1
+    generation = shapes / "cnn" / "seed1" / "generation.h5"
+    generation.write_bytes(generation.read_bytes()[:3000])
+    figures = again.folder / "results" / "figures" / "shapes" / "cnn"
+    shutil.copy(figures / "spectra.svg", figures / "training.svg")
+    shutil.copy(figures / "training.pdf", figures / "spectra.pdf")
+    of_mlp, of_cnn = ("clipping", "weights"), ("generation", "training", "spectra")
+    expected = {"clip": 1, "generate": 1, "summary": 1, "figure": len(of_mlp + of_cnn)}
+    assert_plans(again, expected)
+
+
+def test_what_is_made_again_is_what_was_asked_for(again):
+    """Not what is stale besides; the same bytes from the same; and nothing the next time."""
+    without_records(again)
+    other = ("--config", "clipping={ranks: [1, 2]}")
+    covariance, clipping = (f"results/shapes/mlp/seed1/{n}.h5" for n in ("covariance", "clipping"))
+    assert again.planned(*other, "--", covariance) == Counter()
+    made = again.folder / clipping
+    before = made.read_bytes()
+    again.complete("--quiet", "all", *other, "--", clipping)
+    assert made.read_bytes() != before
+    assert again.planned(*other, "--", clipping) == Counter()
+    figure = again.folder / "results" / "figures" / "shapes" / "cnn" / "training.svg"
+    drawn = {path: path.read_bytes() for path in (figure, figure.with_suffix(".pdf"))}
+    figure.unlink()
+    again.complete("--quiet", "all", "--", clipping, str(figure.relative_to(again.folder)))
+    assert made.read_bytes() == before
+    assert drawn == {path: path.read_bytes() for path in drawn}
+
+
+def test_times_can_be_accepted_with_touch_but_not_settings(again):
+    other = ("--config", "clipping={ranks: [1, 2]}")
+    again.complete("--touch", "--quiet", "all", *other)
+    assert again.planned(*other)["clip"] == 4
+    assert_plans(again, {})
