@@ -69,6 +69,11 @@ wildcard_constraints:
     name="|".join(published.PUBLISHED),
 
 
+def tell(line):
+    """Say what people must see, also those who see a run through `make run`."""
+    logger.warning(f"latentdims: {line}")
+
+
 @cache
 def code(script, *modules):
     """Fingerprint of the code that a script reaches; an edit of it re-runs the rule."""

@@ -37,7 +37,7 @@ def say(name, path, difference):
     """The first of each rule; how many there are, the table of jobs tells."""
     if name not in SAID:
         SAID.add(name)
-        logger.warning(
+        tell(
             f"{name}: results of other settings or code are made again, such as {path} "
             f"({difference})"
         )

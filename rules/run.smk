@@ -42,7 +42,7 @@ def check_cluster():
     """Before the first job: will a SLURM cluster start them? Then watch those that wait."""
     if workflow.executor_plugin.name == "slurm":
         cluster.check(requests(), profile="profiles/slurm/profile.yaml")
-        waiting.Watch(logger.warning, workflow.workdir_init).start()
+        waiting.Watch(tell, workflow.workdir_init).start()
 
 
 if workflow.is_main_process:
