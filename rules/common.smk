@@ -25,7 +25,6 @@ try:
             content.check_layout(dataset)
 except InputError as error:
     raise WorkflowError(f"configuration: {error}") from None
-logger.info(f"Results: {SETTINGS['results']}")  # `make run` says where they are
 
 
 # Where this workflow is a module of another one, that one's `results` counts, and each module has
