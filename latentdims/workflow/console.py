@@ -262,12 +262,12 @@ def duration(seconds: float) -> str:
 
 # What Snakemake prints around an error.
 DECORATION = re.compile(
-    r"Using (workflow specific|profile|shell)|Workflow defines|Assuming unrestricted|Building DAG|"
-    r"Config file .* is extended|SNAKEMAKE$|=+$|  [A-Z][\w ]+(\(s\))?: |Provided |Rules claim|"
-    r"Conda environments|host: |Shutting down|Complete log|Elapsed time|Exiting because|"
-    r"(Results|Part of the results): |At least one job did not|\w+(Error|Exception)( in (rule|file) .*)?:$|"
-    r"  File |During handling|The above exception|Finished jobid|\[\w{3} \w{3} +\d|\d+ of \d+ steps|Select jobs|Execute |"
-    r" *(local)?rule \w+:$"
+    r"Using (workflow specific|profile|shell)|Workflow defines|Config file .* is extended|"
+    r"(Results|Part of the results): |SNAKEMAKE$|=+$|  [A-Z][\w ]+(\(s\))?: |Assuming unrestricted|"
+    r"Building DAG|Provided |Rules claiming|Conda environments|host: |Select jobs|Execute |"
+    r" *(local)?rule \w+:$|\[\w{3} \w{3} +\d|Finished jobid|\d+ of \d+ steps|Shutting down|"
+    r"Exiting because|Complete log|Elapsed time|At least one job did not|  File |During handling|"
+    r"The above exception|\w+(Error|Exception)( in (rule|file) .*)?:$"
 )
 USAGE = re.compile(r"[\w.]+: error: (.*)")
 
