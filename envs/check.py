@@ -3,8 +3,8 @@
 import os
 import sys
 
-# Snakemake hands the path of its Python to a shell without quotes (its issue 2645) and takes braces
-# for names of its own, and a virtual environment cannot lie in a path with a colon.
+# Snakemake hands the path of its Python to a shell without quotes (its issue 2645), and takes
+# braces for names of its own; a virtual environment cannot lie in a path with a colon.
 BREAKING = set(" \t\n\r'\"$`\\&;|()<>*?[]{}:")
 
 

@@ -3,7 +3,6 @@
 
 from snakemake.io import is_callable
 from snakemake.iocontainers import InputFiles
-from snakemake.logging import logger
 
 from latentdims.workflow import recorded
 
@@ -24,7 +23,7 @@ def compared(maker):
         output, _ = maker.expand_output(dict(wildcards.items()))
         there = [path for path in map(Path, output) if path.exists()]
         if there:
-            given = {name: path.apply_wildcards(wildcards) for name, path in named.items()}
+            given = {name: concrete(path, wildcards) for name, path in named.items()}
             files = InputFiles(fromdict=given)
             params, _ = maker.expand_params(dict(wildcards.items()), files, output, None)
             for path in there:
@@ -37,11 +36,18 @@ def compared(maker):
     return nothing
 
 
+def concrete(path, wildcards):
+    """An input of a job, of one file or of a list."""
+    if isinstance(path, str):
+        return path.apply_wildcards(wildcards)
+    return [each.apply_wildcards(wildcards) for each in path]
+
+
 def say(name, path, difference):
     """The first of each rule; how many there are, the table of jobs tells."""
     if name not in SAID:
         SAID.add(name)
-        logger.warning(
+        tell(
             f"{name}: results of other settings or code are made again, such as {path} "
             f"({difference})"
         )

@@ -21,8 +21,16 @@ def check_folder():
     lock.check_writable(Path(".snakemake"))
 
 
+def say_where():
+    """For `make run`: where results lie, and whether all of them are asked for."""
+    asked = workflow.dag_settings
+    part = asked.targets or asked.until or asked.omit_from or asked.batch or asked.allowed_rules
+    logger.info(f"{'Part of the results' if part else 'Results'}: {SETTINGS['results']}")
+
+
 def take_lock():
     """Before Snakemake takes its own locks; not for reports, dry runs and the like."""
+    say_where()
     runs = workflow.executor_plugin is not None and not workflow.dryrun
     if runs and workflow.execution_settings.lock:
         lock.take(Path(workflow.persistence.path))
@@ -42,7 +50,7 @@ def check_cluster():
     """Before the first job: will a SLURM cluster start them? Then watch those that wait."""
     if workflow.executor_plugin.name == "slurm":
         cluster.check(requests(), profile="profiles/slurm/profile.yaml")
-        waiting.Watch(logger.warning, workflow.workdir_init).start()
+        waiting.Watch(tell, workflow.workdir_init).start()
 
 
 if workflow.is_main_process:

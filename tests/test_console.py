@@ -243,6 +243,13 @@ def test_a_dry_run_says_what_would_run_and_why_and_writes_nothing(tmp_path, told
     assert list(tmp_path.iterdir()) == []
 
 
+def test_where_results_lie_and_whether_all_are_asked_for(seen):
+    read(seen, HEADINGS, "Nothing to be done (all requested files are present and up to date).\n")
+    assert (seen.results, seen.whole, seen.nothing_to_do) == (Path("mine"), True, True)
+    read(seen, "Part of the results: /elsewhere/my results\n")
+    assert (seen.results, seen.whole) == (Path("/elsewhere/my results"), False)
+
+
 def test_words_of_the_workflow_are_passed_on(seen, told):
     read(seen, HEADINGS, "latentdims: squeue does not answer; waiting\n", "others: are not\n")
     assert told == ["squeue does not answer; waiting"]

@@ -19,6 +19,7 @@ FIELD = re.compile(r" {4,}([\w-]+): ?(.*)")
 FINISHED = re.compile(r" *Finished jobid: (\d+) ")
 RESTARTED = re.compile(r"Trying to restart job (\d+)\.")
 COUNT = re.compile(r"(\w+) +(\d+)$")
+RESULTS = re.compile(r"(?:Results|(Part of the results)): (.+)")
 STAMP = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} ")  # of a line in a job's log
 DONE = re.compile(r"done in ([\d.]+) s")
 EXCEPTION = re.compile(
@@ -88,6 +89,7 @@ class Console:
     ) -> None:
         self.folder, self.dry, self._tell = folder, dry, tell
         self.results = Path()  # relative to the folder, or absolute; empty where not known
+        self.whole = False  # all of them are asked for
         self.log = Path()  # of all output; written from the first job on
         self.lines = list(lines)  # all output until then, its last lines afterwards
         self.nothing_to_do = self.complete = False
@@ -161,8 +163,8 @@ class Console:
             self._finish(found[1])
         elif (found := RESTARTED.match(line)) and found[1] in self.failed:
             self._tell(f"        {self.failed.pop(found[1])[0].name} is tried again")
-        elif line.startswith("Results: "):
-            self.results = Path(line.removeprefix("Results: "))
+        elif found := RESULTS.match(line):
+            self.results, self.whole = Path(found[2]), not found[1]
         elif line.startswith(TOLD):
             self._tell(line.removeprefix(TOLD))
         elif line.startswith("Nothing to be done"):
@@ -260,12 +262,12 @@ def duration(seconds: float) -> str:
 
 # What Snakemake prints around an error.
 DECORATION = re.compile(
-    r"Using (workflow specific|profile|shell)|Workflow defines|Assuming unrestricted|Building DAG|"
-    r"Config file .* is extended|SNAKEMAKE$|=+$|  [A-Z][\w ]+(\(s\))?: |Provided |Rules claim|"
-    r"Conda environments|host: |Shutting down|Complete log|Elapsed time|Exiting because|Results: |"
-    r"At least one job did not|\w+(Error|Exception)( in (rule|file) .*)?:$|  File |During handling|"
-    r"The above exception|Finished jobid|\[\w{3} \w{3} +\d|\d+ of \d+ steps|Select jobs|Execute |"
-    r" *(local)?rule \w+:$"
+    r"Using (workflow specific|profile|shell)|Workflow defines|Config file .* is extended|"
+    r"(Results|Part of the results): |SNAKEMAKE$|=+$|  [A-Z][\w ]+(\(s\))?: |Assuming unrestricted|"
+    r"Building DAG|Provided |Rules claiming|Conda environments|host: |Select jobs|Execute |"
+    r" *(local)?rule \w+:$|\[\w{3} \w{3} +\d|Finished jobid|\d+ of \d+ steps|Shutting down|"
+    r"Exiting because|Complete log|Elapsed time|At least one job did not|  File |During handling|"
+    r"The above exception|\w+(Error|Exception)( in (rule|file) .*)?:$"
 )
 USAGE = re.compile(r"[\w.]+: error: (.*)")
 

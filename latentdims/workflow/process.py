@@ -112,7 +112,7 @@ def follow(
         for line in printed.splitlines():
             console.read(line)
         console.end()
-    else:
+    elif not quiet:
         print(printed, end="")
     return status, console
 

@@ -50,13 +50,12 @@ def run(given: Mapping[str, str]) -> int:
     environment = _environment(folder)
     fresh = not (folder / ".snakemake").exists()
     start = time.monotonic()
-    status, console = follow(
-        [*command, *(["--", *targets] if targets else [])], folder, environment
-    )
-    whole = not targets and "--" not in arguments
+    asked = ["--", *targets] if targets else []
+    status, console = follow([*command, *asked], folder, environment)
     if console.dry and fresh:
         _clear(folder / ".snakemake")
-    if status == 0 and whole and not console.dry and (console.complete or console.nothing_to_do):
+    made = console.complete or (console.nothing_to_do and console.whole)
+    if status == 0 and made and not console.dry:
         status = _report(command, console, environment)
     if status == INTERRUPTED:
         print("Interrupted. The same command resumes.")
@@ -67,10 +66,10 @@ def run(given: Mapping[str, str]) -> int:
     elif console.dry and console.counts:
         print("This was a dry run: nothing was written.")
     elif console.nothing_to_do:
-        _tell_results("Nothing to be done", console, whole=whole)
+        _tell_results("Nothing to be done", console)
     elif console.counts:
         took = duration(time.monotonic() - start)
-        _tell_results(f"Done in {took}", console, whole=whole)
+        _tell_results(f"Done in {took}", console)
     elif said := explained(console.lines):
         print(said)
     return status
@@ -167,16 +166,16 @@ def _report(command: list[str], console: Console, environment: Mapping[str, str]
     if status:
         partial.unlink(missing_ok=True)
         if status != INTERRUPTED:
-            print(f"no report could be made:\n{explained(said.lines)}", file=sys.stderr)
+            raise InputError(f"the report could not be made: {explained(said.lines)}")
     else:
         partial.replace(report)
     return status
 
 
-def _tell_results(headline: str, console: Console, *, whole: bool) -> None:
+def _tell_results(headline: str, console: Console) -> None:
     results = console.folder / console.results
     print(f"{headline}.")
-    if not whole:
+    if not console.whole:
         print(f"  results  {results}")
         return
     for what, name in (("report", "report.html"), ("table", "summary.csv"), ("figures", "figures")):
