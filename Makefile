@@ -31,7 +31,8 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --co
 .NOTPARALLEL:
 
 run: .venv/run
-	@$(BIN)/python envs/check.py && $(BIN)/python -m latentdims.workflow.run
+	@$(BIN)/python envs/check.py
+	@$(BIN)/python -m latentdims.workflow.run
 
 test: .venv/test lint
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest

@@ -100,6 +100,22 @@ def test_a_folder_that_cannot_work_is_refused_before_the_installation(makefile):
     assert not (folder / ".venv").exists()
 
 
+def test_what_ends_make_ends_the_run(makefile):
+    python = makefile / ".venv" / "bin" / "python"
+    python.write_text(
+        f"#!{sys.executable}\nimport os, sys, time\nif 'latentdims.workflow.run' in sys.argv:\n"
+        "    print(os.getpid(), flush=True)\n    time.sleep(600)\n"
+    )
+    with subprocess.Popen(
+        ["make", "run"], cwd=makefile, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as process:
+        program = Path("/proc", process.stdout.readline().strip())
+        assert program.exists()
+        process.terminate()
+        assert process.wait(60)
+    assert not program.exists()
+
+
 @pytest.mark.parametrize("sign", " \t\n'\"$`\\&;|()<>*?[]{}:")
 def test_signs_in_the_name_of_a_folder_with_which_no_job_starts(sign):
     assert "in its path" in check.problem(f"/home/me/a{sign}b")
