@@ -4,9 +4,8 @@ from functools import cache
 
 from latentdims import download
 
-NOTES = Path(
-    ".snakemake", "content"
-)  # of images, to spare reading them to see whether they are new
+# Hashes of images, so that planning reads again only those that may have changed.
+NOTES = Path(".snakemake", "content")
 
 
 def settings_of(dataset, network):
@@ -83,6 +82,13 @@ def content_of(path, test_share):
     """Hash of the images of one's own, which a run notes, and a dry run or report does not."""
     runs = workflow.executor_plugin is not None and not workflow.dryrun
     return content.content(path, test_share=test_share, notes=NOTES, keep=runs)
+
+
+def code_of_source(wildcards):
+    """Fingerprint of what prepares images of a data set: of its own source alone."""
+    return code(
+        "prepare.py", f"latentdims.sources.{SETTINGS['datasets'][wildcards.dataset]['source']}"
+    )
 
 
 def path_of_source(wildcards):
