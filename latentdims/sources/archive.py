@@ -72,7 +72,7 @@ class Archive:
             return error
         kind = "zip" if getattr(self, "_is_zip", False) else "tar"
         reason = " ".join(str(error).split()).split(": - method")[0] or type(error).__name__
-        if isinstance(error, PermissionError):
+        if isinstance(error, OSError) and error.errno:
             return InputError(f"{self.path}: cannot be read ({error.strerror})")
         return InputError(
             f"{self.path}: not a whole {kind} archive ({reason}); pack it again, as tar or zip"
