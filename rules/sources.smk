@@ -6,14 +6,13 @@ from latentdims import download
 
 # Hashes of images, so that planning reads again only those that may have changed.
 NOTES = Path(".snakemake", "content")
+APART = ("mirrors", "path", "preprocessing")
 
 
 def source(wildcards):
     """What a data set is: not where it lies, but what is there; nor how it is preprocessed."""
     dataset = SETTINGS["datasets"][wildcards.dataset]
-    settings = {
-        key: dataset[key] for key in dataset if key not in ("mirrors", "path", "preprocessing")
-    }
+    settings = {key: value for key, value in dataset.items() if key not in APART}
     if dataset["source"] == "imagefolder":
         settings["content"] = content_of(dataset["path"], dataset["test_share"])
     return settings
