@@ -12,6 +12,7 @@ report: "report/workflow.rst"
 
 include: "rules/common.smk"
 include: "rules/inputs.smk"
+include: "rules/sources.smk"
 include: "rules/resources.smk"
 include: "rules/run.smk"
 include: "rules/data.smk"

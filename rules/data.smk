@@ -36,9 +36,7 @@ rule prepare:
         # Unlike an input, a path re-runs nothing: the content that is part of the source does.
         path=path_of_source,
     params:
-        code=lambda wildcards: code(
-            "prepare.py", f"latentdims.sources.{source(wildcards)['source']}"
-        ),
+        code=code_of_source,
         source=source,
     script:
         "../scripts/prepare.py"

@@ -1,14 +1,7 @@
 # What jobs read: settings, seeds and files, by wildcards.
 
-from functools import cache
 
 import h5py
-
-from latentdims import download
-
-NOTES = Path(
-    ".snakemake", "content"
-)  # of images, to spare reading them to see whether they are new
 
 
 def settings_of(dataset, network):
@@ -77,52 +70,6 @@ def of_seeds(path):
     return lambda wildcards: collect(
         path, dataset=wildcards.dataset, network=wildcards.network, seed=SEEDS
     )
-
-
-def source(wildcards):
-    """What a data set is: not where it lies, but what is there; nor how it is preprocessed."""
-    dataset = SETTINGS["datasets"][wildcards.dataset]
-    settings = {
-        key: dataset[key] for key in dataset if key not in ("mirrors", "path", "preprocessing")
-    }
-    if dataset["source"] == "imagefolder":
-        settings["content"] = content_of(dataset["path"], dataset["test_share"])
-    return settings
-
-
-@cache
-def content_of(path, test_share):
-    """Hash of the images of one's own, which a run notes, and a dry run or report does not."""
-    runs = workflow.executor_plugin is not None and not workflow.dryrun
-    return content.content(path, test_share=test_share, notes=NOTES, keep=runs)
-
-
-def path_of_source(wildcards):
-    """The user's own files that a data set is read from, a file or a folder; or nothing."""
-    return SETTINGS["datasets"][wildcards.dataset].get("path") or ""
-
-
-def published_files(wildcards):
-    """The files to download that a data set is read from."""
-    dataset = SETTINGS["datasets"][wildcards.dataset]
-    if dataset["source"] != "torchvision" or dataset["path"]:
-        return []
-    return collect(
-        "<downloads>/{name}/{file}",
-        name=dataset["name"],
-        file=published.files(dataset["name"]),
-    )
-
-
-def addresses(wildcards):
-    """Where a published file lies, best first: mirrors of the data sets that are read from it."""
-    mirrors = [
-        mirror
-        for dataset in SETTINGS["datasets"].values()
-        if dataset.get("name") == wildcards.name
-        for mirror in dataset["mirrors"]
-    ]
-    return " ".join(download.urls(wildcards.name, wildcards.file, mirrors))
 
 
 def number_of_pairs(wildcards):

@@ -34,12 +34,8 @@ def needed(estimate, **options):
 
 def to_prepare(wildcards, input, attempt):
     """The same for the images of a data set."""
-    return declared(
-        memory.prepare(
-            SETTINGS["datasets"][wildcards.dataset], LOCAL_FILES[wildcards.dataset] or list(input)
-        ),
-        attempt,
-    )
+    files = LOCAL_FILES[wildcards.dataset] or list(input)
+    return declared(memory.prepare(SETTINGS["datasets"][wildcards.dataset], files), attempt)
 
 
 def declared(estimate, attempt):

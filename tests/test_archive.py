@@ -85,6 +85,8 @@ def test_what_follows_an_archive_and_is_none_is_refused(tmp_path):
     path = tar(tmp_path / "a.tar")
     path.write_bytes(path.read_bytes() + bytes(512) + b"something else" * 100)
     refused(path, "not a whole tar archive", "damaged or cut short")
+    path.write_bytes(b"7z something else" * 1000)
+    refused(path, "not a whole tar archive (file could not be opened successfully); pack it again")
 
 
 def test_zip_archives_that_are_put_together_are_refused(tmp_path):

@@ -267,12 +267,8 @@ def test_one_range_for_all_images_that_are_not_of_eight_bits(tmp_path):
     tree(tmp_path, {"test/b/1.png": encode(picture(7, (4, 6)))})
     refused(tmp_path, "several depths", "test/b/1.png has 8", range=[0, 4095])
     for wrong in ([1, 1], [2, 1], [0], [0, float("nan")]):
-        refused_range(tmp_path, wrong)
-
-
-def refused_range(path, limits):
-    with pytest.raises(InputError, match="range: "):
-        imagefolder.read(path, range=limits)
+        with pytest.raises(InputError, match="range: "):
+            imagefolder.read(tmp_path, range=wrong)
 
 
 def test_the_log_tells_what_was_passed_over_and_laid_over_white(tmp_path, caplog):
@@ -282,6 +278,7 @@ def test_the_log_tells_what_was_passed_over_and_laid_over_white(tmp_path, caplog
         arrays, _ = imagefolder.read(tmp_path)
     assert values(arrays["train/images"]) == [1, 2, 255, 3]
     assert caplog.messages == [
+        f"reading {tmp_path}",
         "1 images are transparent in places, and were laid over white",
         "passed over, not a regular file: 1 (pipe)",
     ]

@@ -42,6 +42,7 @@ def prepared(tmp_path_factory):
     workflow.complete(TARGET)
     log = (workflow.folder / "results" / "logs" / "prepare" / "mine.log").read_text().splitlines()
     assert [line.split(" ", 2)[2] for line in log[:-1]] == [
+        f"reading {PHOTOS}",
         "passed over, not an image by its extension: 1 (test/a/notes.txt)",
         "train: 12 images of 2 classes: a 6, b 6",
         "test: 6 images of 2 classes: a 3, b 3",

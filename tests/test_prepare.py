@@ -54,6 +54,7 @@ def test_prepare_reads_a_folder_and_says_what_it_found(tmp_path, caplog):
         prepare(output=tmp_path / "i.h5", source=source, files=[str(tmp_path)])
     assert load(tmp_path / "i.h5", steps=["gray"]).shape == (1, 6, 8)
     assert caplog.messages == [
+        f"reading {tmp_path}",
         "passed over, not an image by its extension: 1 (train/owl/notes.txt)",
         "train: 5 images of 2 classes: crow 2, owl 3",
         "test: 3 images of 2 classes: crow 2, owl 1",

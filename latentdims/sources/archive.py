@@ -71,10 +71,12 @@ class Archive:
         if isinstance(error, InputError) or not isinstance(error, Exception):
             return error
         kind = "zip" if getattr(self, "_is_zip", False) else "tar"
-        reason = " ".join(str(error).split()) or type(error).__name__
-        if isinstance(error, PermissionError):
+        reason = " ".join(str(error).split()).split(": - method")[0] or type(error).__name__
+        if isinstance(error, OSError) and error.errno:
             return InputError(f"{self.path}: cannot be read ({error.strerror})")
-        return InputError(f"{self.path}: not a whole {kind} archive ({reason}); pack it again")
+        return InputError(
+            f"{self.path}: not a whole {kind} archive ({reason}); pack it again, as tar or zip"
+        )
 
     def _add(self, place: str, member: Any) -> None:
         if place in self.files:

@@ -58,6 +58,7 @@ def read(
     depths, a split without images, a class that only one split has, a single class.
     """
     path = Path(path)
+    logger.info("reading %s", path)
     target = _height_width(size)
     limits = _limits(range)
     check(path, key="datasets.<name>.path")

@@ -11,7 +11,7 @@ from latentdims.storage import SPLITS
 
 LAYOUT = "train/<class>/<image> and test/<class>/<image>"
 MAC = "__MACOSX"  # where archives of another system keep what goes with each file
-EXAMPLES = 3  # files named of those that are passed over for one reason
+EXAMPLES = 3  # files or classes named in messages
 # Of every format that Pillow decodes by itself.
 EXTENSIONS = """
 apng avif avifs blp bmp bw cur dcx dds dib fit fits flc fli ftc ftu gbr gif icb icns ico iim im j2c
@@ -37,8 +37,7 @@ class Layout:
     def report(self) -> list[str]:
         """A line for each reason why files were passed over: how many, and the first."""
         return [
-            f"passed over, {reason}: {len(places)} ({', '.join(places[:EXAMPLES])}"
-            f"{', …' if len(places) > EXAMPLES else ''})"
+            f"passed over, {reason}: {len(places)} ({_first(places)})"
             for reason, places in self.passed.items()
         ]
 
@@ -155,6 +154,10 @@ def _common(first: tuple[str, ...], last: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(part for part, _ in same)
 
 
+def _first(names: list[str]) -> str:
+    return ", ".join([*names[:EXAMPLES], *["…"][: len(names) > EXAMPLES]])
+
+
 def _check_classes(layout: Layout, path: str) -> None:
     """Raise unless there are two classes or more, and each split has images of all of them."""
     labels: dict[str, set[str]] = {split: set() for split in SPLITS}
@@ -174,7 +177,7 @@ def _check_classes(layout: Layout, path: str) -> None:
         alone = sorted(labels[split] - labels[other])
         if alone:
             raise InputError(
-                f"{path}: class {', '.join(alone)} is in {split}/ but not in {other}/; "
+                f"{path}: class {_first(alone)} is in {split}/ but not in {other}/; "
                 f"add its images there or take it out{others}"
             )
     if len(layout.classes) == 1:
