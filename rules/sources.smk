@@ -43,7 +43,7 @@ def published_files(wildcards):
     if dataset["source"] != "torchvision" or dataset["path"]:
         return []
     return collect(
-        "resources/download/{name}/{file}",
+        "<downloads>/{name}/{file}",
         name=dataset["name"],
         file=published.files(dataset["name"]),
     )

@@ -2,7 +2,7 @@
 
 import math
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -77,14 +77,19 @@ def note(axis: Axes, text: str) -> None:
         axis.set_title("\n".join(lines + added))
 
 
-def include(axis: Axes, *, x: Iterable[float] = (), y: Iterable[float] = ()) -> None:
-    """Widen axes as far as these values; what is drawn stays within them."""
-    for values, limits, change in (
-        (list(x), axis.get_xlim(), axis.set_xlim),
-        (list(y), axis.get_ylim(), axis.set_ylim),
+def include(axis: Axes, *, x: Sequence[float] = (), y: Sequence[float] = ()) -> None:
+    """Let axes reach from these values as far as data go, and a margin further."""
+    for values, (low, high), change in (
+        (x, axis.dataLim.intervalx, axis.set_xlim),
+        (y, axis.dataLim.intervaly, axis.set_ylim),
     ):
         if values:
-            change(min(*values, limits[0]), max(*values, limits[1]))
+            first, last = min([*values, low]), max([*values, high])  # with no data, inf and -inf
+            room = 0.05 * (last - first)
+            change(
+                first - room * (low < min(values)),
+                last + room * (high > max(values)) if last > first else first + 1,
+            )
 
 
 def logarithmic(axis: Axes) -> None:
@@ -118,8 +123,9 @@ def ranks(axis: Axes, last: int, *, logarithmic: bool = False) -> None:
     axis.set_xlim(1 / room, last * room)
     decades = [10**power for power in range(len(str(last)))]
     fine = [digit * decade for decade in decades for digit in range(1, 10)]
-    labelled = decades if last >= 100 else [n for n in fine if str(n)[0] in "125"]
-    axis.xaxis.set_major_locator(ticker.FixedLocator([n for n in labelled if n <= last]))
+    labelled = [n for n in fine if str(n)[0] in ("1" if last >= 100 else "125") and n <= last]
+    labelled += [last] if last >= 1.5 * labelled[-1] else []
+    axis.xaxis.set_major_locator(ticker.FixedLocator(labelled))
     axis.xaxis.set_minor_locator(ticker.FixedLocator([n for n in fine if n <= last]))
     axis.xaxis.set_major_formatter(ticker.FormatStrFormatter("%d"))
     axis.xaxis.set_minor_formatter(ticker.NullFormatter())
@@ -133,7 +139,7 @@ def ticks(last: int) -> list[float]:
 
 def whole_numbers(axis: Axes) -> None:
     """Ticks of the horizontal axis at whole numbers, at most five."""
-    axis.xaxis.set_major_locator(ticker.MaxNLocator(4, integer=True))
+    axis.xaxis.set_major_locator(ticker.MaxNLocator(4, integer=True, min_n_ticks=1))
 
 
 def categories(axis: Axes, names: Sequence[str], *, width: float = SIZE[0]) -> None:
