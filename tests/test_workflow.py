@@ -163,7 +163,7 @@ def test_nothing_runs_again_where_results_were_copied_or_checked_out_again(again
             "latentdims/intervals.py",
             "CONFIDENCE = 0.95",
             "CONFIDENCE = 0.9",
-            {"summary": 1, "figure": 2 * FIGURES, "samples": 1},
+            {"summary": 1, "figure": 2 * FIGURES},
         ),
     ],
 )
