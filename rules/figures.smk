@@ -19,7 +19,7 @@ rule samples:
         "../envs/latentdims.yaml"
     threads: 1
     resources:
-        mem_mb=230,
+        mem_mb=200,
         runtime=10,
     params:
         classes=classes_shown,
