@@ -23,7 +23,8 @@ SOURCE_KEYS = {
 WORDS = {"true": True, "false": False}
 NOTHING = (None, "null")  # also as Snakemake hands it on from the command line
 REQUIRED = {"embedded": (), "torchvision": ("name",), "imagefolder": ("path",)}
-RESERVED = ("comparisons", "figures", "logs", "resources")  # folders beside those of data sets
+# Folders beside those of data sets.
+RESERVED = ("comparisons", "download", "figures", "logs", "resources")
 SHAPES = {  # of one image, and the number of classes
     "CIFAR10": ((3, 32, 32), 10),
     "CIFAR100": ((3, 32, 32), 100),

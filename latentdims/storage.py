@@ -144,7 +144,7 @@ def _problem(file: h5py.File, needs: Sequence[str], made_with: Mapping[str, Any]
     if int(found) != FORMAT_VERSION:
         raise InputError(
             f"{file.filename}: format version {found}, expected {FORMAT_VERSION}; another version "
-            "of this package made it: move all results away, or go back to that version"
+            "of this package made it: run the workflow, which makes it again"
         )
     missing = [name for name in needs if name not in file]
     if missing:

@@ -135,6 +135,7 @@ def test_an_edit_runs_exactly_what_it_reaches(again, file, old, new, expected):
 
 NEW_NETWORK = {"networks": {"wide": {"architecture": "mlp", "widths": [16]}}}
 NEW_DATA = {"datasets": {"more": {"source": "embedded", "train_samples": 90, "test_samples": 40}}}
+OTHER_IMAGES = {"datasets": {"shapes": {**TINY["datasets"]["shapes"], "seed": 5}}}
 PUBLISHED = {"published": {"shapes": {"mlp": {"test_accuracy": [31.5]}}}}
 
 
@@ -150,6 +151,7 @@ PUBLISHED = {"published": {"shapes": {"mlp": {"test_accuracy": [31.5]}}}}
         ({"training": {"epochs": 2}}, EVERYTHING),
         ({"training": {"together": True}}, {**EVERYTHING, "train": 2}),
         (PUBLISHED, {"summary": 1, "reproduction": 1}),
+        (OTHER_IMAGES, {**EVERYTHING, "prepare": 1, "samples": 1}),
     ],
 )
 def test_a_setting_runs_exactly_what_it_reaches_with_or_without_records(again, change, expected):
