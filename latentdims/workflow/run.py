@@ -110,7 +110,12 @@ def _gpus() -> int:
     """How many GPUs this machine has."""
     with suppress(OSError, subprocess.SubprocessError):
         listed = subprocess.run(
-            ["nvidia-smi", "--list-gpus"], capture_output=True, text=True, timeout=60, check=True
+            ["nvidia-smi", "--list-gpus"],
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=60,
+            check=True,
         )
         return listed.stdout.count("GPU ")
     return 0
