@@ -23,7 +23,7 @@ def compared(maker):
         output, _ = maker.expand_output(dict(wildcards.items()))
         there = [path for path in map(Path, output) if path.exists()]
         if there:
-            given = {name: concrete(path, wildcards) for name, path in named.items()}
+            given = {name: path.apply_wildcards(wildcards) for name, path in named.items()}
             files = InputFiles(fromdict=given)
             params, _ = maker.expand_params(dict(wildcards.items()), files, output, None)
             for path in there:
@@ -34,13 +34,6 @@ def compared(maker):
         return []
 
     return nothing
-
-
-def concrete(path, wildcards):
-    """An input of a job, of one file or of a list."""
-    if isinstance(path, str):
-        return path.apply_wildcards(wildcards)
-    return [each.apply_wildcards(wildcards) for each in path]
 
 
 def say(name, path, difference):

@@ -173,6 +173,12 @@ def test_several_frames_are_refused_with_their_number():
         refused(content, "holds 3 frames")
 
 
+def test_of_a_photo_with_a_preview_the_photo_is_read():
+    photo, preview = (Image.new("RGB", (16, 16), colour) for colour in ((200, 10, 10), (0, 0, 90)))
+    content = encode(photo, "MPO", save_all=True, append_images=[preview])
+    assert np.abs(decoded(content).astype(int) - [200, 10, 10]).max() < 5
+
+
 def jpeg_with_exif(orientation, resolution):
     """XResolution as SRATIONAL, of any sign and denominator."""
     entries = struct.pack("<HHLL", 274, 3, 1, orientation) + struct.pack("<HHLL", 282, 10, 1, 38)

@@ -79,7 +79,7 @@ def _decoded(
     value_range: tuple[float, float] | None,
 ) -> Picture:
     frames = getattr(image, "n_frames", 1)
-    if frames != 1:
+    if frames != 1 and image.format != "MPO":  # phones put a preview behind the photo, in a JPEG
         raise InputError(f"{name}: holds {frames} frames; keep the one that counts, or take it out")
     sixteen = any(DEEP_COLOUR.fullmatch(_raw_mode(tile)) for tile in getattr(image, "tile", ()))
     image.load()

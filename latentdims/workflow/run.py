@@ -113,6 +113,7 @@ def _gpus() -> int:
             ["nvidia-smi", "--list-gpus"],
             capture_output=True,
             encoding="utf-8",
+            errors="replace",
             timeout=60,
             check=True,
         )
