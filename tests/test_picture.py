@@ -168,7 +168,7 @@ def test_transparent_pixels_lie_over_white():
 
 def test_several_frames_are_refused_with_their_number():
     frames = [Image.fromarray(gray(value, value)) for value in (0, 99, 200)]
-    for format in ("GIF", "TIFF", "PNG", "WEBP", "AVIF", "MPO"):
+    for format in ("GIF", "TIFF", "PNG", "WEBP", "AVIF"):
         content = encode(frames[0], format, save_all=True, append_images=frames[1:])
         refused(content, "holds 3 frames")
 
