@@ -18,7 +18,7 @@ def draw(files: Mapping[str, str]) -> style.Figure:
     """A row per class, the first training images of it."""
     with storage.read(files["images"], needs=["classes", "train/images", "train/labels"]) as file:
         classes = class_names(file)
-        pictures = [_of_class(file, label) for label in range(len(classes[:CLASSES_SHOWN]))]
+        pictures = [_of_class(file, number) for number in range(len(classes[:CLASSES_SHOWN]))]
     names = [label(name, number) for number, name in enumerate(classes[:CLASSES_SHOWN])]
     wide, high = COLUMNS * EDGE, len(names) * EDGE
     left = max(map(style.width, names)) + 2 * MARGIN
