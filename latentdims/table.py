@@ -12,10 +12,10 @@ from latentdims.storage import SPLITS
 
 HEADLINES = {  # what the comparison shows, in words
     "test_accuracy": "test accuracy, trained",
-    "generated_accuracy": "test accuracy, generated, channels",
+    "generated_accuracy": "test accuracy, drawn, channels",
     "generated_accuracy_deviation_over_draws": "its standard deviation over draws",
-    "generated_retention": "retention, (generated - chance) / (trained - chance)",
-    "generated_accuracy_flattened": "test accuracy, generated, flattened",
+    "generated_retention": "retention, (drawn - chance) / (trained - chance)",
+    "generated_accuracy_flattened": "test accuracy, drawn, flattened",
     "generated_accuracy_flattened_deviation_over_draws": "its standard deviation over draws",
     "similarity_train_uncentred_trained": "similarity s, training images, uncentred",
     "variance_explained_test_centred_trained": "variance explained s², test images, centred",
@@ -59,7 +59,7 @@ def _is_nan(cell: object) -> bool:
 
 def markdown(rows: Sequence[Row], reasons: Mapping[tuple[str, str], Sequence[str]]) -> str:
     """Three tables: headline numbers beside published ones, similarities beside those of untrained
-    networks and of unrelated images, and every way of generating networks. Below, why cells are
+    networks and of unrelated images, and every way of drawing networks. Below, why cells are
     empty.
 
     reasons: why numbers are undefined, by data set and network.
@@ -68,7 +68,7 @@ def markdown(rows: Sequence[Row], reasons: Mapping[tuple[str, str], Sequence[str
         "Beside published numbers": _headlines(rows),
         "Similarity s and variance explained s² of representations, beside the same networks "
         "untrained and on unrelated images": _similarities(rows),
-        "Networks generated from covariances": _ways(rows),
+        "Networks drawn from covariances": _ways(rows),
     }
     if any(reasons.values()):
         parts["Undefined, and left empty above"] = "".join(
@@ -130,7 +130,7 @@ def _ways(rows: Sequence[Row]) -> str:
                 _in_words(row)
             )
         elif found and "deviation" not in row.quantity:
-            way = f"generated, {found[2] or 'channels'}"
+            way = f"drawn, {found[2] or 'channels'}"
             cells.setdefault((row.dataset, row.network, way), {})[found[1]] = _in_words(row)
     heads = ["data set", "network", "networks", *WAYS.values()]
     lines = [

@@ -220,7 +220,7 @@ def test_comparison_shows_similarities_and_ways_of_drawing(rows, tmp_path):
     null = "-0.100 [-0.100, -0.100]"
     assert f"| d | n | layer1 | s | unrelated images |{f' {null} |' * 4}" in text
     assert "| d | n | layer1 | s² | untrained |" in text
-    wide = next(line for line in text.splitlines() if "generated, wide" in line)
+    wide = next(line for line in text.splitlines() if "drawn, wide" in line)
     assert "40.0 % [40.0 %, 40.0 %]" in wide
 
 

@@ -57,7 +57,7 @@ def _accuracies(axis: style.Axes, paths: Sequence[str]) -> None:
         axis.set_title("mean and standard deviation over draws")
         marks.explain(axis, ".", "one draw")
     for seed, values in enumerate(draws):
-        _draws(axis, seed + 0.15, values, colour="generated", label="generated")
+        _draws(axis, seed + 0.15, values, colour="generated", label="drawn")
     marks.undefined(axis, np.isfinite(draws).all(axis=1))
     axis.set(xlabel="seed", ylabel="test accuracy (%)")
     panels.whole_numbers(axis)
@@ -75,7 +75,7 @@ def _similarities(
         draws = storage.stacked(paths, f"similarity/{layer}")
         for seed, values in enumerate(draws):
             x = place - 0.35 + step * (seed + 0.5)
-            _draws(axis, x, values, colour="generated", label="generated")
+            _draws(axis, x, values, colour="generated", label="drawn")
         if not np.isfinite(draws).all():
             missing = len(draws.ravel()) - np.isfinite(draws).sum()
             note(axis, f"{style.title(layer)}: undefined for {missing} of {draws.size} draws")
