@@ -49,6 +49,7 @@ DRAWN = [name for name in catalogue.SOURCES if len(SEEDS) > 1 or name not in cat
 PARTS = SETTINGS["covariance"]["parts"]  # jobs that a pass over the images is split into
 
 # Paths that are collected: outputs of rules would not do where they lie in a storage.
+IMAGES = "<results>/resources/{dataset}.h5"
 NETWORK = "<results>/{dataset}/{network}/seed{seed}/network.h5"
 COVARIANCE = "<results>/{dataset}/{network}/seed{seed}/covariance.h5"
 ALIGNMENT = "<results>/{dataset}/{network}/seed{seed}/alignment.h5"

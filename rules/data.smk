@@ -23,7 +23,7 @@ rule prepare:
     input:
         files=published_files,
     output:
-        images="<results>/resources/{dataset}.h5",
+        images=IMAGES,
     log:
         "<results>/logs/prepare/{dataset}.log",
     cache: "omit-software"

@@ -1,6 +1,6 @@
 rule summary:
     input:
-        images=collect(rules.prepare.output.images, dataset=SETTINGS["datasets"]),
+        images=collect(IMAGES, dataset=SETTINGS["datasets"]),
         network=collect(NETWORK, zip, **RUNS),
         alignment=collect(ALIGNMENT, zip, **RUNS),
         clipping=collect(CLIPPING, zip, **RUNS),

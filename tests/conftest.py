@@ -101,6 +101,16 @@ atexit.register(tell)
 """
 
 
+@pytest.fixture
+def seen_by_all(tmp_path) -> Path:
+    """A folder that other users may read; those of pytest are its owner's alone."""
+    for folder in (tmp_path, *tmp_path.parents):
+        if folder.stat().st_mode & 0o005 == 0o005:
+            break
+        folder.chmod(0o755)
+    return tmp_path
+
+
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory, worker_id) -> Workflow:
     """The tiny experiment with its report, run once for all tests; to be read only."""

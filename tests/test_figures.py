@@ -176,7 +176,7 @@ def test_samples(classes, channels, size, tmp_path, monkeypatch):
         labels = np.arange(3 * classes) % (classes - 1)  # of the last class, there are none
         file["train/labels"] = labels
         file["train/images"] = np.full((len(labels), channels, *size), 128, dtype=np.uint8)
-        file.attrs["classes"] = names
+        file["classes"] = np.array(names, dtype=object)
     texts = check_readable(
         draw("samples", {"images": str(path)}), tmp_path / "samples.png", monkeypatch
     )
@@ -227,8 +227,7 @@ DRAW_ALL = """
 import sys
 from importlib import import_module
 from pathlib import Path
-from latentdims import figures
-from latentdims.figures import style
+from latentdims.figures import catalogue, style
 data, output = map(Path, sys.argv[1:])
 seeds = range(len(list(data.glob("network*.h5"))))
 for name, kinds in [*catalogue.SOURCES.items(), ("samples", ()), ("reproduction", ())]:

@@ -64,7 +64,8 @@ def test_an_image_that_is_a_broken_link_is_named(tmp_path):
         Folder.walk(tmp_path)
 
 
-def test_a_file_or_folder_that_may_not_be_read_is_named(tmp_path):
+def test_a_file_or_folder_that_may_not_be_read_is_named(seen_by_all):
+    tmp_path = seen_by_all
     write(tmp_path, "train/a/0.png", "train/b/1.png")
     (tmp_path / "train" / "a" / "0.png").chmod(0)
     (tmp_path / "train" / "b").chmod(0)
@@ -74,8 +75,6 @@ def test_a_file_or_folder_that_may_not_be_read_is_named(tmp_path):
         "try: {}\nexcept InputError as error: print(error)"
     )
     try:
-        for path in (tmp_path, *tmp_path.parents[:2]):
-            path.chmod(0o755)
         for call, name in (
             (f"File.at('{tmp_path}/train/a/0.png').read()", "train/a/0.png"),
             (f"Folder.walk('{tmp_path}')", "train/b"),

@@ -152,7 +152,7 @@ def test_a_group_may_share_it(tmp_path):
 
 
 @pytest.fixture
-def as_nobody(tmp_path):
+def as_nobody(seen_by_all):
     """Runs a function as a user who is not the owner of the folder."""
     if os.getuid() != 0:
         pytest.skip("only root can become another user")
@@ -176,8 +176,6 @@ def as_nobody(tmp_path):
         with os.fdopen(reader) as told:
             return told.read()
 
-    for folder in (tmp_path, *tmp_path.parents[:2]):
-        folder.chmod(0o755)
     return run
 
 

@@ -11,6 +11,8 @@ from workflow import ROOT
 sys.path.insert(0, str(ROOT / "envs"))
 import check
 
+OF_MAKE = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "CONFIG", "PROFILE", "TARGET", "ARGS")
+
 
 @pytest.fixture
 def makefile(tmp_path) -> Path:
@@ -31,11 +33,16 @@ def makefile(tmp_path) -> Path:
     return tmp_path
 
 
+def outside_of_make() -> dict[str, str]:
+    """The environment without what the make that runs the tests hands on."""
+    return {name: value for name, value in os.environ.items() if name not in OF_MAKE}
+
+
 def make(folder: Path, *arguments: str, **environment: str) -> str:
     return subprocess.run(
         ["make", *arguments],
         cwd=folder,
-        env={**os.environ, **environment},
+        env={**outside_of_make(), **environment},
         capture_output=True,
         text=True,
         check=True,
@@ -107,7 +114,12 @@ def test_what_ends_make_ends_the_run(makefile):
         "    print(os.getpid(), flush=True)\n    time.sleep(600)\n"
     )
     with subprocess.Popen(
-        ["make", "run"], cwd=makefile, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        ["make", "run"],
+        cwd=makefile,
+        env=outside_of_make(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
     ) as process:
         program = Path("/proc", process.stdout.readline().strip())
         assert program.exists()

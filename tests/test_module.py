@@ -61,7 +61,7 @@ def test_two_modules_with_results_alone(fresh, tmp_path):
     made = outputs(outer)
     assert "results/one/digits/mlp/seed1/network.h5" in made
     assert "mine/two/digits/mlp/seed2/network.h5" in made
-    assert len([path for path in made if "/download/digits/train-images" in path]) == 2
+    assert len([path for path in made if "/download/MNIST/train-images" in path]) == 2
     assert {path for path in made if not path.startswith(("results/one/", "mine/two/"))} == set()
 
 

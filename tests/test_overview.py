@@ -79,7 +79,7 @@ def test_report_shows_every_figure_with_its_caption_in_the_order_of_the_pipeline
     assert all("<p>" in caption for caption in shown)
     assert "Training images of the data set" in shown[0]
     assert "Accuracy and cross-entropy" in shown[1]
-    assert "drawn from the weight covariances" in shown[-1]
+    assert "networks drawn from its" in shown[-1]
     order = ["What was run", "What was found", "Data set shapes", "Configuration", "Workflow"]
     assert [page.index(f"<h2>{title}") for title in order] == sorted(
         page.index(f"<h2>{title}") for title in order

@@ -63,11 +63,6 @@ def test_prepare_reads_a_folder_and_says_what_it_found(tmp_path, caplog):
         prepare(output=tmp_path / "i.h5", source={**source, "content": "0"}, files=[str(tmp_path)])
 
 
-def test_prepare_refuses_an_unknown_source(tmp_path):
-    with pytest.raises(InputError, match="did you mean 'imagefolder'"):
-        prepare(output=tmp_path / "i.h5", source={"source": "imagefolders"})
-
-
 def test_preparing_embedded_images_does_not_import_torch(tmp_path):
     command = (
         "import sys; from latentdims.prepare import prepare; prepare(output=sys.argv[1], "

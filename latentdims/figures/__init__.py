@@ -9,8 +9,7 @@ CLASSES_SHOWN = 20  # of a data set, at most
 
 def class_names(file: h5py.File) -> list[str]:
     """Of an open file of images, in the order of their labels."""
-    names = file["classes"].asstr()[()] if "classes" in file else file.attrs["classes"]
-    return list(map(str, names))
+    return list(file["classes"].asstr()[()])
 
 
 def in_caption(names: Sequence[str]) -> list[str]:
