@@ -8,8 +8,8 @@ from latentdims import config_file, figures, published, storage
 from latentdims.config import resolve
 from latentdims.errors import InputError
 from latentdims.figures import catalogue
-from latentdims.workflow.provenance import stamp
 from latentdims.sources import content, local
+from latentdims.workflow.provenance import stamp
 
 try:
     if Path(workflow.main_snakefile).parent == Path(workflow.current_basedir).parent:

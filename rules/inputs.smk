@@ -37,7 +37,7 @@ def classes_shown(wildcards, input):
     Path(input.images).stat()  # where it is not there yet, Snakemake asks again later
     try:
         with h5py.File(input.images, "r", locking=False) as file:
-            return figures.in_caption(figures.class_names(file))
+            return figures.in_caption(storage.class_names(file))
     except (OSError, KeyError):
         return []  # its job will say what is wrong with it
 
