@@ -11,7 +11,9 @@ report: "report/workflow.rst"
 
 
 include: "rules/common.smk"
+include: "rules/paths.smk"
 include: "rules/inputs.smk"
+include: "rules/figure_inputs.smk"
 include: "rules/sources.smk"
 include: "rules/resources.smk"
 include: "rules/run.smk"
@@ -31,14 +33,8 @@ rule all:
     input:
         rules.summary.output,
         # Also what the summary is made of: Snakemake would not miss it where the summary is there.
-        [
-            collect(path, zip, **RUNS)
-            for path in (NETWORK, COVARIANCE, ALIGNMENT, CLIPPING, GENERATION)
-        ],
+        collect([NETWORK, COVARIANCE, ALIGNMENT, CLIPPING, GENERATION], zip, **RUNS),
         collect(SAMPLES, dataset=SETTINGS["datasets"]),
         rules.reproduction.output if SETTINGS["published"] else [],
-        [
-            collect(FIGURE, zip, figure=[name] * len(NETWORKS["network"]), **NETWORKS)
-            for name in DRAWN
-        ],
+        collect(collect(FIGURE, figure=DRAWN, allow_missing=True), zip, **NETWORKS),
     localrule: True

@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from latentdims import overview  # noqa: E402
+from latentdims.table import Row, read_csv  # noqa: E402
 
 PICTURES = {  # from the figures of an experiment into docs/
     "tutorial": {"cifar10/mlp/eigenvectors.svg": "eigenvectors.svg"},
@@ -30,7 +31,7 @@ PICTURES = {  # from the figures of an experiment into docs/
 def main() -> None:
     tutorial, study = (results(name) for name in PICTURES)
     if (tutorial / "summary.csv").exists():
-        write("README.md", headline(overview.rows_of(tutorial / "summary.csv")))
+        write("README.md", headline(read_csv(tutorial / "summary.csv")))
         copy("tutorial", tutorial)
     if (study / "summary.md").exists():
         text = re.sub("<!--.*?-->", "", (study / "summary.md").read_text(encoding="utf-8"))
@@ -57,10 +58,10 @@ def write(page: str, text: str) -> None:
     print(f"written: {page}")
 
 
-def headline(rows: Sequence[overview.Row]) -> str:
+def headline(rows: Sequence[Row]) -> str:
     """The table of the README, and over how many networks its means are."""
-    networks = next(row["n"] for row in rows if row["quantity"] == "test_accuracy")
-    intervals = ", with 95 % intervals" if any(row["low"] for row in rows) else ""
+    networks = next(row.n for row in rows if row.quantity == "test_accuracy")
+    intervals = ", with 95 % intervals" if any(row.low is not None for row in rows) else ""
     said = f"Ours are means over {networks} networks{intervals}; published are single runs."
     return f"{said}\n\n{markdown(overview.headline(rows, 'cifar10'))}"
 

@@ -24,7 +24,7 @@ WORDS = {"true": True, "false": False}
 NOTHING = (None, "null")  # also as Snakemake hands it on from the command line
 REQUIRED = {"embedded": (), "torchvision": ("name",), "imagefolder": ("path",)}
 # Folders beside those of data sets.
-RESERVED = ("comparisons", "download", "figures", "logs", "resources")
+RESERVED = ("download", "figures", "logs", "resources")
 SHAPES = {  # of one image, and the number of classes
     "CIFAR10": ((3, 32, 32), 10),
     "CIFAR100": ((3, 32, 32), 100),

@@ -141,9 +141,4 @@ def opened(
         images = {
             split: Stored(file[f"{split}/images"], affine, device) for split in storage.SPLITS
         }
-        yield StoredImages(images, class_names(file), str(file.attrs["sha256"]))
-
-
-def class_names(file: h5py.File) -> tuple[str, ...]:
-    """Names of the classes in an open file of images, by label."""
-    return tuple(file["classes"].asstr()[()])
+        yield StoredImages(images, storage.class_names(file), str(file.attrs["sha256"]))

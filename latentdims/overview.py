@@ -1,6 +1,5 @@
 """What was run and what was found, on one page: the report opens with it."""
 
-import csv
 import html
 import importlib.metadata
 import json
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from latentdims import __version__, storage
+from latentdims.table import Row, read_csv
 
 HEADLINES = {  # the numbers of the page, in words; of layers, those of all but the classifier
     "test_accuracy": "test accuracy, trained networks",
@@ -22,7 +22,6 @@ HEADLINES = {  # the numbers of the page, in words; of layers, those of all but 
 }
 PACKAGES = ("numpy", "scipy", "h5py", "pillow", "matplotlib", "snakemake")
 
-Row = Mapping[str, str]  # a line of summary.csv, by its columns
 Table = list[list[str]]  # the first line is the head
 Files = dict[tuple[str, str], str]  # by data set and network
 
@@ -45,7 +44,7 @@ def write(
         zip(dict.fromkeys(dataset for dataset, _ in trained), inputs["images"], strict=True)
     )
     seeds = sorted({seed for _, _, seed in runs})
-    rows, software = rows_of(table), _software(inputs["network"])
+    rows, software = read_csv(table), _software(inputs["network"])
     parts = [
         "<h2>What was run</h2>",
         _html(_data_sets(images, trained)),
@@ -67,64 +66,37 @@ def _first(paths: Sequence[str], runs: Sequence[tuple[str, str, int]]) -> Files:
     return found
 
 
-def rows_of(table: str | Path) -> list[Row]:
-    """The single numbers of summary.csv, without the points of curves."""
-    with Path(table).open(newline="", encoding="utf-8") as file:
-        return [row for row in csv.DictReader(file) if not row["at"]]
-
-
 def headline(rows: Sequence[Row], dataset: str) -> Table:
     """The headline numbers of a data set: a line for each, and a column for each network.
 
     Published numbers stand in a column of their own, behind that of their network.
     """
-    shown = [row for row in rows if row["dataset"] == dataset and _is_headline(row)]
-    networks = list(dict.fromkeys(row["network"] for row in shown))
-    published = {row["network"] for row in shown if row["published"]}
-    order = [*HEADLINES, *(row["quantity"] for row in shown)]
+    shown = [row for row in rows if row.dataset == dataset and _is_headline(row)]
+    networks = list(dict.fromkeys(row.network for row in shown))
+    published = {row.network for row in shown if row.published}
+    order = [*HEADLINES, *(row.quantity for row in shown)]
     lines: dict[tuple[str, str], dict[str, Row]] = {}
-    for row in sorted(shown, key=lambda row: order.index(row["quantity"])):
-        lines.setdefault((row["quantity"], row["layer"]), {})[row["network"]] = row
+    for row in sorted(shown, key=lambda row: order.index(row.quantity)):
+        lines.setdefault((row.quantity, row.layer), {})[row.network] = row
     table = [["quantity", *(name for each in networks for name in _columns(each, published))]]
     for (quantity, layer), found in lines.items():
         where = f", {layer.replace('layer', 'layer ')}" if layer else ""
         cells = [HEADLINES.get(quantity, quantity) + where]
         for network in networks:
-            row = found.get(network, {"value": "", "published": "", "unit": ""})
-            cells.append(_with_interval(row))
+            own = found.get(network)
+            cells.append(own.in_words() if own else "")
             if network in published:
-                cells.append(_published(row))
+                cells.append(", ".join(map(own.rounded, own.theirs)) if own else "")
         table.append(cells)
     return table
 
 
 def _is_headline(row: Row) -> bool:
-    if row["published"]:
-        return True
-    return row["quantity"] in HEADLINES and row["layer"] != "classifier"
+    return bool(row.published) or (row.quantity in HEADLINES and row.layer != "classifier")
 
 
 def _columns(network: str, published: set[str]) -> list[str]:
     return [network, f"{network}, published"] if network in published else [network]
-
-
-def _with_interval(row: Row) -> str:
-    if not row["value"]:
-        return ""
-    value = _number(row["value"], row["unit"])
-    if not row["low"]:
-        return value
-    return f"{value} [{_number(row['low'], row['unit'])}, {_number(row['high'], row['unit'])}]"
-
-
-def _published(row: Row) -> str:
-    numbers = filter(None, row["published"].split(";"))
-    return ", ".join(_number(number, row["unit"]) for number in numbers)
-
-
-def _number(text: str, unit: str) -> str:
-    value = round(float(text), 3) + 0.0  # no minus sign before zero
-    return f"{value:.1f} %" if unit == "percent" else f"{value:.3f}"
 
 
 def _explained(rows: Sequence[Row], seeds: int) -> str:
@@ -132,7 +104,7 @@ def _explained(rows: Sequence[Row], seeds: int) -> str:
     networks = f"{seeds} network{'s' * (seeds > 1)}"
     intervals = (
         "Brackets are 95 % intervals over networks."
-        if any(row["low"] for row in rows)
+        if any(row.low is not None for row in rows)
         else "An interval needs at least three networks."
     )
     return (

@@ -180,6 +180,11 @@ def layers(group: h5py.Group) -> list[str]:
     return sorted(group, key=lambda name: (name == "classifier", len(name), name))
 
 
+def class_names(file: h5py.File) -> tuple[str, ...]:
+    """Names of the classes in an open file of images, by label."""
+    return tuple(file["classes"].asstr()[()])
+
+
 def arrays(file: h5py.File) -> dict[str, np.ndarray]:
     """Every dataset of an open file, by its full name."""
     found: dict[str, np.ndarray] = {}

@@ -55,32 +55,20 @@ def summarise(
             files[dataset, network][kind].append(inputs[kind][number])
     for (dataset, network), path in zip(networks, inputs["consensus"], strict=False):
         files[dataset, network]["consensus"].append(path)
+
+    def row(of: tuple[str, str], layer: str, quantity: str, found: Estimate, **more: Any) -> Row:
+        dataset, network = of
+        unit = quantities.unit(quantity)
+        return Row(dataset, network, layer, quantity, *found, unit=unit, **more)
+
     rows = [
-        Row(
-            dataset,
-            network,
-            layer,
-            quantity,
-            *estimate,
-            quantities.unit(quantity),
-            _published(theirs, layer, quantity),
-        )
-        for (dataset, network), paths in files.items()
-        for theirs in [published.get(dataset, {}).get(network, {})]
+        row(of, layer, quantity, estimate, published=_published(published, of, layer, quantity))
+        for of, paths in files.items()
         for layer, quantity, estimate in _quantities(paths)
     ]
     points = [
-        Row(
-            dataset,
-            network,
-            curve.layer,
-            curve.quantity,
-            *estimate,
-            quantities.unit(curve.quantity),
-            "",
-            at,
-        )
-        for (dataset, network), paths in files.items()
+        row(of, curve.layer, curve.quantity, estimate, at=at)
+        for of, paths in files.items()
         for curve in curves.of(paths)
         for at, estimate in zip(curve.at, curve.estimates, strict=True)
     ]
@@ -107,9 +95,10 @@ def _log_undefined(rows: Sequence[Row], reasons: Mapping[tuple[str, str], Sequen
             logger.warning("%s, %s: %s", dataset, network, reason)
 
 
-def _published(theirs: Mapping[str, Sequence[float]], layer: str, quantity: str) -> str:
-    numbers = theirs.get(f"{quantity}/{layer}" if layer else quantity, [])
-    return ";".join(str(number) for number in numbers)
+def _published(published: Mapping[str, Any], of: tuple[str, str], layer: str, quantity: str) -> str:
+    dataset, network = of
+    theirs = published.get(dataset, {}).get(network, {})
+    return ";".join(map(str, theirs.get(f"{quantity}/{layer}" if layer else quantity, [])))
 
 
 Number = tuple[str, str, Estimate]  # of a layer, or none; its name; its value

@@ -41,8 +41,29 @@ class Row(NamedTuple):
     high: float | None
     n: int
     unit: str
-    published: str
+    published: str = ""
     at: int | None = None
+
+    @property
+    def theirs(self) -> list[float]:
+        """The published numbers."""
+        return [float(number) for number in self.published.split(";") if number]
+
+    def in_words(self) -> str:
+        """The number with its interval; empty where it is undefined."""
+        if math.isnan(self.value):
+            return ""
+        value = self.rounded(self.value)
+        if self.low is None or self.high is None:
+            return value
+        return f"{value} [{self.rounded(self.low)}, {self.rounded(self.high)}]"
+
+    def rounded(self, value: float) -> str:
+        """A value of this quantity, with its unit."""
+        value = round(value, 3) + 0.0  # no minus sign before zero
+        if self.unit == "percent":
+            return f"{value:.1f} %"
+        return f"{value:.3f} nats" if self.unit == "nats" else f"{value:.3f}"
 
 
 def write_csv(path: str | Path, rows: Sequence[Row]) -> None:
@@ -51,6 +72,27 @@ def write_csv(path: str | Path, rows: Sequence[Row]) -> None:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(Row._fields)
         writer.writerows([None if _is_nan(cell) else cell for cell in row] for row in rows)
+
+
+def read_csv(path: str | Path) -> list[Row]:
+    """The single numbers of a file that `write_csv` made, without the points of curves."""
+    with Path(path).open(newline="", encoding="utf-8") as file:
+        lines = [line for line in csv.DictReader(file) if not line["at"]]
+    return [
+        Row(
+            line["dataset"],
+            line["network"],
+            line["layer"],
+            line["quantity"],
+            value=float(line["value"] or "nan"),
+            low=float(line["low"]) if line["low"] else None,
+            high=float(line["high"]) if line["high"] else None,
+            n=int(line["n"]),
+            unit=line["unit"],
+            published=line["published"],
+        )
+        for line in lines
+    ]
 
 
 def _is_nan(cell: object) -> bool:
@@ -90,9 +132,8 @@ def _headlines(rows: Sequence[Row]) -> str:
     lines = []
     for row in sorted(shown, key=lambda row: (row[:3], order.get(row.quantity, len(order)))):
         name = HEADLINES.get(row.quantity, row.quantity.replace("_", " "))
-        theirs = map(float, filter(None, row.published.split(";")))
-        cells = [row.dataset, row.network, row.layer, name, _in_words(row)]
-        lines.append([*cells, str(row.n), ", ".join(_number(value, row.unit) for value in theirs)])
+        cells = [row.dataset, row.network, row.layer, name, row.in_words(), str(row.n)]
+        lines.append([*cells, ", ".join(map(row.rounded, row.theirs))])
     heads = ["data set", "network", "layer", "quantity", "ours", "n", "published"]
     return _table(heads, lines)
 
@@ -102,7 +143,7 @@ def _similarities(rows: Sequence[Row]) -> str:
     measures = {"similarity": "s", "variance_explained": "s²"}
     pairings = {"trained": "trained", "initial": "untrained", "shuffled": "unrelated images"}
     views = [f"{split}_{centring}" for split in SPLITS for centring in CENTRINGS]
-    found = {row[:4]: _in_words(row) for row in rows}
+    found = {row[:4]: row.in_words() for row in rows}
     lines = [
         [*where, symbol, pairings[pairing], *(found[*where, name] for name in names)]
         for where in dict.fromkeys(row[:3] for row in rows)
@@ -126,12 +167,12 @@ def _ways(rows: Sequence[Row]) -> str:
     for row in rows:
         found = re.fullmatch(f"generated_({'|'.join(WAYS)})(?:_(.+))?", row.quantity)
         if row.quantity in trained:
-            cells.setdefault((row.dataset, row.network, "trained"), {})[trained[row.quantity]] = (
-                _in_words(row)
-            )
+            way, measure = "trained", trained[row.quantity]
         elif found and "deviation" not in row.quantity:
-            way = f"drawn, {found[2] or 'channels'}"
-            cells.setdefault((row.dataset, row.network, way), {})[found[1]] = _in_words(row)
+            way, measure = f"drawn, {found[2] or 'channels'}", found[1]
+        else:
+            continue
+        cells.setdefault((row.dataset, row.network, way), {})[measure] = row.in_words()
     heads = ["data set", "network", "networks", *WAYS.values()]
     lines = [
         [*key, *(found.get(measure, "") for measure in WAYS)]
@@ -148,19 +189,3 @@ def _order(way: str) -> tuple[bool, list[str]]:
 def _table(heads: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
     rule = ["---"] * len(heads)
     return "".join(f"| {' | '.join(cells)} |\n" for cells in (heads, rule, *lines))
-
-
-def _in_words(row: Row) -> str:
-    if math.isnan(row.value):
-        return ""
-    value = _number(row.value, row.unit)
-    if row.low is None or row.high is None:
-        return value
-    return f"{value} [{_number(row.low, row.unit)}, {_number(row.high, row.unit)}]"
-
-
-def _number(value: float, unit: str) -> str:
-    value = round(value, 3) + 0.0  # no minus sign before zero
-    if unit == "percent":
-        return f"{value:.1f} %"
-    return f"{value:.3f} nats" if unit == "nats" else f"{value:.3f}"

@@ -37,13 +37,11 @@ def compared(maker):
 
 
 def say(name, path, difference):
-    """The first of each rule; how many there are, the table of jobs tells."""
+    """The first of each rule, also where nothing is made, as for a report; the table of jobs tells
+    how many are made again."""
     if name not in SAID:
         SAID.add(name)
-        tell(
-            f"{name}: results of other settings or code are made again, such as {path} "
-            f"({difference})"
-        )
+        tell(f"{name}: results of other settings or code, such as {path} ({difference})")
 
 
 if workflow.is_main_process:  # its jobs on a cluster make what it found

@@ -18,7 +18,7 @@ def shapes(path, modified, network, dataset):
 
 
 def needed(estimate, **options):
-    """Memory in MB by an estimate of latentdims/memory.py, given options by functions of wildcards.
+    """Memory in MB by an estimate of latentdims/workflow/memory.py, given options by functions of wildcards.
 
     Known once the first input is there; before that, Snakemake asks again later.
     """

@@ -43,7 +43,7 @@ def test_defaults_are_filled_in():
     assert resolved["generation"] == {"published": {**published, "rank": "all", "width": 1.0}}
 
 
-@pytest.mark.parametrize("name", ["comparisons", "download", "figures", "logs", "resources"])
+@pytest.mark.parametrize("name", ["download", "figures", "logs", "resources"])
 def test_a_data_set_cannot_bear_the_name_of_a_folder_of_results(name):
     with pytest.raises(InputError, match=f"datasets.{name}: this name is reserved; choose another"):
         resolve(config(datasets={name: {"source": "embedded"}}))

@@ -8,28 +8,26 @@ import torch
 
 from latentdims import overview
 from latentdims.figures import catalogue
+from latentdims.table import Row
 
-COLUMNS = ("dataset", "network", "layer", "quantity", "value", "low", "high", "n", "unit")
 
-
-def row(network, layer, quantity, value, *, low="", high="", published="", dataset="d"):
-    unit = "percent" if "accuracy" in quantity else "1"
-    values = (dataset, network, layer, quantity, value, low, high, "3", unit)
-    return dict(zip(COLUMNS, values, strict=True)) | {"published": published, "at": ""}
+def row(network, layer, quantity, value, *, low=None, high=None, published="", dataset="d"):
+    unit = {"accuracy": "percent", "loss": "nats"}.get(quantity.rpartition("_")[2], "1")
+    return Row(dataset, network, layer, quantity, value, low, high, 3, unit, published)
 
 
 def test_headline_has_a_column_for_each_network_and_for_what_is_published():
     explained = "variance_explained_test_centred_trained"
     rows = [
-        row("deep", "", "generated_accuracy", "31.26"),
-        row("deep", "", "test_accuracy", "43.14", low="42.9", high="43.4", published="42.7;42.4"),
-        row("deep", "layer1", explained, "-0.0001"),
-        row("deep", "layer2", explained, ""),  # undefined
-        row("deep", "classifier", explained, "0.9"),
-        row("deep", "layer1", "effective_rank_covariance", "7"),
-        row("flat", "", "test_accuracy", "57"),
-        row("flat", "", "test_loss", "1.25", published="1.2"),
-        row("deep", "", "test_accuracy", "12", dataset="other"),
+        row("deep", "", "generated_accuracy", 31.26),
+        row("deep", "", "test_accuracy", 43.14, low=42.9, high=43.4, published="42.7;42.4"),
+        row("deep", "layer1", explained, -0.0001),
+        row("deep", "layer2", explained, float("nan")),  # undefined
+        row("deep", "classifier", explained, 0.9),
+        row("deep", "layer1", "effective_rank_covariance", 7),
+        row("flat", "", "test_accuracy", 57),
+        row("flat", "", "test_loss", 1.25, published="1.2"),
+        row("deep", "", "test_accuracy", 12, dataset="other"),
     ]
     words = overview.HEADLINES
     assert overview.headline(rows, "d") == [
@@ -38,7 +36,7 @@ def test_headline_has_a_column_for_each_network_and_for_what_is_published():
         [f"{words[explained]}, layer 1", "0.000", "", "", ""],
         [f"{words[explained]}, layer 2", "", "", "", ""],
         [words["generated_accuracy"], "31.3 %", "", "", ""],
-        ["test_loss", "", "", "1.250", "1.200"],
+        ["test_loss", "", "", "1.250 nats", "1.200 nats"],
     ]
 
 

@@ -4,6 +4,7 @@ import ast
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,16 @@ def test_scripts_are_thin(path):
     assert "wildcards" not in path.read_text()
     assert "snakemake.config" not in path.read_text()
     assert re.search(rf"rule \w+:(?:(?!\nrule ).)*scripts/{path.name}", rules(), re.DOTALL)
+
+
+def test_an_installed_package_has_all_its_files():
+    setuptools = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
+    package = ROOT / "latentdims"
+    folders = {str(path.parent.relative_to(ROOT)).replace("/", ".") for path in PACKAGE}
+    assert set(setuptools["packages"]) == folders
+    others = {path for path in package.rglob("*") if path.suffix not in (".py", ".pyc")}
+    listed = {package / name for name in setuptools["package-data"]["latentdims"]}
+    assert {path for path in others if path.is_file()} == listed
 
 
 def rules() -> str:

@@ -2,14 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-import h5py
-
 CLASSES_SHOWN = 20  # of a data set, at most
-
-
-def class_names(file: h5py.File) -> list[str]:
-    """Of an open file of images, in the order of their labels."""
-    return list(file["classes"].asstr()[()])
 
 
 def in_caption(names: Sequence[str]) -> list[str]:

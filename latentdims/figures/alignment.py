@@ -62,5 +62,4 @@ def _point(
         return
     marks.dots(axis, x + 0.08, list(defined.values()), colour=colour)
     value, low, high, _ = over_pairs(defined)
-    name = None if label in axis.get_legend_handles_labels()[1] else label
-    marks.bar(axis, x, value, low=low, high=high, colour=colour, marker=marker, label=name)
+    marks.bar(axis, x, value, low=low, high=high, colour=colour, marker=marker, label=label)

@@ -88,14 +88,13 @@ def _draws(axis: style.Axes, x: float, draws: np.ndarray, *, colour: str, label:
     values = draws[np.isfinite(draws)]
     if not len(values):
         return
-    name = None if label in axis.get_legend_handles_labels()[1] else label
     if len(values) == 1:
-        marks.bar(axis, x, values[0], low=None, high=None, colour=colour, label=name)
+        marks.bar(axis, x, values[0], low=None, high=None, colour=colour, label=label)
         return
     marks.dots(axis, x - 0.02, values, colour=colour)
     centre, spread = values.mean(), values.std(ddof=1)
     ends = {"low": centre - spread, "high": centre + spread}
-    marks.bar(axis, x + 0.02, centre, colour=colour, label=name, **ends)
+    marks.bar(axis, x + 0.02, centre, colour=colour, label=label, **ends)
 
 
 def _ways(axis: style.Axes, paths: Sequence[str], ways: Sequence[str]) -> None:

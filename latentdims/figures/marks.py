@@ -28,9 +28,8 @@ def curves(
     undefined(axis, defined)
     values = values[defined]
     if len(values) < 3:
-        for number, curve in enumerate(values):
-            name = label if number == 0 else None
-            line(axis, x, curve, label=name, colour=colour, linestyle=linestyle)
+        for curve in values:
+            line(axis, x, curve, label=label, colour=colour, linestyle=linestyle)
     else:
         estimates = curve_over_seeds(values)
         mean(axis, x, estimates, label=label, colour=colour, linestyle=linestyle)
@@ -69,12 +68,12 @@ def spectra(
     """
     found = [values[values > ZERO * values[0]] for values in seeds]  # none where the first is zero
     undefined(axis, [len(kept) > 0 for kept in found], says="no variance")
-    for number, kept in enumerate(filter(len, found)):
+    for kept in filter(len, found):
         line(
             axis,
             np.arange(1, len(kept) + 1),
             kept,
-            label=label if number == 0 else None,
+            label=label,
             colour=colour,
             linestyle=linestyle,
             linewidth=0.8,
@@ -87,7 +86,7 @@ def line(
     x: ArrayLike,
     y: ArrayLike,
     *,
-    label: str | None,
+    label: str,
     colour: str,
     linestyle: str = "-",
     linewidth: float = 1.2,

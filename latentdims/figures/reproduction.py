@@ -1,13 +1,11 @@
 """Our numbers, with their intervals, beside published ones."""
 
-import csv
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 
 from latentdims.figures import marks, panels, style
-from latentdims.table import HEADLINES
+from latentdims.table import HEADLINES, Row, read_csv
 
 AXES = {  # what stands along the axis of quantities that have this word in their names, by unit
     ("accuracy", "percent"): "accuracy (%)",
@@ -17,14 +15,11 @@ AXES = {  # what stands along the axis of quantities that have this word in thei
 }
 UNITS = {"percent": " (%)", "1": ""}
 
-Row = Mapping[str, str]
-
 
 def draw(files: Mapping[str, str]) -> style.Figure:
     """A line for every number of the summary that has a published one, a panel per kind."""
-    with Path(files["table"]).open(newline="", encoding="utf-8") as file:
-        rows = [row for row in csv.DictReader(file) if row["published"]]
-    several = len({row["dataset"] for row in rows}) > 1
+    rows = [row for row in read_csv(files["table"]) if row.published]
+    several = len({row.dataset for row in rows}) > 1
     kinds: dict[str, list[Row]] = {}
     for row in rows:
         kinds.setdefault(_axis(row), []).append(row)
@@ -47,35 +42,41 @@ def draw(files: Mapping[str, str]) -> style.Figure:
 def _axis(row: Row) -> str:
     """What a quantity is measured in, in words."""
     for (word, unit), label in AXES.items():
-        if word in row["quantity"] and unit == row["unit"]:
+        if word in row.quantity and unit == row.unit:
             return label
-    return row["quantity"].replace("_", " ") + UNITS.get(row["unit"], f" ({row['unit']})")
+    return row.quantity.replace("_", " ") + UNITS.get(row.unit, f" ({row.unit})")
 
 
 def _panel(axis: style.Axes, rows: Sequence[Row]) -> None:
     for place, row in enumerate(rows):
-        published = [float(number) for number in row["published"].split(";")]
         axis.plot(
-            published,
-            [place] * len(published),
+            row.theirs,
+            [place] * len(row.theirs),
             "d",
             color=style.COLOURS["reference"],
             mfc="none",
             markersize=5,
             label="published",
         )
-        value, low, high = (float(row[end] or "nan") for end in ("value", "low", "high"))
-        if np.isfinite(value):
-            ends = {"low": low, "high": high} if np.isfinite(low) else {"low": None, "high": None}
-            marks.bar(axis, place, value, colour="trained", label="ours", horizontal=True, **ends)
-    if any(row["low"] for row in rows):
+        if np.isfinite(row.value):
+            marks.bar(
+                axis,
+                place,
+                row.value,
+                low=row.low,
+                high=row.high,
+                colour="trained",
+                label="ours",
+                horizontal=True,
+            )
+    if any(row.low is not None for row in rows):
         marks.explain(axis, "|", marks.INTERVAL)
 
 
 def _name(row: Row, several: bool) -> str:
     """Of a line; several: data sets, so that theirs counts."""
-    place = [row["dataset"]] if several else []
-    place += [row["network"], *filter(None, [style.title(row["layer"])])]
-    undefined = "" if np.isfinite(float(row["value"] or "nan")) else " (undefined)"
-    quantity = HEADLINES.get(row["quantity"], row["quantity"].replace("_", " "))
+    place = [row.dataset] if several else []
+    place += [row.network, *filter(None, [style.title(row.layer)])]
+    undefined = "" if np.isfinite(row.value) else " (undefined)"
+    quantity = HEADLINES.get(row.quantity, row.quantity.replace("_", " "))
     return f"{', '.join(place)}: {quantity}{undefined}"

@@ -6,7 +6,7 @@ import h5py
 import numpy as np
 
 from latentdims import storage
-from latentdims.figures import CLASSES_SHOWN, class_names, style
+from latentdims.figures import CLASSES_SHOWN, style
 from latentdims.figures.panels import lines
 
 COLUMNS = 10  # pictures of each class
@@ -17,7 +17,7 @@ WHITE = 255
 def draw(files: Mapping[str, str]) -> style.Figure:
     """A row per class, the first training images of it."""
     with storage.read(files["images"], needs=["classes", "train/images", "train/labels"]) as file:
-        classes = class_names(file)
+        classes = storage.class_names(file)
         pictures = [_of_class(file, number) for number in range(len(classes[:CLASSES_SHOWN]))]
     names = [label(name, number) for number, name in enumerate(classes[:CLASSES_SHOWN])]
     wide, high = COLUMNS * EDGE, len(names) * EDGE

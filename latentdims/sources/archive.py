@@ -92,7 +92,7 @@ class Archive:
                 "archive"
             )
         for member in members:
-            place = str(PurePosixPath(text(member.filename.encode("utf-8", "surrogateescape"))))
+            place = _place(member.filename)
             mode = member.external_attr >> 16
             if member.is_dir():
                 continue

@@ -130,7 +130,7 @@ def _split_by_seed(
         else:
             name = f"{parent[-1]}/{place.rpartition('/')[2]}"
             classes.setdefault(parent[-1], {})[name] = place
-    if len(classes) < 2 and {"train", "test"} & {part for parent in parents for part in parent}:
+    if len(classes) < 2 and {*SPLITS} & {part for parent in parents for part in parent}:
         raise InputError(
             f"{path}: test_share is for folders <class>/<image>, but this one holds train/ or "
             "test/; leave datasets.<name>.test_share out"

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from latentdims import published
 from latentdims.errors import InputError
+from latentdims.storage import SPLITS
 
 _declared: list[Any] = []  # a declaration lasts as long as its object
 
@@ -42,7 +43,7 @@ def read(
         folder.mkdir(parents=True, exist_ok=True)
         for file, archive in archives.items():
             (folder / file).symlink_to(archive.resolve())
-        for split in ("train", "test"):
+        for split in SPLITS:
             try:
                 # It finds the archives under their names and checksums, and downloads nothing.
                 dataset = reader(root, download=True, **_split(name, split))

@@ -52,14 +52,13 @@ class Job:
 
     @property
     def logs(self) -> str:
+        """Paths, relative to the working folder, with commas between them."""
         return self.fields.get("log", "").partition(" (check log")[0]
 
     def log_lines(self, folder: Path) -> list[str]:
         """The last lines of what this job has logged, without their times of day."""
         lines: list[str] = []
-        for name in filter(
-            None, self.fields.get("log", "").partition(" (check log")[0].split(", ")
-        ):
+        for name in filter(None, self.logs.split(", ")):
             try:
                 with (folder / name).open("rb") as file:
                     if Path(file.name).stat().st_mtime < self.since - SLACK:

@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from latentdims.workflow.console import Console
-
-INTERRUPTED = 130  # the exit status of what Ctrl-C ended
+from latentdims.workflow.job import INTERRUPTED
 
 
 class Group:

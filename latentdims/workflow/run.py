@@ -20,7 +20,8 @@ from latentdims import config_file
 from latentdims.config_file import expanded
 from latentdims.errors import InputError, nearest
 from latentdims.workflow.console import Console, duration, explained
-from latentdims.workflow.process import INTERRUPTED, follow
+from latentdims.workflow.job import INTERRUPTED
+from latentdims.workflow.process import follow
 
 DEFAULT = Path("profiles/default")
 

@@ -13,7 +13,9 @@ from latentdims.errors import InputError
 class Stages(logging.Handler):
     """Calls an action for each record that has an event or a message.
 
-    actions: by the event or message. error: raised in place of an InputError; the run ends with it.
+    actions: by the event or message, in the order of the stages. error: raised in place of an
+    InputError, and where the last stage comes without one before it, which another version of
+    Snakemake may call something else; the run ends with it.
     """
 
     def __init__(
@@ -21,6 +23,7 @@ class Stages(logging.Handler):
     ) -> None:
         super().__init__()
         self._actions, self._error = actions, error
+        self._missed = dict.fromkeys(actions)
 
     def listen(self, logger: logging.Logger) -> None:
         """Once in a process: two modules of one workflow do not act twice."""
@@ -28,9 +31,17 @@ class Stages(logging.Handler):
             logger.addHandler(self)
 
     def emit(self, record: logging.LogRecord) -> None:
+        *_, last = self._actions
         for stage, action in self._actions.items():
             if stage in (getattr(record, "event", None), record.msg):
+                self._missed.pop(stage, None)
                 try:
+                    if stage == last and self._missed:
+                        missed = ", ".join(map(str, self._missed))
+                        raise InputError(
+                            f"this version of Snakemake does not log {missed}, at which runs are "
+                            "checked and locked; use that of envs/requirements.txt"
+                        )
                     action()
                 except InputError as error:
                     raise self._error(str(error)) from None

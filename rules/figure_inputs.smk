@@ -1,0 +1,36 @@
+# What figures are drawn from, and what their captions say.
+
+import h5py
+
+
+def classes_shown(wildcards, input):
+    """Names of the classes in the picture of a data set, for its caption."""
+    Path(input.images).stat()  # where it is not there yet, Snakemake asks again later
+    try:
+        with h5py.File(input.images, "r", locking=False) as file:
+            return figures.in_caption(storage.class_names(file))
+    except (OSError, KeyError):
+        return []  # its job will say what is wrong with it
+
+
+def number_of_pairs(wildcards):
+    """Of networks that are compared with one another."""
+    pairs = len(SEEDS) * (len(SEEDS) - 1) // 2
+    return pairs if SETTINGS["alignment"]["pairs"] == "all" else len(SEEDS) - 1
+
+
+def figure_sources(wildcards):
+    """The artefacts of every seed that a figure is drawn from."""
+    return {
+        kind: collect(
+            f"<results>/{wildcards.dataset}/{wildcards.network}/seed{{seed}}/{kind}.h5",
+            seed=SEEDS,
+        )
+        for kind in catalogue.SOURCES[wildcards.figure]
+    }
+
+
+def numbered(wildcards):
+    """The label of a figure: its number comes first, since the report sorts by labels."""
+    number = list(catalogue.SOURCES).index(wildcards.figure) + 1
+    return {"figure": f"{number} {wildcards.figure.replace('_', ' ')}"}

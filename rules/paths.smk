@@ -1,0 +1,32 @@
+# Which files there are, by wildcards.
+
+SEEDS = list(range(SETTINGS["seeds"]))
+NETWORKS = {
+    "dataset": [name for name in SETTINGS["datasets"] for _ in SETTINGS["networks"]],
+    "network": list(SETTINGS["networks"]) * len(SETTINGS["datasets"]),
+}
+RUNS = {name: [value for value in NETWORKS[name] for _ in SEEDS] for name in NETWORKS}
+RUNS["seed"] = SEEDS * len(NETWORKS["network"])
+ALL_PAIRS = SETTINGS["alignment"]["pairs"] == "all" and len(SEEDS) > 2  # a mean of the others
+DRAWN = [name for name in catalogue.SOURCES if len(SEEDS) > 1 or name not in catalogue.OF_PAIRS]
+PARTS = SETTINGS["covariance"]["parts"]  # jobs that a pass over the images is split into
+
+# Paths that are collected: outputs of rules would not do where they lie in a storage.
+IMAGES = "<results>/resources/{dataset}.h5"
+NETWORK = "<results>/{dataset}/{network}/seed{seed}/network.h5"
+COVARIANCE = "<results>/{dataset}/{network}/seed{seed}/covariance.h5"
+ALIGNMENT = "<results>/{dataset}/{network}/seed{seed}/alignment.h5"
+CLIPPING = "<results>/{dataset}/{network}/seed{seed}/clipping.h5"
+GENERATION = "<results>/{dataset}/{network}/seed{seed}/generation.h5"
+CONSENSUS = "<results>/{dataset}/{network}/consensus.h5"
+SAMPLES = [f"<results>/figures/{{dataset}}/samples.{kind}" for kind in ("svg", "pdf")]
+FIGURE = [f"<results>/figures/{{dataset}}/{{network}}/{{figure}}.{kind}" for kind in ("svg", "pdf")]
+
+
+wildcard_constraints:
+    part=r"\d+",
+    dataset="[A-Za-z0-9_-]+",
+    network="[A-Za-z0-9_-]+",
+    seed=r"\d+",
+    figure="|".join(catalogue.SOURCES),
+    name="|".join(published.PUBLISHED),
