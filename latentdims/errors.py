@@ -29,7 +29,7 @@ REMEDIES = {
 
 
 class InputError(Exception):
-    """A mistake that the user can correct: the message says what was found, where, and what to do."""
+    """A mistake of the user: the message says what was found, where, and what to do."""
 
 
 def of_machine(error: BaseException) -> str | None:
