@@ -83,7 +83,7 @@ def _folder(results: str) -> str:
         raise InputError(f"results: {results!r} is the working folder itself; name one within it")
     if unknown := re.match(r"~[^/]*", folder) or re.search(r"\$\w+|\$\{\w+\}", folder):
         raise InputError(
-            f"results: nothing is known of {unknown[0]} in {results!r}; write the path"
+            f"results: {unknown[0]} in {results!r} is not defined here; write the path in full"
         )
     if wrong := re.search(r"[{}<>*?\[\]\x00-\x1f\x7f]|^\s|\s$", folder):
         raise InputError(f"results: {results!r} holds {wrong[0]!r}; name a folder without it")
@@ -105,7 +105,7 @@ def _named(value: Any, key: str = "") -> Any:
         if not isinstance(name, str) and type(name) is not int:
             raise InputError(f"{full}: YAML reads this name as {name!r}; quote it")
         if str(name) in named:
-            raise InputError(f"{full}: stands there as a number and as text; quote both")
+            raise InputError(f"{full}: this name is given twice, as number and text; remove one")
         named[str(name)] = _named(part, full)
     return named
 
@@ -228,7 +228,7 @@ def _procedures(resolved: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[
     for name, options in generation["variants"].items():
         key = f"generation.variants.{name}"
         if name in ("published", "flattened", "retrained"):
-            raise InputError(f"{key}: is a name of the package's own; rename it")
+            raise InputError(f"{key}: this name is reserved; choose another")
         if options["covariances"] == "averaged" and resolved["seeds"] < 2:
             raise InputError(
                 f"{key}.covariances: an average needs two networks or more; give seeds: 2, or "

@@ -31,14 +31,14 @@ def read(path: str | Path) -> dict[str, Any]:
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}; give a file with a configuration") from None
     except UnicodeDecodeError:
-        raise InputError(f"{path}: is no text in UTF-8; save it as that") from None
+        raise InputError(f"{path}: not a text file in UTF-8; save it as UTF-8") from None
     except ValueError as error:
         raise InputError(f"{path}: {error}") from None
     except yaml.MarkedYAMLError as error:
         where = f"{path}, line {error.problem_mark.line + 1}" if error.problem_mark else path
         raise InputError(f"{where}: {error.problem or error.context}") from None
     except yaml.YAMLError as error:
-        raise InputError(f"{path}: is no YAML: {' '.join(str(error).split())}") from None
+        raise InputError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
 
 
 def expanded(path: str) -> str:

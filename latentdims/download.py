@@ -88,7 +88,7 @@ def _fetch(url: str, partial: Path, *, md5: str, timeout: float) -> None:
         partial.unlink(missing_ok=True)
         if not resumed:
             raise _Failure(f"sent a file with md5 {found}, expected {md5}")
-        logger.info("%s: the resumed file is wrong, starting anew", url)
+        logger.info("%s: the resumed file is wrong, starting again", url)
 
 
 def _append(url: str, partial: Path, *, start: int, timeout: float) -> bool:

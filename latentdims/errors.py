@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-PERMISSION = "this user may not do that: change the rights or the owner of the file or its folder"
+PERMISSION = "this user has no permission: change the rights or the owner of the file or its folder"
 SPACE = "make room"
-MOUNT = "its disk or file system fails, or has gone: bring it back"
-REMOVED = "it was removed, or its file system has gone: bring that back"
+MOUNT = "its disk or file system failed or is gone: bring it back"
+REMOVED = "it was removed, or its file system is gone: bring it back"
 FILES = "close other programs, or raise the limit (ulimit -n)"
 MEMORY = "run fewer jobs at once (--cores), or use a machine with more memory"
 LOCKED = "another program keeps it locked: wait for that program"
@@ -29,7 +29,7 @@ REMEDIES = {
 
 
 class InputError(Exception):
-    """A mistake that the user can mend: the message says what was found, where, and what to do."""
+    """A mistake of the user: the message says what was found, where, and what to do."""
 
 
 def of_machine(error: BaseException) -> str | None:

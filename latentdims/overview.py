@@ -15,7 +15,7 @@ HEADLINES = {  # the numbers of the page, in words; of layers, those of all but 
     "test_accuracy": "test accuracy, trained networks",
     "similarity_train_uncentred_trained": "similarity s, training images",
     "variance_explained_test_centred_trained": "variance explained s², test images, centred",
-    "variance_explained_test_centred_initial": "the same before training",
+    "variance_explained_test_centred_initial": "the same s² before training",
     "generated_accuracy": "test accuracy, drawn networks",
     "generated_accuracy_flattened": "the same, classifier aligned over flattened features",
     "generated_retention": "retention, (drawn − chance) / (trained − chance)",

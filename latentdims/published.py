@@ -51,8 +51,8 @@ def verify(path: str | Path, *, md5: str) -> None:
     found = md5_of(path)
     if found != md5:
         raise InputError(
-            f"{path}: md5 {found}, expected {md5} ({path.stat().st_size} bytes found): it is cut "
-            "short or another file; delete it and fetch it again, or give a whole one as "
+            f"{path}: md5 {found}, expected {md5} ({path.stat().st_size} bytes found): it is "
+            "incomplete or another file; delete it and fetch it again, or give a complete one as "
             "datasets.<name>.path"
         )
 

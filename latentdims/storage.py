@@ -131,7 +131,7 @@ def _opened(path: Path) -> h5py.File:
             ) from None
         raise InputError(f"{path}: no such file; run the workflow to make it") from None
     except OSError as error:
-        if error.errno is None:  # HDF5's own word on the content, not one of the system
+        if error.errno is None:  # from HDF5: the content is wrong; the system did not fail
             refuse(path, f"not a readable HDF5 file, perhaps cut short ({error})")
         raise
 

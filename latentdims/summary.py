@@ -82,7 +82,22 @@ def summarise(
 def _reasons(paths: Mapping[str, Sequence[str]]) -> list[str]:
     """Why numbers in the files of a network are undefined, each reason once."""
     found = [reason for each in paths.values() for path in each for reason in storage.reasons(path)]
+    found += _no_retention(paths["generation"])
     return list(dict.fromkeys(part for reason in found for part in reason.split("; ")))
+
+
+def _no_retention(paths: Sequence[str | Path]) -> Iterator[str]:
+    """Which networks are at chance, so that nothing can be retained."""
+    for seed, (gained, chance) in enumerate(map(_gained, paths)):
+        if gained == 0:
+            yield f"retention: the trained network of seed {seed} is at chance, {chance:.1f} %"
+
+
+def _gained(path: str | Path) -> tuple[float, float]:
+    """How far the accuracy of a trained network is above chance, and chance, in percent."""
+    with storage.read(path, needs=["reference_accuracy"]) as file:
+        chance = 100 / int(file.attrs["classes"])
+        return float(file["reference_accuracy"][()]) - chance, chance
 
 
 def _log_undefined(rows: Sequence[Row], reasons: Mapping[tuple[str, str], Sequence[str]]) -> None:
@@ -200,10 +215,9 @@ GENERATED = ("accuracy", "loss", "calibration_error")
 def _generation(paths: Sequence[str | Path]) -> Iterator[Number]:
     with storage.read(paths[0]) as file:
         ways = {"": ""} | {f"_{name}": f"variants/{name}/" for name in file.get("variants", {})}
-        chance = 100 / int(file.attrs["classes"])
-    reference = storage.stacked(paths, "reference_accuracy")
+    above, (chance, *_) = zip(*map(_gained, paths), strict=True)
     calibration = storage.stacked(paths, "reference_calibration_error")
-    gained = np.where(reference == chance, np.nan, reference - chance)
+    gained = np.array([value or np.nan for value in above])
     yield "", "chance_accuracy", Estimate(chance, None, None, len(paths))
     yield "", "test_calibration_error", over_seeds(calibration)
     for way, folder in ways.items():

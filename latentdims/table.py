@@ -107,13 +107,13 @@ def markdown(rows: Sequence[Row], reasons: Mapping[tuple[str, str], Sequence[str
     reasons: why numbers are undefined, by data set and network.
     """
     parts = {
-        "Beside published numbers": _headlines(rows),
+        "Headline numbers": _headlines(rows),
         "Similarity s and variance explained s² of representations, beside the same networks "
         "untrained and on unrelated images": _similarities(rows),
         "Networks drawn from covariances": _ways(rows),
     }
     if any(reasons.values()):
-        parts["Undefined, and left empty above"] = "".join(
+        parts["Undefined, so empty above"] = "".join(
             f"- {dataset}, {network}: {reason}\n"
             for (dataset, network), told in reasons.items()
             for reason in told

@@ -223,7 +223,7 @@ def test_long_jobs_say_how_far_they_are_once_a_minute(seen, told, tmp_path, monk
     seen.look()
     assert [" ".join(line.split()) for line in told[before:]] == [
         "... train shapes/mlp/seed1 2 min 05 s epoch 3 of 5, step 120",
-        "... train shapes/mlp/seed0 2 min 05 s no word yet",
+        "... train shapes/mlp/seed0 2 min 05 s no log yet",
     ]
     monkeypatch.setattr(console, "LISTED", 1)
     monkeypatch.setattr(console.time, "monotonic", lambda: now + 250)
@@ -302,6 +302,16 @@ Missing input files for rule prepare:
             "unrecognized arguments: --nosuch",
         ),
         ("Error: cores have to be specified\n", "cores have to be specified"),
+        (
+            "MissingRuleException:\nNo rule to produce results/summary.cvs (if you use input "
+            "functions make sure that they don't raise unexpected exceptions).\n",
+            "nothing makes results/summary.cvs; give a file as TARGET: docs/files.md lists them",
+        ),
+        (
+            "WorkflowError:\nTarget rules may not contain wildcards. Please specify concrete files "
+            "or a rule without wildcards at the command line.\n",
+            "this rule makes several files; give a file as TARGET: docs/files.md lists them",
+        ),
         ("", ""),
     ],
 )

@@ -86,7 +86,8 @@ def test_a_file_or_folder_that_may_not_be_read_is_named(seen_by_all):
                 check=True,
             )
             assert done.stdout.strip() == (
-                f"{tmp_path}/{name}: cannot be read (Permission denied); mend it or take it out"
+                f"{tmp_path}/{name}: cannot be read (Permission denied); allow reading it, or "
+                "remove it"
             )
     finally:
         (tmp_path / "train" / "b").chmod(0o755)

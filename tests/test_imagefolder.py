@@ -279,7 +279,7 @@ def test_the_log_tells_what_was_passed_over_and_laid_over_white(tmp_path, caplog
     assert values(arrays["train/images"]) == [1, 2, 255, 3]
     assert caplog.messages == [
         f"reading {tmp_path}",
-        "1 images are transparent in places, and were laid over white",
+        "1 images have transparent pixels, now laid over white",
         "passed over, not a regular file: 1 (pipe)",
     ]
 

@@ -47,8 +47,11 @@ def test_a_user_s_mistake_ends_with_its_message(snakemake, tmp_path):
 @pytest.mark.parametrize(
     ("error", "message"),
     [
-        (OSError(errno.EACCES, "", "a.h5"), "a.h5: Permission denied; this user may not"),
-        (OSError(errno.EROFS, "", "a.h5"), "a.h5: Read-only file system; this user may not"),
+        (OSError(errno.EACCES, "", "a.h5"), "a.h5: Permission denied; this user has no permission"),
+        (
+            OSError(errno.EROFS, "", "a.h5"),
+            "a.h5: Read-only file system; this user has no permission",
+        ),
         (
             OSError(errno.ENOSPC, "", "a.h5"),
             "a.h5: No space left on device; make room, and run the",
@@ -56,7 +59,7 @@ def test_a_user_s_mistake_ends_with_its_message(snakemake, tmp_path):
         (OSError(errno.EDQUOT, ""), "Disk quota exceeded; make room, and run the same command"),
         (
             OSError(errno.ESTALE, "", "a.h5"),
-            "a.h5: Stale file handle; its disk or file system fails",
+            "a.h5: Stale file handle; its disk or file system failed",
         ),
         (OSError(errno.ENOENT, "", "a.h5"), "a.h5: No such file or directory; it was removed, or"),
         (OSError(errno.EMFILE, "", "a.h5"), "a.h5: Too many open files; .*ulimit -n"),
@@ -137,7 +140,7 @@ def test_params_of_somebody_else_are_named(code, snakemake):
     snakemake.params.code = code
     with pytest.raises(SystemExit) as ended, running(snakemake):
         raise AssertionError("its body runs")
-    assert f"error: params: code is {code!r}, and no fingerprint" in str(ended.value.code)
+    assert f"error: params: code is {code!r}, not a fingerprint" in str(ended.value.code)
 
 
 def test_no_gpu_was_granted(snakemake):

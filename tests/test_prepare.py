@@ -59,7 +59,7 @@ def test_prepare_reads_a_folder_and_says_what_it_found(tmp_path, caplog):
         "train: 5 images of 2 classes: crow 2, owl 3",
         "test: 3 images of 2 classes: crow 2, owl 1",
     ]
-    with pytest.raises(InputError, match="edited while they were read"):
+    with pytest.raises(InputError, match="changed while they were read"):
         prepare(output=tmp_path / "i.h5", source={**source, "content": "0"}, files=[str(tmp_path)])
 
 

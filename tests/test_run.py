@@ -134,7 +134,7 @@ def test_a_user_without_a_name_a_home_or_a_cache(project, monkeypatch):
 
 def test_a_shared_cache_that_is_not_there_is_refused(project, monkeypatch):
     monkeypatch.setenv("SNAKEMAKE_OUTPUT_CACHE", str(project / "nowhere"))
-    with pytest.raises(InputError, match="nowhere is no folder that can be written; make it"):
+    with pytest.raises(InputError, match="cannot write to the folder nowhere; create it"):
         program.run({})
     (project / "nowhere").mkdir()
     program._environment(Path())
@@ -214,7 +214,7 @@ def test_a_job_that_fails_is_named_with_its_error_and_its_log(fresh):
     assert lines[-5].startswith("failed: train shapes/mlp/seed0 after ")
     assert "training.learning_rate: the loss of seed 0 is" in lines[-5]
     assert lines[-4] == f"        its log: {log}"
-    assert lines[-3] == "Of 2 jobs 1 are done, and 1 failed:"
+    assert lines[-3] == "1 of 2 jobs done, 1 failed:"
     assert lines[-2].startswith("  train shapes/mlp/seed0: training.learning_rate: the loss of")
     assert lines[-1].startswith("The same command resumes. The whole log: my results/logs/run-")
     assert "Traceback" not in "".join(lines)
@@ -225,7 +225,7 @@ def test_mistakes_that_the_plan_finds_are_one_line(fresh):
     mistakes = {
         "error: configuration: sedes: unknown key": {"ARGS": "--config sedes=3"},
         "error: unrecognized arguments: --nosuch": {"ARGS": "--nosuch"},
-        "error: No rule to produce nosuch": {"TARGET": "nosuch"},
+        "error: nothing makes nosuch": {"TARGET": "nosuch"},
     }
     for message, given in mistakes.items():
         status, lines = run(fresh.folder, **given)

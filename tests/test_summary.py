@@ -213,6 +213,8 @@ def test_what_no_network_reaches_is_empty(files, tmp_path, caplog):
     }
     assert all((row["low"], row["high"], row["n"]) == ("", "", "3") for row in empty.values())
     assert "rank_within_1_point_random/layer1" in caplog.text
+    said = "- d, n: retention: the trained network of seed 1 is at chance, 10.0 %\n"
+    assert said in (tmp_path / "summary.md").read_text()
 
 
 def test_comparison_shows_similarities_and_ways_of_drawing(rows, tmp_path):

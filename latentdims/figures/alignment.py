@@ -42,7 +42,7 @@ def draw(files: Mapping[str, Sequence[str]]) -> style.Figure:
             _point(right, x, {pair: s[published] for pair, s in scored.items()}, what, label, *look)
     for axis in (left, right):
         categories(axis, [style.title(layer) for layer in layers], width=width)
-        include(axis, y=[0, 1.02])
+        include(axis, y=[-0.04, 1.02])  # room for whole markers at 0
     marks.explain(left, ".", "one pair")
     if len(files["alignment"]) > 2:
         marks.explain(left, "|", marks.INTERVAL)

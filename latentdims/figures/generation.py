@@ -70,7 +70,7 @@ def _similarities(
 ) -> None:
     """Of each layer, the seeds from left to right."""
     step = 0.7 / len(paths)
-    axis.set(ylabel="similarity s", title="of drawn and trained layers")
+    axis.set(ylabel="similarity s", title="drawn and trained layers")
     for place, layer in enumerate(layers):
         draws = storage.stacked(paths, f"similarity/{layer}")
         for seed, values in enumerate(draws):

@@ -51,10 +51,7 @@ class Archive:
     def read(self, place: str) -> bytes:
         """Content of a file. Raises InputError where it is damaged, or there twice."""
         if place in self._twice:
-            raise InputError(
-                f"{self.path}: holds {place} twice, and only one would count; give each image a "
-                "name of its own"
-            )
+            raise InputError(f"{self.path}: holds {place} twice; give each image a name of its own")
         member = self.files[place]
         try:
             if self._is_zip:
@@ -67,7 +64,7 @@ class Archive:
             raise self._explained(error) from None
 
     def _explained(self, error: BaseException) -> BaseException:
-        """One line for whatever the modules of the standard library raise."""
+        """One line for any error of the standard library."""
         if isinstance(error, InputError) or not isinstance(error, Exception):
             return error
         kind = "zip" if getattr(self, "_is_zip", False) else "tar"

@@ -125,4 +125,4 @@ def _state(found: os.stat_result) -> tuple[int, int, int]:
 
 def _unreadable(error: OSError) -> InputError:
     name = text(os.fsencode(error.filename))
-    return InputError(f"{name}: cannot be read ({error.strerror}); mend it or take it out")
+    return InputError(f"{name}: cannot be read ({error.strerror}); allow reading it, or remove it")

@@ -32,7 +32,7 @@ def from_settings(
     result = read(path, **{key: source[key] for key in keys if source.get(key) is not None})
     planned = source.get("content")
     if planned and content(path, test_share=source.get("test_share")) != planned:
-        raise InputError(f"{path}: images were edited while they were read; run the command again")
+        raise InputError(f"{path}: images changed while they were read; run the same command again")
     return result
 
 
@@ -75,7 +75,7 @@ def read(
     arrays = _arrays(layout, pictures)
     transparent = sum(picture.transparent for picture in pictures.values())
     if transparent:
-        logger.info("%d images are transparent in places, and were laid over white", transparent)
+        logger.info("%d images have transparent pixels, now laid over white", transparent)
     for line in layout.report():
         logger.info("%s", line)
     return arrays, layout.classes
@@ -115,7 +115,7 @@ def _check_alike(
         deep, flat = (first_place, place) if first.deep else (place, first_place)
         raise InputError(
             f"{path}: images of several depths: {deep} has more than 8 bits, {flat} has 8, and one "
-            "range does not suit both; store them alike"
+            "range cannot fit both; store all in the same depth"
         )
 
 

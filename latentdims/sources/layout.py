@@ -1,4 +1,4 @@
-"""Which files are images of which split and class, by where they lie, and why others are not."""
+"""The split and class of each image, from its path, and why other files are passed over."""
 
 import hashlib
 import posixpath
@@ -139,8 +139,8 @@ def _split_by_seed(
     for label, names in classes.items():
         if len(names) < 2:
             raise InputError(
-                f"{path}: class {label} has a single image, which cannot be in train and test; add "
-                "images or take it out"
+                f"{path}: class {label} has a single image, too few for both train and test; add "
+                "images or remove it"
             )
         order = sorted(names, key=lambda name: hashlib.sha256(f"{seed}/{name}".encode()).digest())
         test = set(order[: min(max(1, round(share * len(names))), len(names) - 1)])
@@ -178,7 +178,7 @@ def _check_classes(layout: Layout, path: str) -> None:
         if alone:
             raise InputError(
                 f"{path}: class {_first(alone)} is in {split}/ but not in {other}/; "
-                f"add its images there or take it out{others}"
+                f"add its images there or remove it{others}"
             )
     if len(layout.classes) == 1:
         raise InputError(

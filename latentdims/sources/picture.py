@@ -68,7 +68,7 @@ def decode(
     except Exception as error:  # decoders raise anything, of files that are damaged
         reason = str(error).split("<_io.BytesIO")[0].split() or [type(error).__name__]
         raise InputError(
-            f"{name}: not a readable image ({' '.join(reason)}); mend it or take it out"
+            f"{name}: not a readable image ({' '.join(reason)}); repair or remove it"
         ) from None
 
 
@@ -80,7 +80,7 @@ def _decoded(
 ) -> Picture:
     frames = getattr(image, "n_frames", 1)
     if frames != 1 and image.format != "MPO":  # phones put a preview behind the photo, in a JPEG
-        raise InputError(f"{name}: holds {frames} frames; keep the one that counts, or take it out")
+        raise InputError(f"{name}: holds {frames} frames; keep one of them, or remove the file")
     sixteen = any(DEEP_COLOUR.fullmatch(_raw_mode(tile)) for tile in getattr(image, "tile", ()))
     image.load()
     orientation = _orientation(image)
@@ -186,8 +186,8 @@ def _check_deep_colour(
 
 def _range_unknown(name: str, found: str) -> InputError:
     return InputError(
-        f"{name}: {found}: which of them are black and white is not said; give both as "
-        "datasets.<name>.range, such as [0, 4095] for 12 bits or [0, 65535] for 16"
+        f"{name}: {found}; give the values of black and white as datasets.<name>.range, such as "
+        "[0, 4095] for 12 bits or [0, 65535] for 16"
     )
 
 

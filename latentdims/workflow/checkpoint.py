@@ -1,4 +1,4 @@
-"""Checkpoints: the state of a long job beside its output, from which the same job goes on."""
+"""Checkpoints: the state of a long job beside its output, from which it resumes."""
 
 import logging
 import os
@@ -22,8 +22,8 @@ SECONDS = float(os.environ.get("LATENTDIMS_CHECKPOINT_SECONDS", "60"))  # betwee
 class Checkpoint:
     """The state of one job, in a hidden file beside the output that it works on.
 
-    made_with: everything that the state depends on, code and inputs included. A state of anything
-    else is of no use, and stays until another is saved: who takes a change back finds it again.
+    made_with: everything that the state depends on, code and inputs included. A state made
+    with anything else is ignored, but kept until another is saved, in case a change is reverted.
     """
 
     def __init__(
@@ -35,7 +35,7 @@ class Checkpoint:
         self._saved = time.monotonic()
 
     def load(self) -> State:
-        """The state that was saved last; empty where there is none of this very job."""
+        """The state that was saved last; empty where this job has none."""
         if not self.path.exists():
             return {}
         try:
@@ -43,17 +43,17 @@ class Checkpoint:
                 differs = storage.difference(storage.settings(file), self._made_with)
                 found = {} if differs else storage.arrays(file)
         except InputError as error:
-            logger.info("starting anew: %s", error)
+            logger.info("starting again: %s", error)
             self.path.with_name(f"{self.path.name}.broken").unlink(missing_ok=True)
             return {}
         if differs:
-            logger.info("starting anew: %s %s", self.path, differs)
+            logger.info("starting again: %s %s", self.path, differs)
         else:
-            logger.info("going on from %s", self.path)
+            logger.info("resuming from %s", self.path)
         return found
 
     def save_when_due(self, state: Callable[[], State]) -> None:
-        """Save where `SECONDS` have gone by since the last time."""
+        """Save if `SECONDS` have passed since the last time."""
         if time.monotonic() - self._saved < SECONDS:
             return
         with storage.create(self.path, settings=self._made_with) as file:

@@ -34,7 +34,7 @@ AFTER_FAILURE = " when they are tried again"
 
 @dataclass(frozen=True)
 class Request:
-    """What jobs of a rule ask for at one of their attempts, of which the first is 1."""
+    """What jobs of a rule ask for at one of their attempts, counted from 1."""
 
     rule: str
     attempt: int
@@ -55,7 +55,7 @@ class Request:
 
 
 def check(requests: Iterable[Request], *, profile: str) -> None:
-    """Raise InputError where the cluster would refuse jobs, or keep them waiting for ever.
+    """Raise InputError where the cluster would refuse jobs or never start them.
 
     Nothing is submitted. Limits of partitions are read first: where EnforcePartLimits is NO, SLURM
     takes jobs beyond them and never starts them. profile: the file to be changed.
@@ -89,7 +89,7 @@ def _ask(*command: str) -> subprocess.CompletedProcess[str]:
 
 
 def _partitions() -> list[dict[str, str]]:
-    """What `scontrol show partition` tells of each, by its words; none where it does not answer."""
+    """What `scontrol show partition` prints of each, by keyword; none if it does not answer."""
     try:
         told = _ask("scontrol", "show", "partition", "--oneliner").stdout
     except OSError:
@@ -116,7 +116,7 @@ def _compare(request: Request, partitions: list[dict[str, str]], *, profile: str
 
 
 def _obstacle(partition: Mapping[str, str], request: Request) -> tuple[str, str] | None:
-    """What a partition has against a request, and what else than the partition can be changed."""
+    """Why a partition would not start a request, and what to change besides the partition."""
     name, asked = partition["PartitionName"], request.resources
     if partition.get("State", "UP") != "UP":
         return f"the state of partition {name} is {partition['State']}", ""

@@ -72,7 +72,7 @@ class Job:
 
 
 class Console:
-    """Reads what Snakemake prints, line by line, and tells the outlines of it.
+    """Reads what Snakemake prints, line by line, and prints the outlines.
 
     folder: where Snakemake works. dry: nothing runs, and no log is written. tell: prints a line.
     lines: of output before those that are read.
@@ -131,7 +131,7 @@ class Console:
         said = [(job, job.log_lines(self.folder)) for job in long]
         said.sort(key=lambda each: not each[1])  # those first that have logged something
         for job, lines in said[:LISTED]:
-            self._tell_job("...", job, now - job.began, lines[-1] if lines else "no word yet")
+            self._tell_job("...", job, now - job.began, lines[-1] if lines else "no log yet")
         if len(said) > LISTED:
             self._tell(f"{'...':>{self._margin}}  and {len(said) - LISTED} more")
 
@@ -233,7 +233,7 @@ class Console:
                 return "killed, perhaps because memory ran out"
             if not logged and EXCEPTION.match(line):
                 return line
-        return logged[-1] if logged else "it ended without a word"
+        return logged[-1] if logged else "it ended without a message"
 
     def _tell_job(self, number: str, job: Job, seconds: float, *more: str) -> None:
         number = f"{number:>{self._margin}}" + (f" of {self.total}" if not more else "")
@@ -269,11 +269,16 @@ DECORATION = re.compile(
     r"The above exception|\w+(Error|Exception)( in (rule|file) .*)?:$"
 )
 USAGE = re.compile(r"[\w.]+: error: (.*)")
+TARGETS = "give a file as TARGET: docs/files.md lists them"
+IN_WORDS = {  # what Snakemake says of a target that it cannot make
+    r"No rule to produce (.+?) \(if you use input functions.*": rf"nothing makes \1; {TARGETS}",
+    "Target rules may not contain wildcards.*": f"this rule makes several files; {TARGETS}",
+}
 
 
 def explained(lines: list[str]) -> str:
-    """What is wrong, from the output of a Snakemake that has run nothing: all it says of that,
-    without its headings and without tracebacks. Empty where it says nothing."""
+    """What is wrong, from the output of a Snakemake that has run nothing, without headings and
+    tracebacks. Empty where it says nothing."""
     kept: list[str] = []
     inside = False  # of a traceback
     for line in lines:
@@ -284,4 +289,7 @@ def explained(lines: list[str]) -> str:
         if not inside and line.strip() and not DECORATION.match(line):
             kept.append(line)
     usage = [found[1] for line in kept if (found := USAGE.match(line))]
-    return "\n".join(usage or kept).removeprefix("Error: ")
+    said = "\n".join(usage or kept).removeprefix("Error: ")
+    for pattern, words in IN_WORDS.items():
+        said = re.sub(pattern, words, said)
+    return said

@@ -1,5 +1,5 @@
-"""Which code and settings make a result, so that an edit re-runs exactly what it reaches, and none
-is made of two versions."""
+"""Fingerprints of code and settings: an edit re-runs exactly what depends on it, and no result is
+made by two versions."""
 
 import ast
 import hashlib
@@ -60,8 +60,8 @@ def check_code(stamped: str, *, folder: str | Path) -> None:
         (Path(folder) / script).stat()
     except (AttributeError, ValueError, OSError):
         raise InputError(
-            f"params: code is {stamped!r}, and no fingerprint; leave it out where a rule of this "
-            "workflow is used with other params"
+            f"params: code is {stamped!r}, not a fingerprint; leave `code` out when you override "
+            "the params of a rule"
         ) from None
     if fingerprint(Path(folder) / script, *modules) != expected:
         raise InputError(

@@ -20,20 +20,19 @@ ESCAPED = re.compile(rb"\\([\\()])")  # in PDF
 
 
 def difference(path: Path, params: Mapping[str, Any]) -> str:
-    """Why a file is not what a job of these parameters makes; empty where it is.
+    """How the parameters that a file states differ from these; empty where they agree.
 
-    Also empty for what cannot be opened, of which nothing is known, and for kinds of files that
-    state nothing.
+    Also empty where a file cannot be opened, and for kinds of files that state no parameters.
     """
     if path.suffix != ".h5" and path.suffix not in STATED:
         return ""
     try:
         text = _of_hdf5(path) if path.suffix == ".h5" else _of_text(path)
     except OSError as error:
-        return "damaged" if error.errno is None else ""  # else the system's word, not the content's
+        return "damaged" if error.errno is None else ""  # an errno: the system failed, not the file
     except (KeyError, TypeError, ValueError):
         return "damaged, or of another version of this package"
-    if text == record.text(params):  # as almost always
+    if text == record.text(params):  # the usual case: nothing to parse
         return ""
     found, asked = json.loads(text), json.loads(record.text(params))
     return ", ".join(_differing(found, asked))

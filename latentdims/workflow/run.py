@@ -140,7 +140,7 @@ def _environment(folder: Path) -> dict[str, str]:
     shared = environment.get("SNAKEMAKE_OUTPUT_CACHE", "")
     if shared and "://" not in shared and not os.access(shared, os.R_OK | os.W_OK | os.X_OK):
         raise InputError(
-            f"SNAKEMAKE_OUTPUT_CACHE: {shared} is no folder that can be written; make it, or unset "
+            f"SNAKEMAKE_OUTPUT_CACHE: cannot write to the folder {shared}; create it, or unset "
             "the variable"
         )
     try:
@@ -191,7 +191,7 @@ def _tell_results(headline: str, console: Console) -> None:
 
 def _tell_failures(console: Console) -> None:
     failed = list(console.failed.values())
-    print(f"Of {console.total} jobs {console.finished} are done, and {len(failed)} failed:")
+    print(f"{console.finished} of {console.total} jobs done, {len(failed)} failed:")
     for job, reason in failed[:10]:
         print(f"  {job.name}: {reason}")
     if len(failed) > 10:

@@ -27,7 +27,7 @@ MEANINGS = {
 
 
 class Watch:
-    """Says, for as long as a run goes on, which of its jobs wait for what may never come.
+    """Says, while a run lasts, which of its jobs wait for something that may never come.
 
     say: takes a line; folder: the working folder, by which jobs of the run are known.
     """
@@ -44,7 +44,7 @@ class Watch:
         self._silent_since: str | None = None
 
     def start(self) -> None:
-        """Look every few minutes, beside everything else, until this process ends."""
+        """Look every few minutes, in a thread, until this process ends."""
         threading.Thread(target=self._go_on, daemon=True).start()
 
     def _go_on(self) -> None:
@@ -53,13 +53,13 @@ class Watch:
             self.look()
 
     def look(self) -> None:
-        """Ask squeue once, and say what is worth it."""
+        """Ask squeue once, and say what the user should know."""
         lines, trouble = self._ask()
         if trouble:
             self._silent_since = self._silent_since or time.strftime("%H:%M:%S")
             self._say_once(
                 f"cluster: squeue has not answered since {self._silent_since} ({trouble}); the run "
-                "goes on as soon as it does",
+                "continues as soon as it does",
                 key="squeue",
             )
             return

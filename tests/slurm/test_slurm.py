@@ -124,7 +124,7 @@ def test_a_job_out_of_time_goes_on_where_it_was(tmp_path, new_jobs, monkeypatch)
     trained = {job["timelimit"]: job["state"] for job in new_jobs() if job["rule"] == "train"}
     assert trained == {"1:00": "TIMEOUT", "1:00:00": "COMPLETED"}
     log = (workflow.folder / "results/logs/train/shapes/mlp/seed0.log").read_text()
-    assert "going on from" in log
+    assert "resuming from" in log
     assert "epoch 1 of" not in log
     here = Workflow(tmp_path / "here", long)
     here.complete(NETWORK, "--quiet")
@@ -275,7 +275,7 @@ def test_what_waits_is_said_and_an_outage_of_squeue_is_survived(
     )
     assert errors.count("PartitionDown") == 1
     assert errors.count("cluster: squeue has not answered since") == 1
-    assert "(no controller); the run goes on as soon as it does" in errors
+    assert "(no controller); the run continues as soon as it does" in errors
     assert "cluster: squeue answers again" in errors
 
 
