@@ -187,7 +187,6 @@ def merge(
     partners: Sequence[int],
     output: str | Path,
     settings: Mapping[str, Any],
-    device: str = "cpu",
 ) -> None:
     """Write the covariances of all samples from the sums over each part of them, in their order.
 
@@ -207,7 +206,7 @@ def merge(
                 for key, moments in measured.moments.items():
                     passes[split].add(key, moments)
     own = networks.load(network, settings=settings, images=attributes["images_sha256"])
-    with storage.create(output, settings=settings, device=device) as result:
+    with storage.create(output, settings=settings) as result:
         result.attrs.update(attributes)
         covariance_file.write(result, own, _moments(passes), seeds=partners)
 

@@ -9,16 +9,21 @@ from pathlib import Path
 from typing import Any
 
 from latentdims import __version__, storage
+from latentdims import table as words
 from latentdims.table import Row, read_csv
 
-HEADLINES = {  # the numbers of the page, in words; of layers, those of all but the classifier
-    "test_accuracy": "test accuracy, trained networks",
-    "similarity_train_uncentred_trained": "similarity s, training images",
-    "variance_explained_test_centred_trained": "variance explained s², test images, centred",
-    "variance_explained_test_centred_initial": "the same s² before training",
-    "generated_accuracy": "test accuracy, drawn networks",
-    "generated_accuracy_flattened": "the same, classifier aligned over flattened features",
-    "generated_retention": "retention, (drawn − chance) / (trained − chance)",
+BEFORE = {"variance_explained_test_centred_initial": "the same s², untrained"}
+HEADLINES = {  # the numbers of the page, in order; of layers, those of all but the classifier
+    name: BEFORE.get(name) or words.HEADLINES[name]
+    for name in (
+        "test_accuracy",
+        "similarity_train_uncentred_trained",
+        "variance_explained_test_centred_trained",
+        *BEFORE,
+        "generated_accuracy",
+        "generated_accuracy_flattened",
+        "generated_retention",
+    )
 }
 PACKAGES = ("numpy", "scipy", "h5py", "pillow", "matplotlib", "snakemake")
 
