@@ -1,5 +1,5 @@
-# What is there, compared with what is asked for: where Snakemake has no record of a file, it takes
-# it for current, whatever made it.
+# Compares existing files with the current settings and code: if Snakemake has no record of a file, it
+# takes the file for current.
 
 from snakemake.io import is_callable
 from snakemake.iocontainers import InputFiles
@@ -37,7 +37,7 @@ def compared(maker):
 
 
 def say(name, path, difference):
-    """The first of each rule; how many there are, the table of jobs tells."""
+    """The first of each rule; the table of jobs says how many there are."""
     if name not in SAID:
         SAID.add(name)
         tell(
