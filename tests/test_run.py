@@ -134,7 +134,7 @@ def test_a_user_without_a_name_a_home_or_a_cache(project, monkeypatch):
 
 def test_a_shared_cache_that_is_not_there_is_refused(project, monkeypatch):
     monkeypatch.setenv("SNAKEMAKE_OUTPUT_CACHE", str(project / "nowhere"))
-    with pytest.raises(InputError, match="cannot write to the folder .*nowhere; create it"):
+    with pytest.raises(InputError, match=r"cannot write to the folder .*nowhere; create it"):
         program.run({})
     (project / "nowhere").mkdir()
     program._environment(Path())
