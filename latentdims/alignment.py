@@ -62,7 +62,7 @@ def compare(
     below: Array | None,
     vectors: int,
 ) -> dict[str, Array]:
-    """Everything that is said of one layer of a pair of networks.
+    """All results for one layer of a pair of networks.
 
     crosses, shuffled: the cross-covariance by split, (C, D), of the same images and of unrelated
     ones. below: rotation of the layer before, NaN where that is undefined, None for the first
@@ -128,7 +128,7 @@ def _compare_layers(
     *,
     vectors: int,
 ) -> Iterator[tuple[Layer, dict[str, Array], dict[str, str]]]:
-    """Each layer with what is said of it, stages stacked along the first axis, and why some of it
+    """Each layer with its results, stages stacked along the first axis, and why some of it
     is undefined.
 
     own_stages: what was measured of each layer, which keeps its eigenvectors for the next partner.
@@ -263,7 +263,7 @@ def _save_spectra(
             f"{name}_identified",
             np.stack([identified(stage, samples=images) for stage in values]),
             units="1",
-            description="whether an eigenvector is told from its neighbours by its eigenvalue",
+            description="whether the eigenvalue is separated from its neighbours",
             dimensions=("stage", "rank"),
         )
         storage.write(

@@ -1,4 +1,4 @@
-"""Clipping: accuracy of a network of which one layer sees only k dimensions.
+"""Clipping: accuracy of a network when one layer sees only k dimensions.
 
 The basis of a representation acts on its channels, everywhere in space: φ_j becomes its projection
 on the first k vectors. The basis of weights acts on flattened patches: W_j becomes W_j P_k.
@@ -124,7 +124,7 @@ def _correct(
     """How many of some inputs of a layer are classified correctly at each rank, (ranks,).
 
     From one rank to the next, the components between them are added; only the layers that follow
-    are run anew, for several ranks at once.
+    are run again, for several ranks at once.
     """
     layer = network.layers[components.number]
     z, p = components.encode(x), components.p

@@ -1,4 +1,4 @@
-"""The configuration: completed with defaults, checked, and refused with the reason."""
+"""The configuration: filled in with defaults and checked."""
 
 import os
 import re
@@ -50,7 +50,7 @@ def resolve(config: Mapping[str, Any]) -> dict[str, Any]:
         if name in RESERVED:
             raise InputError(f"datasets.{name}: this name is reserved; choose another")
         resolved["datasets"][name] = _keep_source(name, dataset)
-    # How networks are trained is no part of what they are: those of either way are the same ones.
+    # `together` changes how networks are trained, not the result.
     resolved["together"] = resolved["training"].pop("together")
     _check_epochs(resolved["training"])
     resolved["generation"] = _procedures(resolved, schema["properties"]["generation"])
@@ -77,7 +77,7 @@ def image_shape(dataset: Mapping[str, Any]) -> tuple[tuple[int, int, int], int] 
 
 
 def _folder(results: str) -> str:
-    """The folder of results as Snakemake takes it. Raises InputError for one that cannot be."""
+    """The folder of results as Snakemake takes it. Raises InputError for one it cannot use."""
     folder = os.path.normpath(expanded(results))
     if folder == ".":
         raise InputError(f"results: {results!r} is the working folder itself; name one within it")
@@ -154,7 +154,7 @@ def _number(text: str | float) -> str | float:
 
 
 def _explain(error: jsonschema.ValidationError) -> str:
-    """One line for people: the key, what was found, what is expected."""
+    """One line: the key, what was found, what is expected."""
     key = ".".join(str(part) for part in error.absolute_path)
     prefix = f"{key}: " if key else ""
     found = error.instance
@@ -245,7 +245,7 @@ def _procedures(resolved: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[
 
 
 def _check_network(name: str, network: Mapping[str, Any], resolved: Mapping[str, Any]) -> None:
-    """That the architecture exists and fits every data set whose images are known beforehand."""
+    """Check that the architecture exists, and fits every data set of a known shape."""
     try:
         architectures.build(network)
         for dataset in resolved["datasets"].values():

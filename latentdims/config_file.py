@@ -1,4 +1,4 @@
-"""The file of a configuration, read as its author meant it, or refused in one line."""
+"""The configuration file, read without surprises or refused in one line."""
 
 import json
 import os
@@ -15,10 +15,10 @@ NAMES = ("str", "int", "merge")  # what may stand as a key
 
 
 def read(path: str | Path) -> dict[str, Any]:
-    """What a YAML or JSON file says, where it says it once and without surprises.
+    """The content of a YAML or JSON file.
 
     Raises InputError naming the file, the line and what to do: for a file that is missing, no
-    text or no YAML, a key that stands twice, and a name that YAML reads as something else.
+    text or no YAML, a key that occurs twice, and a name that YAML reads as something else.
     """
     path = Path(path)
     try:
@@ -42,13 +42,13 @@ def read(path: str | Path) -> dict[str, Any]:
 
 
 def expanded(path: str) -> str:
-    """A path with `~` and variables of the environment put in; those unknown stay as they are."""
+    """A path with `~` and environment variables expanded; unknown ones stay as they are."""
     # Path.expanduser raises an error where a user has no home.
     return os.path.expandvars(os.path.expanduser(path))  # noqa: PTH111
 
 
 class _Loader(yaml.SafeLoader):
-    """Refuses keys that stand twice, and those that are not the text that is written."""
+    """Refuses keys that occur twice, and those that are not the text that is written."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: dict[str, int] = {}
@@ -61,9 +61,7 @@ class _Loader(yaml.SafeLoader):
                 value = self.construct_object(key)
                 raise _problem(key, f"YAML reads {key.value or 'this'} as {value}; quote it")
             if key.value in seen:
-                raise _problem(
-                    key, f"'{key.value}' stands in line {seen[key.value]}, too; keep one"
-                )
+                raise _problem(key, f"'{key.value}' is also in line {seen[key.value]}; keep one")
             seen[key.value] = key.start_mark.line + 1
         return super().construct_mapping(node, deep)
 
@@ -76,7 +74,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, value in pairs:
         if key in found:
-            raise ValueError(f"'{key}' stands twice; keep one")
+            raise ValueError(f"'{key}' is given twice; keep one")
         found[key] = value
     return found
 
@@ -89,7 +87,7 @@ def _keys(found: Any, path: Path) -> dict[str, Any]:
 
 
 def _beside(path: Path) -> str:
-    """A hint at configurations that lie where one is missing."""
+    """A hint at the configurations in the folder where one is missing."""
     folder = path.parent
     found = sorted(str(each) for each in folder.glob("*.yaml")) if folder.is_dir() else []
     return f"; there are {', '.join(found[:5])}" if found else ""

@@ -51,7 +51,7 @@ def similarity_to_mean(covariances: Array, rotations: Array) -> Array:
     """Cosine (S,) of each rotated network with the mean of the *others*.
 
     Its square is the variance that this mean explains; a network is left out of the mean that it is
-    compared with, since it would else explain itself in part. NaN where one of them is zero.
+    compared with, since it would otherwise partly explain itself. NaN where one of them is zero.
     """
     overlaps = np.einsum("iab,ijac,jcb->ij", rotations, covariances, rotations, optimize=True)
     seeds = len(overlaps)
@@ -81,7 +81,7 @@ def consensus(
     """Align all networks of an architecture to their mean, fitted on centred training moments.
 
     covariances: the files of seeds 0, 1, and so on, each with the cross-covariances of all earlier
-    ones. settings: those of the networks but for their seed. Raises InputError for a
+    ones. settings: those of the networks, without a seed. Raises InputError for a
     single network, and for networks that cannot be compared.
     """
     if len(covariances) < 2:

@@ -78,7 +78,7 @@ def measure(
     """Moments of every layer of a network, and with those of its partners, at several stages.
 
     chains: the partners' networks, then its own, by stage. images: (N, C, H, W). batches: of
-    indices; all images, where not given. so_far: what is done, to be gone on from; `pause` is
+    indices; all images, where not given. so_far: a pass to resume; `pause` is
     called after each batch. Returns the moments of a `Pass`.
     """
     so_far = so_far or Pass()
@@ -133,7 +133,7 @@ def covariance(
     partners: network files by their seed. settings: {seed, network, training, preprocessing} of
     the network; its partners differ from it in the seed alone. part: its number and how many there
     are, for the sums over a range of the samples, which `merge` takes. code: names the code that
-    runs; a pass that was stopped goes on under the same code alone.
+    runs; an interrupted pass resumes only under the same code.
     Raises InputError where a network file is not the one that the settings describe.
     """
     described = settings if part is None else _of_part(settings, *part)
@@ -190,7 +190,7 @@ def merge(
 ) -> None:
     """Write the covariances of all samples from the sums over each part of them, in their order.
 
-    The result is that of a single pass but for rounding in float64. Raises InputError where a part
+    The result is that of a single pass, up to rounding in float64. Raises InputError where a part
     is not what the settings describe, or is of other images than the first.
     """
     passes = {split: Pass() for split in SPLITS}

@@ -1,4 +1,4 @@
-"""Where published data sets lie, and how their files are fetched whole."""
+"""Downloads of published data sets: their URLs, resuming and checking."""
 
 import logging
 import sys
@@ -36,7 +36,7 @@ HOSTS = {
 def urls(name: str, file: str, mirrors: Sequence[str] = ()) -> list[str]:
     """Where a file of a published data set lies, best first.
 
-    mirrors: addresses of folders of one's own, tried before those that are known, in their order.
+    mirrors: base URLs to try before the known ones, in this order.
     """
     return [f"{host.rstrip('/')}/{file}" for host in (*mirrors, *HOSTS[name])]
 
@@ -78,7 +78,7 @@ class _Failure(Exception):
 
 
 def _fetch(url: str, partial: Path, *, md5: str, timeout: float) -> None:
-    """Complete the partial file from one URL; start it anew where its old bytes were wrong."""
+    """Complete the partial file from one URL; start again if its old bytes were wrong."""
     while True:
         start = partial.stat().st_size if partial.is_file() else 0
         resumed = _append(url, partial, start=start, timeout=timeout)

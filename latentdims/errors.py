@@ -1,4 +1,4 @@
-"""Errors that are meant for the person at the keyboard, in one line each."""
+"""Errors for the user, each in one line."""
 
 import errno
 import os
@@ -35,7 +35,7 @@ class InputError(Exception):
 def of_machine(error: BaseException) -> str | None:
     """One line for an error of the machine: the file, what was found, and what to do.
 
-    None for any other error, which is one of a program.
+    None for any other error: a bug.
     """
     if isinstance(error, OSError) and error.errno in REMEDIES:
         # HDF5 tells the file within a longer message.

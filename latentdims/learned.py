@@ -1,7 +1,7 @@
 """How many components of a layer's weights are learned: eigenvalues above those of chance.
 
 Chance is what the largest eigenvalue of WᵀW / n, for n neurons of d inputs, stays below with 95 %
-probability if weights are independent. It is told in three ways: by theory, by simulating the
+probability if weights are independent. It is estimated in three ways: by theory, by simulating the
 initialisation, and by theory with the variance that the bulk of the trained spectrum has.
 """
 

@@ -1,4 +1,4 @@
-"""Spectra: eigenvalues of covariances, and what is read off them."""
+"""Spectra: eigenvalues of covariances, and quantities derived from them."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,7 +83,7 @@ def held_out(vectors: Array, fresh: Array) -> Array:
 
 
 def identified(values: Array, *, samples: int, level: float = 0.95) -> NDArray[np.bool_]:
-    """Whether each eigenvector (d,) is a direction of its own, not any in a plane of equal ones.
+    """Whether each eigenvector (d,) is identified, not arbitrary within nearly equal eigenvalues.
 
     values: eigenvalues, descending, of the covariance of normal samples. Two equal eigenvalues λ
     come out of n samples with a gap that, for large n, has a Rayleigh distribution of scale

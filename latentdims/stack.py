@@ -1,4 +1,4 @@
-"""Networks of several seeds as one: a step of all of them takes as many kernels as that of one."""
+"""Networks of several seeds as one: a step of all takes as many kernels as a step of one."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

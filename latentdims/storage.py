@@ -137,7 +137,7 @@ def _opened(path: Path) -> h5py.File:
 
 
 def _problem(file: h5py.File, needs: Sequence[str], made_with: Mapping[str, Any] | None) -> str:
-    """What is wrong with an open file; empty where nothing is."""
+    """What is wrong with an open file; empty if nothing is."""
     found = file.attrs.get("format_version")
     if found is None:
         return "not a file of this package"
@@ -153,7 +153,7 @@ def _problem(file: h5py.File, needs: Sequence[str], made_with: Mapping[str, Any]
 
 
 def refuse(path: Path, problem: str) -> NoReturn:
-    """Move a file of no use aside, so that it is made again, and raise the InputError that says so.
+    """Move a useless file aside, so that it is made again, and raise the InputError that says so.
 
     problem: what was found in the file. Of a link into a shared cache the cached file is moved, or
     it would come back; of any other link, the link alone.
@@ -225,7 +225,7 @@ def reasons(path: str | Path) -> list[str]:
 
 
 def difference(found: Mapping[str, Any], expected: Mapping[str, Any]) -> str:
-    """The first setting that is another one than expected, in words; empty where none is."""
+    """The first setting that differs from the expected one, in words; empty if none does."""
     for key in sorted({*found, *expected}):
         if found.get(key) != expected.get(key):
             return f"was made with {key} = {found.get(key)}, but {expected.get(key)} is asked for"

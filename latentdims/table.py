@@ -100,9 +100,8 @@ def _is_nan(cell: object) -> bool:
 
 
 def markdown(rows: Sequence[Row], reasons: Mapping[tuple[str, str], Sequence[str]]) -> str:
-    """Three tables: headline numbers beside published ones, similarities beside those of untrained
-    networks and of unrelated images, and every way of drawing networks. Below, why cells are
-    empty.
+    """Three tables: headline numbers with published ones; similarities, with those of untrained
+    networks and of unrelated images; every way of drawing networks. Below, why cells are empty.
 
     reasons: why numbers are undefined, by data set and network.
     """

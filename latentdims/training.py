@@ -36,7 +36,7 @@ def train(
     """Train one network, and write its weights and its history to `output`.
 
     settings: {seed, network, training, preprocessing}, as resolved from the configuration. code:
-    names the code that runs; a training that was stopped goes on under the same code alone.
+    names the code that runs; an interrupted training resumes only under the same code.
     Raises InputError for an architecture that does not fit the images, and for a loss that is not
     finite.
     """
@@ -161,7 +161,7 @@ class Descent:
     def _descend(self) -> None:
         """m ← momentum · m + gradient, weight ← weight - rate · m; then no gradient is left.
 
-        The kernel of torch.optim.SGD, the import of which takes as long as that of torch itself.
+        The kernel of torch.optim.SGD; importing that takes as long as importing torch itself.
         """
         weights = list(self._stack.weights.values())
         torch._fused_sgd_(
@@ -203,7 +203,7 @@ class Descent:
         return arrays
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
-        """Go on from a state."""
+        """Resume from a state."""
         self._epoch, self._step = state["descent/done"].tolist()
         for order, start in zip(self._orders, state["descent/starts_of_epoch"], strict=True):
             order.set_state(torch.from_numpy(start))

@@ -1,5 +1,5 @@
-# What is there, compared with what is asked for: where Snakemake has no record of a file, it takes
-# it for current, whatever made it.
+# Compares existing files with the current settings and code: if Snakemake has no record of a file, it
+# takes the file for current.
 
 from snakemake.io import is_callable
 from snakemake.iocontainers import InputFiles
@@ -37,8 +37,8 @@ def compared(maker):
 
 
 def say(name, path, difference):
-    """The first of each rule, also where nothing is made, as for a report; the table of jobs tells
-    how many are made again."""
+    """The first of each rule, even if nothing is made, as for a report; the table of jobs says how
+    many are made again."""
     if name not in SAID:
         SAID.add(name)
         tell(f"{name}: results of other settings or code, such as {path} ({difference})")

@@ -11,7 +11,7 @@ rule download:
     resources:
         mem_mb=growing(200),
         runtime=growing(60),
-        # Unlike parameters, addresses re-run nothing: the checksum says what the file is.
+        # Unlike parameters, URLs re-run nothing: the checksum identifies the file.
         urls=addresses,
     params:
         md5=lambda wildcards: published.files(wildcards.name)[wildcards.file],
@@ -33,7 +33,7 @@ rule prepare:
     resources:
         mem_mb=to_prepare,
         runtime=growing(30),
-        # Unlike an input, a path re-runs nothing: the content that is part of the source does.
+        # Unlike an input, a path re-runs nothing: the hash of the content does.
         path=path_of_source,
     params:
         code=code_of_source,

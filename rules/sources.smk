@@ -1,4 +1,4 @@
-# Where images come from, by wildcards: what they are re-runs their rules, where they lie does not.
+# Where images come from, by wildcards: a change of content re-runs their rules, a new path does not.
 
 from functools import cache
 
@@ -20,7 +20,7 @@ def source(wildcards):
 
 @cache
 def content_of(path, test_share):
-    """Hash of the images of one's own, which a run notes, and a dry run or report does not."""
+    """Hash of the user's own images; a run records it, a dry run or report does not."""
     runs = workflow.executor_plugin is not None and not workflow.dryrun
     return content.content(path, test_share=test_share, notes=NOTES, keep=runs)
 

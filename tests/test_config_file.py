@@ -22,8 +22,8 @@ ROOT = Path(__file__).resolve().parents[1]
         (b"a: \xff\xfe\n", "c.yaml: not a text file in UTF-8"),
         (b"a: \x01\n", "c.yaml: not valid YAML"),
         (b"a: &x {b: *y}\n", "c.yaml, line 1: found undefined alias 'y'"),
-        (b"seeds: 2\nseeds: 3\n", "c.yaml, line 2: 'seeds' stands in line 1, too; keep one"),
-        (b"n:\n  a: {w: 1}\n  b: 1\n  a: {w: 2}\n", "c.yaml, line 4: 'a' stands in line 2"),
+        (b"seeds: 2\nseeds: 3\n", "c.yaml, line 2: 'seeds' is also in line 1; keep one"),
+        (b"n:\n  a: {w: 1}\n  b: 1\n  a: {w: 2}\n", "c.yaml, line 4: 'a' is also in line 2"),
         (b"n: {no: 1}\n", "c.yaml, line 1: YAML reads no as False; quote it"),
         (b"n:\n  1.5: 1\n", "c.yaml, line 2: YAML reads 1.5 as 1.5; quote it"),
         (b"n: {~: 1}\n", "YAML reads ~ as None; quote it"),
@@ -55,7 +55,7 @@ def test_json_is_read_too(tmp_path):
     path.write_text('{"seeds":\t3}')
     assert config_file.read(path) == {"seeds": 3}
     path.write_text('{"seeds": 3, "seeds": 4}')
-    with pytest.raises(InputError, match="'seeds' stands twice"):
+    with pytest.raises(InputError, match="'seeds' is given twice"):
         config_file.read(path)
     path.write_text('{"seeds": 3,')
     with pytest.raises(InputError, match=r"c\.json: "):

@@ -134,7 +134,7 @@ def test_a_user_without_a_name_a_home_or_a_cache(project, monkeypatch):
 
 def test_a_shared_cache_that_is_not_there_is_refused(project, monkeypatch):
     monkeypatch.setenv("SNAKEMAKE_OUTPUT_CACHE", str(project / "nowhere"))
-    with pytest.raises(InputError, match="cannot write to the folder nowhere; create it"):
+    with pytest.raises(InputError, match=r"cannot write to the folder .*nowhere; create it"):
         program.run({})
     (project / "nowhere").mkdir()
     program._environment(Path())
@@ -239,7 +239,7 @@ def test_a_key_that_stands_twice_is_refused_by_snakemake_too(fresh):
         file.write("seeds: 3\n")
     done = fresh.run("--dry-run")
     assert done.returncode
-    assert "'seeds' stands in line " in done.stdout + done.stderr
+    assert "'seeds' is also in line " in done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr
 
 

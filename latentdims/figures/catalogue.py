@@ -1,4 +1,4 @@
-"""Which figures there are. Only planning reads it: a figure more draws none of the others again."""
+"""Which figures there are. Only planning reads it: adding a figure draws no other again."""
 
 SOURCES = {  # what each figure is drawn from, one file per seed
     "training": ("network",),

@@ -44,7 +44,7 @@ def content(
     notes: Path | None = None,
     keep: bool = False,
 ) -> str:
-    """Hash of what is read of a folder of images or an archive, whatever its time stamps say.
+    """Hash of what is read of a folder of images or an archive, independent of time stamps.
 
     test_share: as the images are read with; it says which files count.
     notes: a folder where the hash of an earlier call may lie, which holds as long as names, sizes

@@ -1,4 +1,4 @@
-"""Images of one's own, a folder of each class: in a folder, a tar archive or a zip archive."""
+"""The user's own images, one folder per class: in a folder, a tar archive or a zip archive."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -25,7 +25,7 @@ def from_settings(
 ) -> tuple[dict[str, NDArray[np.generic]], list[str]]:
     """What `read` gives for a data set of the configuration.
 
-    Raises InputError also where the content is not that which was planned with.
+    Raises InputError also if the content has changed since planning.
     """
     path = files[0] if files else source["path"]
     keys = ("size", "range", "test_share", "split_seed")

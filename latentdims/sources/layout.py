@@ -79,7 +79,7 @@ def arrange(
 
 
 def is_hidden(place: str) -> bool:
-    """Whether a file, or a folder above it, is one that its owner does not see."""
+    """Whether a file, or a folder above it, is hidden."""
     if "/." not in f"/{place}" and MAC not in place:  # as good as all
         return False
     parts = place.split("/")

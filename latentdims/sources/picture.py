@@ -1,4 +1,4 @@
-"""One image file, decoded to 8 bits as what it is."""
+"""One image file, decoded to 8 bits."""
 
 import io
 import re
@@ -54,7 +54,7 @@ def decode(
     name: of the file, for messages. size: height and width to resize to. value_range: which values
         are black and white; None is [0, 255] for images of 8 bits, and all others need one.
     Transparent pixels are laid over white.
-    Raises InputError, naming the file, for whatever a decoder raises, for several frames, and for
+    Raises InputError, naming the file, for any error of a decoder, for several frames, and for
     values beyond the range, or whose range is not known.
     """
     try:
@@ -109,7 +109,7 @@ def _raw_mode(tile: tuple) -> str:
 
 
 def _orientation(image: Image.Image) -> int:
-    """Of EXIF, which a camera or an editor may have written so that nobody can read it."""
+    """The orientation in EXIF, which may be malformed."""
     try:
         return int(image.getexif().get(ORIENTATION, 1))
     except Exception:

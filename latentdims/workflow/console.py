@@ -183,6 +183,7 @@ class Console:
             self._running[number] = job
         elif job.rule != "all":
             reason = job.fields.get("reason", "").partition(":")[0].lower()
+            reason = reason.replace("forced execution", "made again")  # a line above says why
             self._tell(f"  {job.rule:<{self._rules}}  {job.what:<30}  {reason}")
 
     def _tell_counts(self) -> None:

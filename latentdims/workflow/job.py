@@ -1,4 +1,4 @@
-"""What every script needs: its log, its device, and how far it is."""
+"""What every script needs: its log, its device, and its progress."""
 
 import ctypes
 import fcntl
@@ -49,10 +49,10 @@ class Job:
 
     @staticmethod
     def _claim(devices: int) -> int:
-        """A device that no other job on this host has, until this process ends.
+        """A device that no other job on this host uses, until this process ends.
 
         Snakemake counts GPUs, but does not say which a job may use; a cluster does, by making one
-        alone visible. Where all are taken, devices are shared.
+        alone visible. If all are taken, jobs share them.
         """
         visible = list(filter(None, os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")))
         for number in range(devices):
@@ -71,8 +71,8 @@ class Job:
 
 
 def _keep_memory() -> None:
-    """Reuse the memory of large tensors, which glibc gives back and asks for anew at every batch:
-    its pages are then cleared each time, for up to a third of what a job takes."""
+    """Reuse the memory of large tensors, which glibc otherwise frees and allocates for every batch:
+    clearing their pages each time takes up to a third of a job."""
     with suppress(OSError, AttributeError):  # another C library
         libc = ctypes.CDLL("libc.so.6")
         for parameter in (M_TRIM_THRESHOLD, M_MMAP_THRESHOLD):
@@ -86,7 +86,7 @@ def running(snakemake: Any) -> Iterator[Job]:
     An InputError, or an error of the machine, ends the job with its message alone, and an interrupt
     with that word; anything else leaves its traceback in the log, too, and is raised.
     """
-    # Also what a cluster sends at the end of the time; so that what is half written is removed.
+    # A cluster sends SIGTERM at the time limit: remove half-written files then, too.
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     start = time.monotonic()
     try:
@@ -132,7 +132,7 @@ def peak_memory() -> float:
         for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines():
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) * 1024 / 1e6
-    # Elsewhere than on Linux; there, it begins with what the process had that started this one.
+    # Not on Linux, where this starts from the peak of the parent process.
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
 
 

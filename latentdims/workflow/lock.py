@@ -1,8 +1,8 @@
 """The lock of a working folder, which says who holds it.
 
-Snakemake's own locks are files that a killed run leaves and that name no process. So every run also
-holds a lock of ours: a file whose content names the run, held by `flock` until its process ends. A
-lock that was left goes only where its owner is proven dead.
+Snakemake's own locks are files that a killed run leaves behind and that name no process. So every
+run also holds a lock of ours: a file that names the run, held by `flock` until its process ends. A
+lock that was left behind is removed only if its owner is proven dead.
 """
 
 import atexit
@@ -27,7 +27,7 @@ _held: dict[Path, int] = {}  # descriptors of this process, by the file
 
 
 def take(folder: Path) -> None:
-    """Hold the lock of a folder `.snakemake` until this process ends; once more does nothing.
+    """Hold the lock of a folder `.snakemake` until this process ends; a second call does nothing.
 
     Snakemake's own locks of a run that is proven dead are removed.
     Raises InputError where another run holds the lock, or may hold it.
@@ -154,7 +154,7 @@ def _state(owner: dict[str, Any], *, locked: bool) -> str:
         if owner.get("namespace") == here["namespace"]:
             return "alive" if _started(owner.get("pid")) == owner.get("started") else "dead"
         return "dead" if locked else "unknown"  # in another container
-    # The same machine, started anew: locks that its processes held went with them.
+    # The same machine after a reboot: the locks of its processes are gone.
     return "dead" if locked and owner.get("host") == here["host"] else "unknown"
 
 

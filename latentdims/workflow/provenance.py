@@ -20,7 +20,7 @@ DOCUMENTED = ast.Module | ast.ClassDef | ast.FunctionDef  # what may have a docs
 def fingerprint(script: str | Path, *modules: str) -> str:
     """Hash of the syntax trees of a script and of every module of the package that it reaches.
 
-    modules: further ones by dotted name, which the script imports by a name of its own making.
+    modules: dotted names of further ones, which the script imports by computed names.
     Comments, docstrings, blank lines and time stamps do not count, nor does what runs jobs.
     """
     trees = {
@@ -51,7 +51,7 @@ def stamp(script: Path, *modules: str) -> str:
 
 
 def check_code(stamped: str, *, folder: str | Path) -> None:
-    """Raise InputError where the code that a job loaded is not what its run started with.
+    """Raise InputError if the code that a job loaded has changed since its run started.
 
     stamped: what `stamp` gave when the run started; folder: of the script.
     """
@@ -71,8 +71,8 @@ def check_code(stamped: str, *, folder: str | Path) -> None:
 
 
 def check_run(*versions: str, in_job: bool) -> None:
-    """Raise InputError in a job on a cluster, which reads configuration and code anew, where they
-    are not what its run started with.
+    """Raise InputError in a job on a cluster, which reads configuration and code again, if they
+    have changed since its run started.
 
     versions: of everything that was read. Where it is no job, they are kept in the environment,
     which jobs inherit.

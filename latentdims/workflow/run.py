@@ -2,7 +2,7 @@
 
     CONFIG=config.yaml PROFILE=profiles/default TARGET= ARGS= python -m latentdims.workflow.run
 
-All is handed over in the environment, where neither make nor a shell reads it a second time.
+Arguments come in the environment, so that neither make nor a shell parses them again.
 """
 
 import argparse
@@ -103,7 +103,7 @@ def _command(given: Mapping[str, str]) -> list[str]:
 
 
 def _existing(path: str) -> Path:
-    """A path as it stands where it is there; else with `~` and variables put in."""
+    """A path as given if it exists, else with `~` and environment variables expanded."""
     return Path(path if Path(path).exists() else expanded(path))
 
 
@@ -132,9 +132,9 @@ def _folder(arguments: list[str]) -> Path:
 
 
 def _environment(folder: Path) -> dict[str, str]:
-    """The environment for Snakemake, which wants a user with a name, a home and a cache.
+    """The environment for Snakemake, which needs a user name, a home and a cache.
 
-    Raises InputError for a cache between workflows that is not there.
+    Raises InputError if the cache between workflows cannot be used.
     """
     environment = dict(os.environ)
     shared = environment.get("SNAKEMAKE_OUTPUT_CACHE", "")
@@ -158,7 +158,7 @@ def _environment(folder: Path) -> dict[str, str]:
 
 
 def _report(command: list[str], console: Console, environment: Mapping[str, str]) -> int:
-    """Make the report anew where it is older than what it shows; the exit status."""
+    """Make the report again if it is older than what it shows; returns the exit status."""
     results = console.folder / console.results
     shown = [results / "summary.csv", *(results / "figures").rglob("*")]
     if not shown[0].exists():
@@ -200,8 +200,7 @@ def _tell_failures(console: Console) -> None:
 
 
 def _clear(folder: Path) -> None:
-    """Remove what a dry run leaves in a folder `.snakemake` that was not there before: no file of
-    another run."""
+    """Remove what a dry run leaves in a new folder `.snakemake`, and no file of another run."""
     (folder / "iocache" / "latest.pkl").unlink(missing_ok=True)
     for each in sorted(folder.rglob("*"), reverse=True):
         with suppress(OSError):
