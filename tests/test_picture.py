@@ -141,7 +141,11 @@ def deep_colour_png(pixels):
 
 def test_sixteen_bits_of_each_colour_need_their_range():
     twelve = deep_colour_png(np.full((2, 3, 3), 4000, dtype=np.uint16))
-    refused(twelve, "mode RGB of more than 8 bits, values from about 3840 to 4095", "datasets.<name>.range")
+    refused(
+        twelve,
+        "mode RGB of more than 8 bits, values from about 3840 to 4095",
+        "datasets.<name>.range",
+    )
     refused(twelve, "upper 8 bits", value_range=(0, 4095))
     full = decode(
         deep_colour_png(np.full((2, 3, 3), 40000, np.uint16)), "a.png", value_range=(0, 65535)
