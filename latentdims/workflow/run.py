@@ -19,7 +19,8 @@ from pathlib import Path
 from latentdims import config_file
 from latentdims.config_file import expanded
 from latentdims.errors import InputError, nearest
-from latentdims.workflow.console import Console, duration, explained
+from latentdims.workflow.console import Console, duration
+from latentdims.workflow.explanation import explained
 from latentdims.workflow.process import INTERRUPTED, follow
 
 DEFAULT = Path("profiles/default")
