@@ -316,9 +316,12 @@ def test_errors_of_planning_without_decorations(said, explanation):
 
 def test_a_full_disk_ends_the_log_alone(seen, told, monkeypatch):
     read(seen, HEADINGS, PLAN)
-    with Path("/dev/full").open("a") as full:
-        monkeypatch.setattr(Path, "open", lambda *_, **options: full)
-        read(seen, PREPARE)
+    plain = Path.open
+    full = {"a": Path("/dev/full")}
+    monkeypatch.setattr(
+        Path, "open", lambda path, mode, **options: plain(full.get(mode, path), mode, **options)
+    )
+    read(seen, PREPARE)
     assert told[-2:] == [
         "The log cannot be written any more: No space left on device",
         next(line for line in told if line.startswith("  1 of 3")),

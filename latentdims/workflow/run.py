@@ -36,7 +36,7 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except OSError as error:
-        sys.exit(f"error: {error.strerror}: {error.filename}")
+        sys.exit(f"error: {error.strerror}" + (f": {error.filename}" if error.filename else ""))
 
 
 def run(given: Mapping[str, str]) -> int:
