@@ -22,6 +22,8 @@ def read(path: str | Path) -> dict[str, Any]:
     """
     path = Path(path)
     try:
+        if path.is_fifo() or path.is_char_device():  # it may never end, and can be read but once
+            raise InputError(f"{path}: is a pipe or a device; give a file with a configuration")
         text = path.read_text(encoding="utf-8-sig")
         if path.suffix == ".json":
             return _keys(json.loads(text, object_pairs_hook=_once), path)
@@ -32,6 +34,8 @@ def read(path: str | Path) -> dict[str, Any]:
         raise InputError(f"{path}: {error.strerror}; give a file with a configuration") from None
     except UnicodeDecodeError:
         raise InputError(f"{path}: not a text file in UTF-8; save it as UTF-8") from None
+    except RecursionError:
+        raise InputError(f"{path}: is nested too deeply, or within itself") from None
     except ValueError as error:
         raise InputError(f"{path}: {error}") from None
     except yaml.MarkedYAMLError as error:
@@ -83,6 +87,7 @@ def _keys(found: Any, path: Path) -> dict[str, Any]:
     if not isinstance(found, dict):
         what = "is empty" if found is None else f"holds {type(found).__name__} alone"
         raise InputError(f"{path}: {what}; give keys with values, as config.yaml does")
+    json.dumps(found, default=str)  # raises where something holds itself
     return found
 
 

@@ -125,10 +125,7 @@ def _opened(path: Path) -> h5py.File:
         return h5py.File(path, "r", locking=False)
     except FileNotFoundError:
         if path.is_symlink():
-            raise InputError(
-                f"{path}: a link to {path.resolve()}, which is not there; bring it back, or delete "
-                "the link and run the same command again"
-            ) from None
+            raise InputError(without_file(path)) from None
         raise InputError(f"{path}: no such file; run the workflow to make it") from None
     except OSError as error:
         if error.errno is None:  # from HDF5: the content is wrong; the system did not fail
@@ -158,8 +155,7 @@ def refuse(path: Path, problem: str) -> NoReturn:
     problem: what was found in the file. Of a link into a shared cache the cached file is moved, or
     it would come back; of any other link, the link alone.
     """
-    cache = os.environ.get(CACHE, "")
-    cached = path.is_symlink() and cache and path.resolve().is_relative_to(Path(cache).resolve())
+    cached = is_cached(path)
     file = path.resolve() if cached else path
     where = f", in the shared cache as {file}" if cached else ""
     aside = file.with_name(f"{file.name}.broken")
@@ -172,6 +168,22 @@ def refuse(path: Path, problem: str) -> NoReturn:
         ) from None
     raise InputError(
         f"{path}: {problem}{where}; it was moved to {aside.name}: run the same command again"
+    )
+
+
+def is_cached(path: Path) -> bool:
+    """Whether a path is a link into the shared cache, also where its file has gone."""
+    cache = os.environ.get(CACHE, "")
+    return bool(
+        path.is_symlink() and cache and path.resolve().is_relative_to(Path(cache).resolve())
+    )
+
+
+def without_file(link: Path) -> str:
+    """What is to be said of a link to nothing."""
+    return (
+        f"{link}: a link to {link.resolve()}, which is not there; bring it back, or delete "
+        "the link and run the same command again"
     )
 
 

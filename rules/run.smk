@@ -6,7 +6,7 @@ from snakemake.logging import logger
 from snakemake_interface_common.exceptions import ApiError
 from snakemake_interface_logger_plugins.common import LogEvent
 
-from latentdims.workflow import cluster, lock, provenance, stages, waiting
+from latentdims.workflow import cluster, links, lock, provenance, stages, waiting
 
 # A plan is made of many objects that all stay: to look for garbage less often saves a sixth of it.
 gc.set_threshold(200_000, 20, 100)
@@ -28,12 +28,13 @@ def say_where():
     logger.info(f"{'Part of the results' if part else 'Results'}: {SETTINGS['results']}")
 
 
-def take_lock():
-    """Before Snakemake takes its own locks; not for reports, dry runs and the like."""
+def begin():
+    """Before Snakemake takes its own locks, and before it looks at files."""
     say_where()
-    runs = workflow.executor_plugin is not None and not workflow.dryrun
-    if runs and workflow.execution_settings.lock:
-        lock.take(Path(workflow.persistence.path))
+    if workflow.executor_plugin is not None:  # not for reports and the like
+        if workflow.execution_settings.lock and not workflow.dryrun:
+            lock.take(Path(workflow.persistence.path))
+        links.check([SETTINGS["results"], "resources/download"], dry=workflow.dryrun)
 
 
 def requests():
@@ -56,7 +57,7 @@ def check_cluster():
 if workflow.is_main_process:
     actions = {
         LogEvent.WORKFLOW_STARTED: check_folder,
-        "Building DAG of jobs...": take_lock,
+        "Building DAG of jobs...": begin,
         LogEvent.RUN_INFO: check_cluster,
     }
     stages.Stages(actions, error=ApiError).listen(logger)

@@ -155,8 +155,8 @@ FAULTS: dict[str, tuple[Callable[[Workflow, random.Random, float], str], str]] =
     "a job killed": (kill_job, "Error in rule"),
     "writes refused": (refuse_writes, "File too large"),
     "two invocations at once": (two_at_once, "another run is going on"),
-    "a result cut short": (cut_short, "it was moved to"),
-    "a result replaced by another file": (foreign, "it was moved to"),
+    "a result cut short": (cut_short, "(damaged"),
+    "a result replaced by another file": (foreign, "(damaged"),
     "disk full": (fill_disk, "No space left on device"),
 }
 

@@ -1,5 +1,6 @@
 """The file of a configuration: read as written, or refused in one line."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,9 @@ ROOT = Path(__file__).resolve().parents[1]
         (b"a: \xff\xfe\n", "c.yaml: not a text file in UTF-8"),
         (b"a: \x01\n", "c.yaml: not valid YAML"),
         (b"a: &x {b: *y}\n", "c.yaml, line 1: found undefined alias 'y'"),
+        (b"a: &x {b: *x}\n", "c.yaml: Circular reference"),
+        (b"a: &x [*x]\n", "c.yaml: Circular reference"),
+        (b"[" * 3000 + b"]" * 3000, "c.yaml: is nested too deeply"),
         (b"seeds: 2\nseeds: 3\n", "c.yaml, line 2: 'seeds' is also in line 1; keep one"),
         (b"n:\n  a: {w: 1}\n  b: 1\n  a: {w: 2}\n", "c.yaml, line 4: 'a' is also in line 2"),
         (b"n: {no: 1}\n", "c.yaml, line 1: YAML reads no as False; quote it"),
@@ -62,7 +66,11 @@ def test_json_is_read_too(tmp_path):
         config_file.read(path)
 
 
-def test_a_file_that_is_missing_or_a_folder(tmp_path):
+def test_a_file_that_is_missing_or_no_file(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", "/dev/zero"):
+        with pytest.raises(InputError, match="is a pipe or a device; give a file"):
+            config_file.read(path)
     (tmp_path / "mine.yaml").touch()
     with pytest.raises(InputError, match=r"there is no such file; there are .*mine\.yaml"):
         config_file.read(tmp_path / "my.yaml")

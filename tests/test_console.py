@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from latentdims.workflow import console
-from latentdims.workflow.console import Console, duration, explained
+from latentdims.workflow.console import Console, duration
+from latentdims.workflow.explanation import explained
 
 HEADINGS = """\
 Using workflow specific profile profiles/default for setting default command line arguments.
@@ -301,6 +302,10 @@ Missing input files for rule prepare:
             "__main__.py: error: unrecognized arguments: --nosuch\n",
             "unrecognized arguments: --nosuch",
         ),
+        (
+            "latentdims: clip: results of other settings are made again\n" + MISSING,
+            MISSING.split("\n", 1)[1].rstrip(),
+        ),
         ("Error: cores have to be specified\n", "cores have to be specified"),
         (
             "MissingRuleException:\nNo rule to produce results/summary.cvs (if you use input "
@@ -317,6 +322,21 @@ Missing input files for rule prepare:
 )
 def test_errors_of_planning_without_decorations(said, explanation):
     assert explained((HEADINGS + said).splitlines()) == explanation
+
+
+def test_a_full_disk_ends_the_log_alone(seen, told, monkeypatch):
+    read(seen, HEADINGS, PLAN)
+    plain = Path.open
+    full = {"a": Path("/dev/full")}
+    monkeypatch.setattr(
+        Path, "open", lambda path, mode, **options: plain(full.get(mode, path), mode, **options)
+    )
+    read(seen, PREPARE)
+    assert told[-2:] == [
+        "The log cannot be written any more: No space left on device",
+        next(line for line in told if line.startswith("  1 of 3")),
+    ]
+    seen.end()
 
 
 def test_durations_as_people_say_them():

@@ -141,12 +141,43 @@ def deep_colour_png(pixels):
 
 def test_sixteen_bits_of_each_colour_need_their_range():
     twelve = deep_colour_png(np.full((2, 3, 3), 4000, dtype=np.uint16))
-    refused(twelve, "mode RGB of 16 bits, values from about 3840 to 4095", "datasets.<name>.range")
+    refused(
+        twelve,
+        "mode RGB of more than 8 bits, values from about 3840 to 4095",
+        "datasets.<name>.range",
+    )
     refused(twelve, "upper 8 bits", value_range=(0, 4095))
     full = decode(
         deep_colour_png(np.full((2, 3, 3), 40000, np.uint16)), "a.png", value_range=(0, 65535)
     )
     assert (full.pixels == 40000 >> 8).all() and full.deep
+
+
+def deep_colour_files():
+    """The same in other formats, none of which Pillow writes: values of 12 bits in red alone."""
+    values = np.zeros((3, 2, 2), dtype=">u2")
+    values[0] = 4000
+    pixels = values.transpose(1, 2, 0)
+    header = struct.pack(">hBBHHHH", 474, 0, 2, 3, 2, 2, 3).ljust(512, b"\0")
+    jpeg = bytearray(encode(np.zeros((8, 8, 3), np.uint8), "JPEG2000", irreversible=False))
+    start = jpeg.index(b"\xff\x4f\xff\x51") + 42
+    jpeg[start : start + 9 : 3] = bytes([11, 11, 11])
+    dds = struct.pack("<4s7L44xLL4s20x16x4x", b"DDS ", 124, 0x1007, 4, 4, 0, 0, 0, 32, 4, b"DX10")
+    dds += struct.pack("<5L", 95, 3, 0, 1, 0) + bytes(16)
+    return {
+        "ppm": b"P6 2 2 65535\n" + pixels.tobytes(),
+        "plain ppm": b"P3 2 2 65535\n" + " ".join(map(str, pixels.flat)).encode(),
+        "sgi": header + values.tobytes(),
+        "jpeg2000": bytes(jpeg),
+        "dds": dds,
+    }
+
+
+@pytest.mark.parametrize("kind", deep_colour_files())
+def test_deep_colour_is_seen_in_every_format(kind):
+    content = deep_colour_files()[kind]
+    refused(content, "mode RGB of more than 8 bits", "datasets.<name>.range")
+    assert decode(content, kind, value_range=(0, 65535)).deep
 
 
 def test_transparent_pixels_lie_over_white():

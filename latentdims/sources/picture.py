@@ -2,6 +2,7 @@
 
 import io
 import re
+import struct
 import warnings
 from typing import NamedTuple
 
@@ -22,6 +23,8 @@ FORMATS = [
 DEEP_COLOUR = re.compile(r"(?!BGR)[A-Za-z]+;16[BLN]?")  # as Pillow calls 16 bits of each colour
 SAMPLE_FORMAT, PHOTOMETRIC, ORIENTATION = 339, 262, 274  # tags of TIFF, and of EXIF
 SIGNED = 2
+BC6H = 6  # compression of DDS: textures of decimal numbers
+JPEG2000_SIZE = b"\xff\x4f\xff\x51"  # begins the code stream: sizes and depths follow
 UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -62,7 +65,7 @@ def decode(
             warnings.simplefilter("ignore")
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(io.BytesIO(content), formats=FORMATS) as image:
-                return _decoded(image, name, size, value_range)
+                return _decoded(image, content, name, size, value_range)
     except InputError:
         raise
     except Exception as error:  # decoders raise anything, of files that are damaged
@@ -74,6 +77,7 @@ def decode(
 
 def _decoded(
     image: Image.Image,
+    content: bytes,
     name: str,
     size: tuple[int, int] | None,
     value_range: tuple[float, float] | None,
@@ -81,7 +85,7 @@ def _decoded(
     frames = getattr(image, "n_frames", 1)
     if frames != 1 and image.format != "MPO":  # phones put a preview behind the photo, in a JPEG
         raise InputError(f"{name}: holds {frames} frames; keep one of them, or remove the file")
-    sixteen = any(DEEP_COLOUR.fullmatch(_raw_mode(tile)) for tile in getattr(image, "tile", ()))
+    deep_colour = _is_deep_colour(image, content)
     image.load()
     orientation = _orientation(image)
     values = _deep_values(image)
@@ -89,23 +93,43 @@ def _decoded(
     if values is not None:
         upright = _scaled(values, image, name, value_range)
     else:
-        if sixteen:
+        if deep_colour:
             _check_deep_colour(image, name, value_range)
         upright, transparent = _opaque(image)
-        if value_range is not None and not sixteen:
+        if value_range is not None and not deep_colour:
             upright = Image.fromarray(_to_bytes(np.asarray(upright), upright, name, value_range))
     if orientation in UPRIGHT:  # cameras store images on their side
         upright = upright.transpose(UPRIGHT[orientation])
     if size is not None:
         upright = upright.resize(size[::-1], Image.Resampling.LANCZOS)
-    return Picture(np.array(upright), values is not None or sixteen, transparent)
+    return Picture(np.array(upright), values is not None or deep_colour, transparent)
 
 
-def _raw_mode(tile: tuple) -> str:
-    """How the bytes of a tile are packed, as Pillow calls it."""
-    arguments = tile[3]
-    first = arguments[0] if isinstance(arguments, tuple) and arguments else arguments
-    return first if isinstance(first, str) else ""
+def _is_deep_colour(image: Image.Image, content: bytes) -> bool:
+    """Whether Pillow makes 8 bits of deeper values, whose range it takes as it is stored.
+
+    To be asked before they are decoded: it shows in how the bytes are packed.
+    """
+    if image.mode.startswith(("I", "F")):
+        return False
+    if image.format == "JPEG2000":
+        return _jpeg2000_depth(content) > 8
+    for codec, _, _, arguments in getattr(image, "tile", ()):
+        raw, *more = arguments if isinstance(arguments, tuple) and arguments else (arguments,)
+        if isinstance(raw, str) and DEEP_COLOUR.fullmatch(raw):
+            return True
+        if codec == "SGI16" or (codec == "bcn" and raw == BC6H):
+            return True
+        if codec in ("ppm", "ppm_plain") and more and more[0] > 255:  # the value of white
+            return True
+    return False
+
+
+def _jpeg2000_depth(content: bytes) -> int:
+    """The most bits of a component, from the header of the code stream."""
+    start = content.find(JPEG2000_SIZE) + 42
+    (components,) = struct.unpack_from(">H", content, start - 2)
+    return max((each & 0x7F) + 1 for each in content[start : start + 3 * components : 3])
 
 
 def _orientation(image: Image.Image) -> int:
@@ -171,11 +195,11 @@ def _found(values: NDArray[np.generic], image: Image.Image) -> str:
 def _check_deep_colour(
     image: Image.Image, name: str, value_range: tuple[float, float] | None
 ) -> None:
-    """Raise unless 16 bits of each colour are known to span all of them."""
+    """Raise unless deeper values are known to span all that can be stored."""
     if value_range is None or value_range != (0, 65535):
         pixels = np.asarray(image)
         low, high = 256 * int(pixels.min()), 256 * int(pixels.max()) + 255
-        found = f"mode {image.mode} of 16 bits, values from about {low} to {high}"
+        found = f"mode {image.mode} of more than 8 bits, values from about {low} to {high}"
         if value_range is None:
             raise _range_unknown(name, found)
         raise InputError(

@@ -3,6 +3,7 @@
 import re
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
@@ -74,8 +75,8 @@ class Job:
 class Console:
     """Reads what Snakemake prints, line by line, and prints the outlines.
 
-    folder: where Snakemake works. dry: nothing runs, and no log is written. tell: prints a line.
-    lines: of output before those that are read.
+    folder: where Snakemake works. dry: nothing runs, nor is logged. tell: prints a line. lines: of
+    output before those that are read.
     """
 
     def __init__(
@@ -109,8 +110,8 @@ class Console:
         """Take in one line of output."""
         line = line.rstrip()
         self.lines.append(line)
-        if self._file:
-            print(line, file=self._file, flush=True)
+        if self.log.name:
+            self._write(line)
             del self.lines[:-RECENT]
         if self._inside:
             self._read_inside(line)
@@ -138,8 +139,7 @@ class Console:
     def end(self) -> None:
         """Nothing more comes."""
         self._end_block()
-        if self._file:
-            self._file.close()
+        self._close()
 
     def _read_inside(self, line: str) -> None:
         if self._inside == "table":
@@ -168,7 +168,7 @@ class Console:
             self._tell(line.removeprefix(TOLD))
         elif line.startswith("Nothing to be done"):
             self.nothing_to_do = True
-        elif line.startswith("Select jobs") and not self._file and not self.dry:
+        elif line.startswith("Select jobs") and not self.log.name and not self.dry:
             self._open_log()
 
     def _end_block(self) -> None:
@@ -196,8 +196,23 @@ class Console:
         path = self.folder / self.log
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = path.open("a", encoding="utf-8", errors="replace")
-        print(*self.lines, sep="\n", file=self._file, flush=True)
         self._tell(f"The whole log: {self.log}")
+        self._write(*self.lines)
+
+    def _write(self, *lines: str) -> None:
+        """To the log, which ends where the disk is full: jobs may have room elsewhere."""
+        try:
+            if self._file:
+                print(*lines, sep="\n", file=self._file, flush=True)
+        except OSError as error:
+            self._tell(f"The log cannot be written any more: {error.strerror}")
+            self._close()
+
+    def _close(self) -> None:
+        if self._file:
+            with suppress(OSError):  # as said
+                self._file.close()
+        self._file = None
 
     def _finish(self, number: str) -> None:
         job = self._running.pop(number, None)
@@ -258,39 +273,3 @@ def duration(seconds: float) -> str:
     if minutes < 60:
         return f"{minutes} min {round(seconds) % 60:02d} s"
     return f"{minutes // 60} h {minutes % 60:02d} min"
-
-
-# What Snakemake prints around an error.
-DECORATION = re.compile(
-    r"Using (workflow specific|profile|shell)|Workflow defines|Config file .* is extended|"
-    r"(Results|Part of the results): |SNAKEMAKE$|=+$|  [A-Z][\w ]+(\(s\))?: |Assuming unrestricted|"
-    r"Building DAG|Provided |Rules claiming|Conda environments|host: |Select jobs|Execute |"
-    r" *(local)?rule \w+:$|\[\w{3} \w{3} +\d|Finished jobid|\d+ of \d+ steps|Shutting down|"
-    r"Exiting because|Complete log|Elapsed time|At least one job did not|  File |During handling|"
-    r"The above exception|\w+(Error|Exception)( in (rule|file) .*)?:$"
-)
-USAGE = re.compile(r"[\w.]+: error: (.*)")
-TARGETS = "give a file as TARGET: docs/files.md lists them"
-IN_WORDS = {  # what Snakemake says of a target that it cannot make
-    r"No rule to produce (.+?) \(if you use input functions.*": rf"nothing makes \1; {TARGETS}",
-    "Target rules may not contain wildcards.*": f"this rule makes several files; {TARGETS}",
-}
-
-
-def explained(lines: list[str]) -> str:
-    """What is wrong, from the output of a Snakemake that has run nothing, without headings and
-    tracebacks. Empty where it says nothing."""
-    kept: list[str] = []
-    inside = False  # of a traceback
-    for line in lines:
-        if line.startswith("Traceback"):
-            inside, kept = True, []
-        elif inside and line[:1].strip():
-            inside = False
-        if not inside and line.strip() and not DECORATION.match(line):
-            kept.append(line)
-    usage = [found[1] for line in kept if (found := USAGE.match(line))]
-    said = "\n".join(usage or kept).removeprefix("Error: ")
-    for pattern, words in IN_WORDS.items():
-        said = re.sub(pattern, words, said)
-    return said

@@ -19,7 +19,8 @@ from pathlib import Path
 from latentdims import config_file
 from latentdims.config_file import expanded
 from latentdims.errors import InputError, nearest
-from latentdims.workflow.console import Console, duration, explained
+from latentdims.workflow.console import Console, duration
+from latentdims.workflow.explanation import explained
 from latentdims.workflow.job import INTERRUPTED
 from latentdims.workflow.process import follow
 
@@ -36,7 +37,7 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except OSError as error:
-        sys.exit(f"error: {error.strerror}: {error.filename}")
+        sys.exit(f"error: {error.strerror}" + (f": {error.filename}" if error.filename else ""))
 
 
 def run(given: Mapping[str, str]) -> int:

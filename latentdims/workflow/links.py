@@ -1,0 +1,36 @@
+"""Links among results to files that have gone: Snakemake takes them for files, and stops."""
+
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from latentdims import storage
+from latentdims.errors import InputError
+
+
+def check(folders: Iterable[str | Path], *, dry: bool) -> None:
+    """Remove links into the shared cache to what is no longer there, so that it is made again.
+
+    Whoever mends a broken file in the cache, or clears it, leaves such links to all others.
+    dry: nothing is removed. Raises InputError for what then stays in the way, and for other links
+    without a file: what they led to may only be out of reach.
+    """
+    for folder in folders:
+        for link in _broken(Path(folder)):
+            if not storage.is_cached(link):
+                raise InputError(storage.without_file(link))
+            if dry:
+                raise InputError(
+                    f"{link}: a link to {link.readlink()}, which is gone from the shared cache; a "
+                    "run makes it again, and a dry run cannot look beyond it"
+                )
+            link.unlink()
+
+
+def _broken(folder: Path) -> Iterator[Path]:
+    for above, folders, files in os.walk(folder):
+        for name in (*folders, *files):
+            path = Path(above, name)
+            # Editors mark what they have open by a hidden link to nothing.
+            if path.is_symlink() and not path.exists() and not name.startswith("."):
+                yield path
