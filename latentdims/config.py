@@ -236,6 +236,7 @@ def _procedures(resolved: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[
     (variant,) = schema["properties"]["variants"]["patternProperties"].values()
     shared = {"draws": generation["draws"], "classifiers": generation["classifiers"]}
     procedures = {"published": _complete(shared, variant)}
+    taken: set[str] = set()  # names of results
     for name, options in generation["variants"].items():
         key = f"generation.variants.{name}"
         if name in ("published", "flattened", "retrained"):
@@ -250,8 +251,11 @@ def _procedures(resolved: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[
         several = isinstance(rank, list)
         for each in rank if several else [rank]:
             full = f"{name}_{each}" if several else name
-            if full in procedures:
-                raise InputError(f"{key}: another variant would be called {full}, too; rename one")
+            # Each classifier has results of its own, under a name of its own.
+            new = {full, *(f"{full}_{classifier}" for classifier in options["classifiers"])}
+            for same in taken & new:
+                raise InputError(f"{key}: another variant has results {same}, too; rename one")
+            taken |= new
             procedures[full] = {**options, "rank": each}
     return procedures
 

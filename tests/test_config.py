@@ -213,7 +213,13 @@ def test_keys_of_another_source_are_ignored():
         (config(generation={"variants": {"flattened": {}}}), "flattened: is a name of the package"),
         (
             config(generation={"variants": {"v": {"rank": [2, 3]}, "v_2": {"width": 2}}}),
-            "generation.variants.v_2: another variant would be called v_2, too; rename one",
+            "generation.variants.v_2: another variant has results v_2, too; rename one",
+        ),
+        (
+            config(
+                generation={"variants": {"v": {"classifiers": ["retrained"]}, "v_retrained": {}}}
+            ),
+            "generation.variants.v_retrained: another variant has results v_retrained, too",
         ),
         (
             config(training={"learning_rate": math.nan}),
