@@ -1,5 +1,6 @@
 """The configuration: filled in with defaults and checked."""
 
+import math
 import os
 import re
 from collections.abc import Mapping
@@ -45,6 +46,7 @@ def resolve(config: Mapping[str, Any]) -> dict[str, Any]:
     resolved = _complete(_named(config), schema)
     for error in jsonschema.Draft202012Validator(schema).iter_errors(resolved):
         raise InputError(_explain(error))
+    _check_finite(resolved)
     resolved["results"] = _folder(resolved["results"])
     for name, dataset in resolved["datasets"].items():
         if name in RESERVED:
@@ -146,6 +148,15 @@ def _whole_numbers(value: Any) -> Any:
     return int(number) if isinstance(number, float) and number.is_integer() else value
 
 
+def _check_finite(value: Any, key: str = "") -> None:
+    """Raise InputError for NaN and infinity, which the schema accepts."""
+    if isinstance(value, float) and not math.isfinite(value):
+        raise InputError(f"{key}: found {value}, expected a finite number")
+    parts = value.items() if isinstance(value, Mapping) else ()
+    for name, part in enumerate(value) if isinstance(value, list) else parts:
+        _check_finite(part, f"{key}.{name}" if key else str(name))
+
+
 def _number(text: str | float) -> str | float:
     try:
         return float(text)
@@ -225,6 +236,7 @@ def _procedures(resolved: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[
     (variant,) = schema["properties"]["variants"]["patternProperties"].values()
     shared = {"draws": generation["draws"], "classifiers": generation["classifiers"]}
     procedures = {"published": _complete(shared, variant)}
+    taken: set[str] = set()  # names of results
     for name, options in generation["variants"].items():
         key = f"generation.variants.{name}"
         if name in ("published", "flattened", "retrained"):
@@ -237,10 +249,14 @@ def _procedures(resolved: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[
         options = {**options, "draws": options["draws"] or generation["draws"]}
         rank = options["rank"]
         several = isinstance(rank, list)
-        procedures |= {
-            f"{name}_{each}" if several else name: {**options, "rank": each}
-            for each in (rank if several else [rank])
-        }
+        for each in rank if several else [rank]:
+            full = f"{name}_{each}" if several else name
+            # Each classifier has results of its own, under a name of its own.
+            new = {full, *(f"{full}_{classifier}" for classifier in options["classifiers"])}
+            for same in taken & new:
+                raise InputError(f"{key}: another variant has results {same}, too; rename one")
+            taken |= new
+            procedures[full] = {**options, "rank": each}
     return procedures
 
 

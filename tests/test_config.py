@@ -1,5 +1,6 @@
 """The configuration: defaults, numbers, and clear refusals."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -210,6 +211,26 @@ def test_keys_of_another_source_are_ignored():
             "generation.variants.v.covariances: an average needs two networks",
         ),
         (config(generation={"variants": {"flattened": {}}}), "flattened: this name is reserved"),
+        (
+            config(generation={"variants": {"v": {"rank": [2, 3]}, "v_2": {"width": 2}}}),
+            "generation.variants.v_2: another variant has results v_2, too; rename one",
+        ),
+        (
+            config(
+                generation={"variants": {"v": {"classifiers": ["retrained"]}, "v_retrained": {}}}
+            ),
+            "generation.variants.v_retrained: another variant has results v_retrained, too",
+        ),
+        (
+            config(training={"learning_rate": math.nan}),
+            "training.learning_rate: found nan, expected a finite number",
+        ),
+        (config(training={"weight_decay": "inf"}), "training.weight_decay: found inf"),
+        (
+            dataset(source="imagefolder", path="x", range=[0, math.inf]),
+            "datasets.mine.range.1: found inf",
+        ),
+        (config(clipping={"ranks": [2, 2]}), r"clipping.ranks: \[2, 2\] has non-unique elements"),
         (config(generation={"variants": {"v": {"rnk": 1}}}), "did you mean 'rank'"),
         (
             config(networks={"big": {"architecture": "resnet"}}),
