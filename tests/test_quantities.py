@@ -97,8 +97,8 @@ def test_published_numbers_of_what_is_measured_stay(name):
             "classifier: no such layer; did you mean .layer",
         ),
         ({"test_loss": []}, r"published\.mine\.net\.test_loss: holds no number"),
-        ({"test_loss": [1, float("nan")]}, "test_loss: found nan, expected numbers"),
-        ({"test_loss": ["inf"]}, "test_loss: found inf, expected numbers"),
+        ({"test_loss": [1, float("nan")]}, "test_loss.1: found nan, expected a finite number"),
+        ({"test_loss": ["inf"]}, "test_loss.0: found inf, expected a finite number"),
         ({"test_loss": ["much"]}, "expected a number"),
     ],
 )
