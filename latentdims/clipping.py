@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from latentdims import data, networks, storage
+from latentdims import data, folds, networks, storage
 from latentdims.data import Split
 from latentdims.networks import BATCH, Network, activate
 from latentdims.ranks import check_ranks
@@ -96,32 +96,38 @@ def of_weights(network: Network, number: int, vectors: Tensor) -> Components:
 @torch.inference_mode()
 def accuracy_by_rank(
     network: Network, split: Split, curves: Sequence[Curve]
-) -> tuple[float, list[NDArray[np.float64]]]:
-    """Accuracy in percent of the network, and of each curve at each of its ranks.
+) -> tuple[NDArray[np.float64], list[NDArray[np.float64]]]:
+    """Accuracy in percent of the network on each fold of the images, (folds,), and of each curve
+    at each of its ranks, (folds, ranks).
 
     A curve keeps the first k components of one layer alone, for each k of its ranks.
     """
     device = split.labels.device
-    counts = [torch.zeros(len(ranks), dtype=torch.int64, device=device) for _, ranks in curves]
-    whole = torch.zeros((), dtype=torch.int64, device=device)
-    batches = list(zip(split.images.split(BATCH), split.labels.split(BATCH), strict=True))
-    for images, labels in progress(batches, name="batch"):
+    fold = torch.from_numpy(folds.of(len(split.labels))).to(device)
+    sizes = fold.bincount()
+    counts = [sizes.new_zeros(len(sizes), len(ranks)) for _, ranks in curves]
+    whole = torch.zeros_like(sizes)
+    parts = (part.split(BATCH) for part in (split.images, split.labels, fold))
+    batches = list(zip(*parts, strict=True))
+    for images, labels, of in progress(batches, name="batch"):
         levels = [images, *(output for _, output in network.representations(images))]
-        whole += (levels[-1].argmax(1) == labels).sum()
+        whole.index_add_(0, of, (levels[-1].argmax(1) == labels).long())
         for (components, ranks), correct in zip(curves, counts, strict=True):
             layer = network.layers[components.number]
             size = max(1, VALUES // (layer.channels * layer.positions))
-            parts = levels[components.number].split(size), labels.split(size)
-            for x, target in zip(*parts, strict=True):
-                correct += _correct(network, components, ranks, x, target)
-    total = len(split.labels)
-    return 100 * whole.item() / total, [100 * each.cpu().numpy() / total for each in counts]
+            parts = levels[components.number].split(size), labels.split(size), of.split(size)
+            for x, target, places in zip(*parts, strict=True):
+                right = _correct(network, components, ranks, x, target)
+                correct.index_add_(0, places, right.T.long())
+    total = sizes.cpu().numpy()
+    by_rank = [100 * each.cpu().numpy() / total[:, None] for each in counts]
+    return 100 * whole.cpu().numpy() / total, by_rank
 
 
 def _correct(
     network: Network, components: Components, ranks: Sequence[int], x: Tensor, labels: Tensor
 ) -> Tensor:
-    """How many of some inputs of a layer are classified correctly at each rank, (ranks,).
+    """Which of some inputs of a layer are classified correctly at each rank, (ranks, N).
 
     From one rank to the next, the components between them are added; only the layers that follow
     are run again, for several ranks at once.
@@ -129,7 +135,7 @@ def _correct(
     layer = network.layers[components.number]
     z, p = components.encode(x), components.p
     last, done = components.offset.expand(z.shape[1], -1), 0
-    correct = torch.zeros(len(ranks), dtype=torch.int64, device=labels.device)
+    correct = torch.empty(len(ranks), len(labels), dtype=torch.bool, device=labels.device)
     for start in range(0, len(ranks), RANKS):
         chosen = ranks[start : start + RANKS]
         preactivation = z.new_empty(len(chosen), *last.shape)  # (ranks, rows, out)
@@ -143,7 +149,7 @@ def _correct(
         output = preactivation.relu_() if layer.rectified else preactivation
         output = output.view(-1, *layer.output_shape[1:], layer.channels)  # (ranks · N, ..., out)
         predicted = _classes(network, output.movedim(-1, 1), after=components.number + 1)
-        correct[start : start + RANKS] = (predicted.view(len(chosen), -1) == labels).sum(1)
+        correct[start : start + RANKS] = predicted.view(len(chosen), -1) == labels
     return correct
 
 
@@ -195,15 +201,14 @@ def clip(
                 chosen = [k for k in possible if ranks == "all" or k in ranks]
                 curves[f"{basis}/{layer.name}"] = components, chosen
         reference, found = accuracy_by_rank(trained, test, list(curves.values()))
-        storage.write(
-            file,
-            "reference_accuracy",
-            reference,
-            units="percent",
-            description="test accuracy of the network as it was trained",
-        )
+        share = np.bincount(folds.of(len(test.labels))) / len(test.labels)
+        what = "test accuracy of the network as it was trained"
+        _save(file, "reference_accuracy", reference, share, description=what)
         for (name, (_, kept)), accuracy in zip(curves.items(), found, strict=True):
-            _save(file.create_group(name), kept, accuracy)
+            group = file.create_group(name)
+            storage.axis(group, "rank", np.array(kept))
+            what = "test accuracy with this many dimensions"
+            _save(group, "accuracy", accuracy, share, description=what)
             logger.info("%s: %d ranks", name, len(kept))
 
 
@@ -232,15 +237,25 @@ def _components(
     return of_representation(network, number + 1, tensor(vectors))
 
 
-def _save(group: h5py.Group, ranks: Sequence[int], accuracy: NDArray[np.float64]) -> None:
-    storage.write(
-        group, "rank", np.array(ranks), units="1", description="number of dimensions kept"
-    )
-    storage.write(
-        group,
-        "accuracy",
-        accuracy,
-        units="percent",
-        description="test accuracy with this many dimensions",
-        dimensions=("rank",),
-    )
+def _save(
+    group: h5py.Group,
+    name: str,
+    accuracy: NDArray[np.float64],
+    share: NDArray[np.float64],
+    *,
+    description: str,
+) -> None:
+    """Write accuracies (folds[, ranks]), and their mean; share: of the images in each fold."""
+    ranks = ("rank",) if accuracy.ndim == 2 else ()
+    for full, values, of, axes in (
+        (name, share @ accuracy, "", ranks),
+        (f"{name}_folds", accuracy, ", on each fold of the test images", ("fold", *ranks)),
+    ):
+        storage.write(
+            group,
+            full,
+            values,
+            units="percent",
+            description=f"{description}{of}",
+            dimensions=axes,
+        )

@@ -107,7 +107,7 @@ def consensus(
                 np.stack(rotations),
                 units="1",
                 description="takes the channels of each network to those of the mean",
-                dimensions=("stage", "seed", "channel", "channel of the mean"),
+                dimensions=("epoch", "seed", "channel", "channel_mean"),
             )
             storage.write(
                 file,
@@ -115,7 +115,7 @@ def consensus(
                 np.array(scores),
                 units="1",
                 description="cosine, centred, of each network with the mean of the others",
-                dimensions=("stage", "split", "seed"),
+                dimensions=("epoch", "split", "seed"),
                 reason=_reason(files, layer) if np.isnan(scores).any() else "",
             )
 

@@ -79,17 +79,23 @@ def torch_generator(seed: int, *, stream: int) -> torch.Generator:
     return torch.Generator().manual_seed(int(state) & (2**63 - 1))
 
 
-@torch.inference_mode()
 def evaluate(network: Network, split: Split) -> tuple[float, float]:
     """Mean cross-entropy (nats) and accuracy (percent) of a network on a split."""
-    loss = torch.zeros((), dtype=torch.float64, device=split.labels.device)
-    correct = torch.zeros((), dtype=torch.int64, device=split.labels.device)
-    for batch, target in zip(split.images.split(BATCH), split.labels.split(BATCH), strict=True):
-        logits = network.logits(batch)
-        loss += functional.cross_entropy(logits, target, reduction="sum").double()
-        correct += (logits.argmax(1) == target).sum()
-    samples = len(split.labels)
-    return loss.item() / samples, 100 * correct.item() / samples
+    loss, accuracy = by_image(network, split).mean(1).tolist()
+    return loss, accuracy
+
+
+@torch.inference_mode()
+def by_image(network: Network, split: Split) -> Tensor:
+    """Cross-entropy (nats) of each image, and 100 where its class is right, else 0: (2, N)."""
+    batches = zip(split.images.split(BATCH), split.labels.split(BATCH), strict=True)
+    return torch.cat([scores(network.logits(batch), target) for batch, target in batches], dim=1)
+
+
+def scores(logits: Tensor, labels: Tensor) -> Tensor:
+    """Cross-entropy (nats) and percent correct of logits (N, classes), (2, N) float64."""
+    losses = functional.cross_entropy(logits, labels, reduction="none")
+    return torch.stack([losses.double(), 100 * (logits.argmax(1) == labels).double()])
 
 
 def score(logits: Tensor, labels: Tensor) -> dict[str, float]:

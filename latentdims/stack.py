@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from latentdims.data import Split
 from latentdims.layer import Layer
-from latentdims.networks import BATCH, Network, activate, evaluate
+from latentdims.networks import BATCH, Network, activate, by_image, scores
 
 
 @dataclass(frozen=True)
@@ -51,18 +51,16 @@ class Stack:
         return mean_losses(self.logits(images), labels)
 
     @torch.inference_mode()
-    def evaluate(self, split: Split) -> list[tuple[float, float]]:
-        """Mean cross-entropy (nats) and accuracy (percent) of each network on the same split."""
+    def by_image(self, split: Split) -> Tensor:
+        """`networks.by_image` of each network on the same split, (S, 2, N)."""
         if len(self) == 1:
-            return [evaluate(self.network(0), split)]
-        loss = torch.zeros(len(self), dtype=torch.float64, device=split.labels.device)
-        correct = torch.zeros(len(self), dtype=torch.int64, device=split.labels.device)
+            return by_image(self.network(0), split).unsqueeze(0)
+        found = []
         for batch, target in zip(split.images.split(BATCH), split.labels.split(BATCH), strict=True):
             logits = self.logits(batch.expand(len(self), *batch.shape))  # (S, N, classes)
-            loss += len(target) * mean_losses(logits, target.expand(len(self), -1)).double()
-            correct += (logits.argmax(2) == target).sum(1)
-        scores = torch.stack([loss, 100 * correct.double()], dim=1) / len(split.labels)
-        return [(mean, accuracy) for mean, accuracy in scores.tolist()]
+            each = scores(logits.flatten(0, 1), target.repeat(len(self)))
+            found.append(each.unflatten(1, (len(self), -1)).movedim(1, 0))
+        return torch.cat(found, dim=2)
 
 
 def linear(layer: Layer, x: Tensor, weight: Tensor) -> Tensor:

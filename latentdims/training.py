@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+import h5py
 import numpy as np
 import torch
 from torch import Tensor
 
-from latentdims import architectures, data, storage
+from latentdims import architectures, data, folds, storage
 from latentdims.data import Images, Split
 from latentdims.errors import InputError
 from latentdims.networks import Network, initial_weights, torch_generator
@@ -21,8 +22,10 @@ from latentdims.workflow.job import progress
 
 logger = logging.getLogger(__name__)
 
-# Of S networks: weights kept/<epoch>/<layer> (S, *weight_shape), and history/<measure> (S, epochs).
+# Of S networks: weights kept/<epoch>/<layer> (S, *weight_shape), history/<measure> (S, epochs), and
+# history/folds/<measure> (S, folds, epochs).
 Record = dict[str, np.ndarray]
+FOLDS = "history/folds/"
 
 
 def train(
@@ -100,21 +103,28 @@ def train_together(
 
 
 def _measure(stack: Stack, images: Images, record: Record) -> None:
-    """Add loss and accuracy of each network on both splits to its history."""
+    """Add loss and accuracy of each network on both splits to its history, those on test images
+    also by fold."""
     for split in SPLITS:
-        scores = np.array(stack.evaluate(getattr(images, split)))  # (S, 2)
-        for measure, values in zip(("loss", "accuracy"), scores.T, strict=True):
-            name = f"history/{split}_{measure}"
-            before = record.get(name, np.empty((len(stack), 0)))
-            record[name] = np.append(before, values[:, None], axis=1)
+        found = stack.by_image(getattr(images, split)).cpu().numpy()  # (S, 2, N)
+        for measure, values in zip(("loss", "accuracy"), found.swapaxes(0, 1), strict=True):
+            _append(record, f"history/{split}_{measure}", values.mean(1))
+            if split == "test":
+                _append(record, f"{FOLDS}test_{measure}", folds.means(values))
+
+
+def _append(record: Record, name: str, values: np.ndarray) -> None:
+    """Add what was measured at one epoch, (S, ...), to a history (S, ..., epochs)."""
+    values = values[..., None]
+    record[name] = np.append(record[name], values, axis=-1) if name in record else values
 
 
 def _log(record: Record, epoch: str, *, seeds: Sequence[int]) -> None:
-    history = {name: record[name] for name in record if name.startswith("history/")}
+    history = [name for name in record if name.startswith("history/") and FOLDS not in name]
     for index, seed in enumerate(seeds):
         last = {
-            name.removeprefix("history/"): round(float(values[index, -1]), 3)
-            for name, values in history.items()
+            name.removeprefix("history/"): round(float(record[name][index, -1]), 3)
+            for name in history
         }
         logger.info("seed %d, %s: %s", seed, epoch, last)
 
@@ -248,32 +258,45 @@ def _save(
 ) -> None:
     """Write the file of one network, from its part of the record."""
     layers = [name.removeprefix("kept/0/") for name in sorted(record) if name[:7] == "kept/0/"]
-    history = [name for name in sorted(record) if name.startswith("history/")]
+    steps = -(-len(images.train.labels) // settings["training"]["batch_size"])  # of an epoch
+    kept = np.array(epochs, dtype=np.float64)
     with storage.create(output, settings=settings, device=device) as file:
         file.attrs["input_shape"] = json.dumps(images.shape)
         file.attrs["classes"] = len(images.classes)
         file.attrs["images_sha256"] = images.sha256
-        storage.write(
-            file, "epochs", epochs, units="epochs", description="at which weights were kept"
-        )
+        storage.axis(file, "epoch", kept, units="epochs")
+        for name, values, units in (
+            ("epochs", kept, "epochs"),
+            ("steps", np.rint(kept * steps).astype(np.int64), "steps of the descent"),
+        ):
+            what = f"{units} after which weights were kept"
+            storage.write(file, name, values, units=units, description=what, dimensions=("epoch",))
         for layer in layers:
+            weights = np.stack([record[f"kept/{epoch}/{layer}"] for epoch in epochs])
             storage.write(
                 file,
                 f"weights/{layer}",
-                np.stack([record[f"kept/{epoch}/{layer}"] for epoch in epochs]),
+                weights,
                 units="1",
                 description="weights, a matrix or kernel for each kept epoch",
-                dimensions=("epoch", "out", "in"),
+                dimensions=storage.WEIGHT_AXES[weights.ndim],
             )
-        for name in history:
-            units, what = (
-                ("nats", "cross-entropy") if name.endswith("loss") else ("percent", "accuracy")
-            )
-            storage.write(
-                file,
-                name,
-                record[name],
-                units=units,
-                description=f"{what} after each epoch, the first before training",
-                dimensions=("epoch",),
-            )
+        _save_history(file, record)
+
+
+def _save_history(file: h5py.File, record: Mapping[str, np.ndarray]) -> None:
+    units = {"loss": ("nats", "cross-entropy"), "accuracy": ("percent", "accuracy")}
+    epochs = np.arange(record["history/test_loss"].shape[-1], dtype=np.float64)
+    storage.axis(file.create_group("history"), "epoch", epochs, units="epochs")
+    for name in sorted(name for name in record if name.startswith("history/")):
+        unit, what = units[name.rsplit("_", 1)[1]]
+        fold = name.startswith(FOLDS)
+        storage.write(
+            file,
+            name,
+            record[name],
+            units=unit,
+            description=f"{what} after each epoch, the first before training"
+            + (", on each fold of the test images" if fold else ""),
+            dimensions=("fold", "epoch") if fold else ("epoch",),
+        )
