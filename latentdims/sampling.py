@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
+from latentdims.gaussian import Array, covariance_factor, sample_rows, white_rows
 from latentdims.layer import Layer
 from latentdims.moments import rows
 from latentdims.networks import Network, activate, linear
@@ -16,22 +16,22 @@ from latentdims.procrustes import rotation, similarity
 
 VALUES = 1 << 20  # of a layer's representation in a batch: it then is aligned from the cache
 
-Array = NDArray[np.float64]
-
 
 @dataclass(frozen=True)
 class Procedure:
     """How networks are drawn; the defaults are the published way.
 
     layers: names of those that are sampled, the others keep their trained weights; None: all but
-    the classifier. width: neurons of a sampled layer over those of the reference. averaged: sample
-    from the covariance averaged over several networks. rank: sample from the first k components of
-    each covariance alone; a layer with fewer keeps all.
+    the classifier. width: neurons of a sampled layer over those of the reference. covariances: of
+    the reference's `own` weights, `averaged` over several networks, or the null, `white`: a
+    multiple of the identity over the inputs, with the trace of the own one. rank: sample from the
+    first k components of each covariance alone; a layer with fewer keeps all, and white ones have
+    none that come first.
     """
 
     layers: Sequence[str] | None = None
     width: float = 1.0
-    averaged: bool = False
+    covariances: str = "own"
     rank: int | None = None
 
     def samples(self, layer: Layer) -> bool:
@@ -60,31 +60,6 @@ def resized(layer: Layer, *, neurons: int, inputs: int) -> Layer:
         input_shape=(inputs, *layer.input_shape[1:]),
         output_shape=(neurons, *layer.output_shape[1:]),
     )
-
-
-def covariance_factor(weight: NDArray) -> Array:
-    """F (R, ...) with FᵀF = WᵀW / n, the covariance of the n rows of weights W (n, ...).
-
-    F = S Vᵀ / √n of the thin singular value decomposition W = U S Vᵀ: its rows are the principal
-    components, the largest first, with their standard deviations.
-    """
-    matrix = np.asarray(weight, dtype=np.float64).reshape(len(weight), -1)
-    _, singular, transposed = np.linalg.svd(matrix, full_matrices=False)
-    factor = (singular / np.sqrt(len(matrix)))[:, None] * transposed
-    return factor.reshape(len(factor), *weight.shape[1:])
-
-
-def sample_rows(
-    factor: Array, *, neurons: int, generator: np.random.Generator, rank: int | None = None
-) -> Array:
-    """Gaussian rows (neurons, ...) with covariance FᵀF: G F for G white of shape (neurons, R).
-
-    factor: F (R, ...), principal components; rank: only the first of them, without changing what
-    is drawn for these. (Guth et al. 2024, section 3; their code leaves out the 1/√n of F, which
-    scales every layer up.)
-    """
-    white = generator.standard_normal((neurons, len(factor)))[:, :rank]
-    return np.tensordot(white, factor[:rank], axes=1)
 
 
 def contract(weight: Array, rotation: Array) -> Array:
@@ -207,13 +182,12 @@ class Sampler:
         """Weights of a layer that read the channels of the reference, drawn or trained."""
         if not self.procedure.samples(layer):
             return _numpy(self.reference.network.weights[layer.name])
-        of = self.reference.averaged if self.procedure.averaged else self.reference.factors
-        return sample_rows(
-            of[layer.name],
-            neurons=layer.channels,
-            generator=generator,
-            rank=self.procedure.rank,
-        )
+        name, neurons, procedure = layer.name, layer.channels, self.procedure
+        own = self.reference.factors[name]
+        if procedure.covariances == "white":
+            return white_rows(own, neurons=neurons, generator=generator)
+        factor = self.reference.averaged[name] if procedure.covariances == "averaged" else own
+        return sample_rows(factor, neurons=neurons, generator=generator, rank=procedure.rank)
 
     def classifier(self, aligned: Array) -> Tensor:
         """Weights of the trained classifier after a rotation (C, D) of the reference's last
