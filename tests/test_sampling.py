@@ -207,7 +207,9 @@ def test_the_average_is_over_the_network_itself_and_all_others():
         [each.weights[n].double().numpy() for each in (network, *others)]
         for n in ("layer1", "layer2")
     )
-    factors = Reference.of(network, images, others=others).averaged
+    reference = Reference.of(network, images, others=others)
+    factors, own = reference.averaged, reference.factors["layer2"]
+    np.testing.assert_allclose(own.T @ own, second[0].T @ second[0] / 5, atol=1e-12)
     expected = sum(w.T @ w for w in first) / 3 / 6
     np.testing.assert_allclose(factors["layer1"].T @ factors["layer1"], expected, rtol=1e-12)
     x = images.flatten(1).double().numpy()
