@@ -21,6 +21,7 @@ from latentdims.errors import InputError
 logger = logging.getLogger(__name__)
 
 FORMAT_VERSION = 2
+FIRST = {"rank": 1, "weight_rank": 1, "k": 1, "weight_k": 1}  # of axes that do not begin at 0
 STAGES = {"initial": 0, "trained": -1}  # of training, and where a network file keeps their weights
 SPLITS = ("train", "test")
 CACHE = "SNAKEMAKE_OUTPUT_CACHE"  # names the folder of results that several users share
@@ -69,6 +70,14 @@ def torch_version() -> str:
     return importlib.metadata.version("torch")
 
 
+def axis(group: h5py.Group, name: str, values: Any, *, units: str = "1") -> None:
+    """Name the coordinates of an axis, numbers or text (n,), for a group and all groups below."""
+    kind = h5py.string_dtype() if isinstance(values[0], str) else None
+    scale = group.create_dataset(name, data=values, dtype=kind)
+    scale.attrs["units"] = units
+    scale.make_scale(name)
+
+
 def write(
     group: h5py.Group,
     name: str,
@@ -79,8 +88,11 @@ def write(
     dimensions: Sequence[str] = (),
     reason: str = "",
 ) -> None:
-    """Add a dataset with its units, a description, and the names of its axes.
+    """Add a dataset with its units, a description, and its axes by name.
 
+    dimensions: names of axes, whose coordinates are those of the nearest axis of that name and
+    length, in the group of the dataset or above; else they are numbered from 0, ranks from 1. Every
+    group has axes of its own, so that it can be opened alone.
     reason: why it is undefined where it is NaN; kept as an attribute of data that are.
     """
     values = np.asarray(data)
@@ -89,8 +101,28 @@ def write(
     dataset.attrs["description"] = description
     if reason and values.dtype.kind == "f" and np.isnan(values).any():
         dataset.attrs["reason"] = reason
-    for axis, label in enumerate(dimensions):
-        dataset.dims[axis].label = label
+    for place, label in enumerate(dimensions):
+        if label not in dataset.parent:
+            coordinates, scale = _coordinates(dataset.parent, label, values.shape[place])
+            axis(dataset.parent, label, coordinates, units=scale)
+        dataset.dims[place].attach_scale(dataset.parent[label])
+
+
+def _coordinates(group: h5py.Group, name: str, length: int) -> tuple[Any, str]:
+    """Those of the nearest axis of a name and length in the groups above; else numbers."""
+    while group.name != "/":
+        group = group.parent
+        found = group.get(name)
+        if found is not None and is_axis(found) and found.shape == (length,):
+            text = h5py.check_string_dtype(found.dtype)
+            return (found.asstr() if text else found)[()], found.attrs["units"]
+    first = FIRST.get(name, 0)
+    return np.arange(first, first + length), "1"
+
+
+def is_axis(item: h5py.HLObject) -> bool:
+    """Whether it holds the coordinates of an axis."""
+    return isinstance(item, h5py.Dataset) and h5py.h5ds.is_scale(item.id)
 
 
 @contextmanager
@@ -189,7 +221,8 @@ def without_file(link: Path) -> str:
 
 def layers(group: h5py.Group) -> list[str]:
     """Names of the layers in a group in the order of the network, where HDF5 sorts by letters."""
-    return sorted(group, key=lambda name: (name == "classifier", len(name), name))
+    names = (name for name in group if not is_axis(group[name]))
+    return sorted(names, key=lambda name: (name == "classifier", len(name), name))
 
 
 def class_names(file: h5py.File) -> tuple[str, ...]:
@@ -198,11 +231,11 @@ def class_names(file: h5py.File) -> tuple[str, ...]:
 
 
 def arrays(file: h5py.File) -> dict[str, np.ndarray]:
-    """Every dataset of an open file, by its full name."""
+    """Every dataset of an open file but its axes, by its full name."""
     found: dict[str, np.ndarray] = {}
 
     def keep(name: str, item: h5py.HLObject) -> None:
-        if isinstance(item, h5py.Dataset):
+        if isinstance(item, h5py.Dataset) and not is_axis(item):
             found[name] = item[()]
 
     file.visititems(keep)
