@@ -80,6 +80,12 @@ def by_fold(network, split):
     )
 
 
+def named(values):
+    """Names of the axes of a dataset, each with a scale of its length."""
+    assert [len(axis[0]) for axis in values.dims] == list(values.shape)
+    return [axis[0].name.split("/")[-1] for axis in values.dims]
+
+
 def test_file(images, trained, tmp_path):
     name, (network, _), _ = trained
     with (
@@ -101,6 +107,11 @@ def test_file(images, trained, tmp_path):
             for measure in ("accuracy", "loss"):
                 assert group[measure].shape == (draws,)
                 assert group[f"{measure}_folds"].shape == (draws, 8)
+                assert named(group[measure]) == ["draw"]
+                assert named(group[f"{measure}_folds"]) == ["draw", "fold"]
+            assert named(group["similarity/layer2"]) == ["draw"]
+        assert named(file["reference_loss_folds"]) == ["fold"]
+        assert named(file["reference_loss"]) == []
         first = file["similarity/layer1"][()]
         # The first layer is drawn alike where later ones are kept, and otherwise where not.
         np.testing.assert_array_equal(file["variants/layer1/similarity/layer1"][()], first)
