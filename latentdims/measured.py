@@ -22,6 +22,7 @@ Array = NDArray[np.float64]
 
 CENTRINGS = ("uncentred", "centred")  # and `position`, where each position has its own mean
 IMAGES = {"train": "training image", "test": "test image"}
+FOLD = "test fold"
 CONSTANT = (100 * float(np.finfo(np.float32).eps)) ** 2  # variance that rounding makes of a square
 
 
@@ -78,10 +79,11 @@ class Measured:
         empty where it has."""
         if self.moment(split, centring).any():
             return ""
+        image = IMAGES.get(split, f"image of {split}")
         if self.moment(split, "uncentred").any():
             place = " at each position" if self.moment(split, "centred").any() else ""
-            return f"constant: the same{place} on every {IMAGES[split]}"
-        return f"dead: zero on every {IMAGES[split]}"
+            return f"constant: the same{place} on every {image}"
+        return f"dead: zero on every {image}"
 
 
 def moment(covariance: Array, means: Means, centring: str) -> Array:
@@ -105,7 +107,8 @@ def centre(cross: Array, partner: Means, own: Means, centring: str) -> Array:
         return cross + np.outer(partner.mean, own.mean)
     if centring == "centred" or partner.positions is None or own.positions is None:
         return cross
-    theirs, ours = (each.positions - each.mean[:, None] for each in (partner, own))
+    theirs = partner.positions - partner.mean[:, None]
+    ours = own.positions - own.mean[:, None]
     return cross - theirs @ ours.T / ours.shape[1]
 
 
@@ -191,7 +194,7 @@ class Measurements:
 
 def fold_name(number: int) -> str:
     """Of a fold of the test images."""
-    return f"test fold {number}"
+    return f"{FOLD} {number}"
 
 
 def finite(file: h5py.File, name: str) -> NDArray[Any]:
@@ -206,14 +209,17 @@ def undefined(
     layer: Layer,
     networks: Mapping[int, Sequence[Measured]],
     *,
-    splits: Sequence[str] = SPLITS,
+    splits: Sequence[str] | None = None,
     centrings: Sequence[str] = CENTRINGS,
 ) -> list[str]:
-    """Why a layer lacks one of some moments, in words, for networks by seed at every epoch."""
+    """Why a layer lacks one of some moments, in words, for networks by seed at every epoch.
+
+    splits: both, and the folds of the test images, where not given.
+    """
     found = []
     for seed, stages in networks.items():
         for stage, measured in enumerate(stages):
-            views = product(splits, centrings)
+            views = product(splits or measured.mean, centrings)
             problems = filter(None, (measured.undefined(*view) for view in views))
             if problem := next(problems, ""):  # the first says it: training images come first
                 found.append(f"{_named(layer, seed, stage, len(stages))} is {problem}")

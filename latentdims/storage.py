@@ -24,6 +24,10 @@ FORMAT_VERSION = 2
 FIRST = {"rank": 1, "weight_rank": 1, "k": 1, "weight_k": 1}  # of axes that do not begin at 0
 STAGES = {"initial": 0, "trained": -1}  # of training, and where a network file keeps their weights
 SPLITS = ("train", "test")
+WEIGHT_AXES = {  # by the number of axes
+    3: ("epoch", "neuron", "input"),
+    5: ("epoch", "neuron", "channel", "row", "column"),
+}
 CACHE = "SNAKEMAKE_OUTPUT_CACHE"  # names the folder of results that several users share
 
 

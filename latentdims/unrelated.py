@@ -5,7 +5,6 @@ other sees the one p places further on, in a circle. So every pairing is a deran
 have a pair of images in common. Pairing 0 shows both the same.
 """
 
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +18,7 @@ from latentdims.networks import Network
 from latentdims.workflow.job import progress
 
 VALUES = 1 << 21  # of the largest layer of a batch
+
 
 @dataclass(frozen=True)
 class Paired:
@@ -65,7 +65,7 @@ class _Sums:
     def end_fold(self) -> None:
         """Add the fold, whose images are all there, to the others."""
         means = [total / self._rows for total in self._totals]
-        self._folds.append((self._rows, *means))
+        self._folds.append((self._rows, means[0], means[1]))
         covariance = self._products.double() / self._rows - torch.outer(*means)
         self._sums += covariance * self._rows
         self._means += covariance

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from test_procrustes import orthogonal
 
 from latentdims import alignment, covariance, training
-from latentdims.alignment import compare, fit
 from latentdims.errors import InputError
 from latentdims.measured import CENTRINGS, Measured, Measurements
+from latentdims.pair import Options, compare, fit
 from latentdims.storage import SPLITS
 
 SEEDS = st.integers(0, 2**32)
@@ -32,7 +32,7 @@ def test_a_rotated_network_shares_every_eigenvector():
         np.einsum("ab,bcxy,dc->adxy", turn, weight, below),
     )
     cross = dict.fromkeys(SPLITS, turn @ covariances)
-    found = compare(partner, own, cross, cross, below=below, vectors=4)
+    found = compare(partner, own, cross, below=below, options=Options(CENTRINGS, 4))
     np.testing.assert_allclose(found["rotation"], turn, atol=1e-9)
     np.testing.assert_allclose(found["rotation_centred"], turn, atol=1e-9)
     np.testing.assert_allclose(found["similarity"], np.ones((2, 2)), atol=1e-12)
@@ -59,12 +59,18 @@ def moments_of(phi: np.ndarray, psi: np.ndarray) -> tuple[Measured, Measured, di
     return measured[0], measured[1], crosses
 
 
+def scored(phi: np.ndarray, psi: np.ndarray) -> np.ndarray:
+    """Scores (splits, centrings) of two representations."""
+    scores = fit(*moments_of(phi, psi))[1]
+    return np.array([scores[split] for split in SPLITS])
+
+
 def test_held_out_score_of_independent_representations_is_centred_on_zero():
     random = np.random.default_rng(0)
     scores = []
     for _ in range(400):
         phi, psi = random.standard_normal((2, 2, 60, 6)) + 1
-        scores.append(fit(*moments_of(phi, psi))[1])
+        scores.append(scored(phi, psi))
     scores = np.array(scores)[:, :, CENTRINGS.index("centred")]
     train, test = scores[:, 0], scores[:, 1]
     assert train.mean() > 0.15  # in sample, the rotation fits the noise
@@ -77,9 +83,9 @@ def test_scores_do_not_change_with_rotation_and_scale(seed, scale):
     random = np.random.default_rng(seed)
     phi, noise = random.standard_normal((2, 2, 40, 4)) + 1
     psi = phi + noise
-    expected = fit(*moments_of(phi, psi))[1]
+    expected = scored(phi, psi)
     turned = scale * psi @ orthogonal(random, 4, 4)
-    np.testing.assert_allclose(fit(*moments_of(phi, turned))[1], expected, atol=1e-9)
+    np.testing.assert_allclose(scored(phi, turned), expected, atol=1e-9)
 
 
 @pytest.fixture(params=["mlp", "cnn"])
@@ -100,6 +106,10 @@ def pair(request, tmp_path, settings):
             device="cpu",
         )
     return {
+        "images": images,
+        "network": networks[1],
+        "networks": {0: networks[0]},
+        "device": "cpu",
         "covariance": moments[1],
         "partners": {0: moments[0]},
         "output": tmp_path / "alignment.h5",
