@@ -21,12 +21,22 @@ def network_settings(wildcards):
 
 def partner_seeds(wildcards):
     """The earlier seeds that a network is compared with."""
-    earlier = SEEDS[: int(wildcards.seed)]
-    return earlier if SETTINGS["alignment"]["pairs"] == "all" else earlier[:1]
+    return partners.of(int(wildcards.seed), **CHOICE_OF_PAIRS)
 
 
 def number_of_partners(wildcards):
     return len(partner_seeds(wildcards))
+
+
+def measured_epochs(wildcards):
+    """The number of epochs at which networks are compared."""
+    training = SETTINGS["training"]
+    kept = len({0, *training["keep_epochs"], training["epochs"]})
+    return kept if SETTINGS["alignment"]["epochs"] == "kept" else 2
+
+
+def null_pairings(wildcards):
+    return SETTINGS["alignment"]["null_pairings"]
 
 
 def of_partners(path):

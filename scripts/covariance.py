@@ -9,6 +9,7 @@ with running(snakemake) as job:
         partners=dict(zip(snakemake.params.partners, snakemake.input.partners, strict=True)),
         part=snakemake.params.part,
         output=snakemake.output.covariance,
+        epochs=snakemake.params.epochs,
         settings=snakemake.params.settings,
         device=deterministic(job.device),
         code=snakemake.params.code,
