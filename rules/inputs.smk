@@ -19,34 +19,6 @@ def network_settings(wildcards):
     return {**settings_of_all_seeds(wildcards), "seed": int(wildcards.seed)}
 
 
-def partner_seeds(wildcards):
-    """The earlier seeds that a network is compared with."""
-    return partners.of(int(wildcards.seed), **CHOICE_OF_PAIRS)
-
-
-def number_of_partners(wildcards):
-    return len(partner_seeds(wildcards))
-
-
-def measured_epochs(wildcards):
-    """The number of epochs at which networks are compared."""
-    training = SETTINGS["training"]
-    kept = len({0, *training["keep_epochs"], training["epochs"]})
-    return kept if SETTINGS["alignment"]["epochs"] == "kept" else 2
-
-
-def null_pairings(wildcards):
-    return SETTINGS["alignment"]["null_pairings"]
-
-
-def of_partners(path):
-    """An input function: a path with {seed}, for each of the partners."""
-    return lambda wildcards: [
-        path.format(dataset=wildcards.dataset, network=wildcards.network, seed=seed)
-        for seed in partner_seeds(wildcards)
-    ]
-
-
 def other_seeds(wildcards):
     """The seeds whose weight covariances are averaged with those of a network."""
     averaged = any(

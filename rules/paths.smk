@@ -7,13 +7,6 @@ NETWORKS = {
 }
 RUNS = {name: [value for value in NETWORKS[name] for _ in SEEDS] for name in NETWORKS}
 RUNS["seed"] = SEEDS * len(NETWORKS["network"])
-CHOICE_OF_PAIRS = {
-    "pairs": SETTINGS["alignment"]["pairs"],
-    "number": SETTINGS["alignment"]["partners"],
-}
-PAIRS = partners.count(len(SEEDS), **CHOICE_OF_PAIRS)
-# A mean of the others needs all of them.
-ALL_PAIRS = len(SEEDS) > 2 and PAIRS == len(SEEDS) * (len(SEEDS) - 1) // 2
 DRAWN = [name for name in catalogue.SOURCES if len(SEEDS) > 1 or name not in catalogue.OF_PAIRS]
 PARTS = SETTINGS["covariance"]["parts"]  # jobs that a pass over the images is split into
 
