@@ -138,7 +138,7 @@ class Pair:
                 below=below,
                 options=self._options,
             )
-            found |= pair.kernels(theirs, ours, same, folds)
+            found |= pair.kernels(theirs, ours, crosses, same, folds)
             unrelated, below_unrelated = null.compare(
                 theirs,
                 ours,

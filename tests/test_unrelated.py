@@ -75,7 +75,8 @@ def test_covariances_of_every_pairing(name, values, monkeypatch):
             np.testing.assert_allclose(paired.covariance[pairing], whole, **bound)
             if pairing == 0:
                 np.testing.assert_allclose(paired.folds, within, **bound)
-            expected = measures.squared_norm(np.array(within))
+            share = [len(part) * len(parts) / IMAGES for part in parts]
+            expected = measures.squared_norm(np.array(within) * np.array(share)[:, None, None])
             sizes = 1000 * SINGLE * float((np.array(within) ** 2).sum())
             assert float(paired.squared_norm[pairing]) == pytest.approx(expected, abs=sizes)
 
