@@ -5,10 +5,8 @@ from latentdims.workflow.job import running
 with running(snakemake) as job:
     partners, files = snakemake.params.partners, snakemake.input
     alignment.align(
-        images=files.images,
-        network=files.network,
+        **{name: files[name] for name in ("images", "network", "covariance")},
         networks=dict(zip(partners, files.networks, strict=True)),
-        covariance=files.covariance,
         partners=dict(zip(partners, files.partners, strict=True)),
         output=snakemake.output.alignment,
         device=deterministic(job.device),
