@@ -267,6 +267,26 @@ def test_all_epochs_that_were_kept(tmp_path, images, settings):
         np.testing.assert_array_equal(kept["weights/layer1"][::2], ends["weights/layer1"][()])
 
 
+def test_each_partner_has_its_own_cross_covariance(trained, tmp_path, settings):
+    images, paths = trained
+    third = tmp_path / "network2.h5"
+    made = settings("cnn", seed=2)
+    training.train(images=images, output=third, settings=made, device="cpu")
+    found = {}
+    for seeds in ((0, 1), (0,), (1,)):
+        output = tmp_path / "covariance.h5"
+        partners = {seed: paths[seed] for seed in seeds}
+        shared = {"images": images, "network": third, "settings": made, "device": "cpu"}
+        covariance.covariance(partners=partners, output=output, **shared)
+        with h5py.File(output) as file:
+            found[seeds] = storage.arrays(file)
+    for name, values in found[0, 1].items():
+        if "/seed" in name:
+            alone = found[(int(name[-1]),)][name]
+            np.testing.assert_allclose(values, alone, atol=1e-6 * np.abs(alone).max())
+            assert name.count("seed0") or not np.allclose(values, found[0, 1][name[:-1] + "0"])
+
+
 def test_network_of_other_settings_is_refused(trained, tmp_path, settings):
     images, paths = trained
     with pytest.raises(InputError, match=r"network0\.h5: was made with training = .*0\.05.*0\.5"):
