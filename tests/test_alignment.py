@@ -210,7 +210,10 @@ def test_scores_are_those_of_the_representations_themselves(pair):
                     spans = subspace_overlap(lift(below, vectors[0]).T @ vectors[1])
                     found = group["weight_subspace_null"][1, epoch]
                     np.testing.assert_allclose(found, spans, atol=2e-3)
-                below = unrelated
+                    spans = subspace_overlap(lift(aligned, vectors[0]).T @ vectors[1])
+                    found = group["weight_subspace"][epoch]
+                    np.testing.assert_allclose(found, spans, atol=2e-3)
+                below, aligned = unrelated, group["rotation"][epoch]
 
 
 def other_images(covariance):
