@@ -176,7 +176,7 @@ def test_scores_are_those_of_the_representations_themselves(pair):
                             x.detach().double().flatten(2) if x.ndim > 2 else x.detach()[..., None]
                         )
                         seen[layer.name, split, which] = values.double().numpy()
-            below = None
+            below = aligned = None
             for layer in both[0].layers:
                 group = file[f"seed0/{layer.name}"]
                 x, y = ({s: seen[layer.name, s, i] for s in SPLITS} for i in (0, 1))
