@@ -1,177 +1,204 @@
-"""Alignment of pairs of networks: their rotations, and how much of each layer they share."""
+"""Alignment of pairs of networks: their rotations, how much of each layer they share, and how much
+they would seem to share on unrelated images."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import logging
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from latentdims import storage
+from latentdims import alignment_file, pair, storage
 from latentdims.errors import InputError
 from latentdims.layer import Layer
 from latentdims.measured import (
     CENTRINGS,
     Measured,
     Measurements,
-    centre,
     undefined,
     weightless,
 )
-from latentdims.procrustes import lift, rotation, similarity, subspace_overlap
-from latentdims.spectra import held_out, identified, resolved
-from latentdims.storage import SPLITS, STAGES
+from latentdims.storage import SPLITS
+
+if TYPE_CHECKING:  # figures and table read pairs without torch
+    from torch import Tensor
+
+    from latentdims.data import StoredImages
+    from latentdims.networks import Trained
+    from latentdims.unrelated import Paired
+
+logger = logging.getLogger(__name__)
 
 Array = NDArray[np.float64]
 
 
-def fit(
-    partner: Measured, own: Measured, crosses: Mapping[str, Array]
-) -> tuple[dict[str, Array], Array]:
-    """Rotations fitted on training images, by centring, and their scores (splits, centrings).
-
-    crosses: the cross-covariance by split, (C, D).
-    """
-
-    def cross(split: str, centring: str) -> Array:
-        return centre(crosses[split], partner.mean[split], own.mean[split], centring)
-
-    rotations = {centring: rotation(cross("train", centring)) for centring in CENTRINGS}
-    scores = [
-        [
-            similarity(
-                cross(split, centring),
-                rotations[centring],
-                power=np.trace(partner.moment(split, centring)),
-                partner_power=np.trace(own.moment(split, centring)),
-            )
-            for centring in CENTRINGS
-        ]
-        for split in SPLITS
-    ]
-    return rotations, np.array(scores)
-
-
-def compare(
-    partner: Measured,
-    own: Measured,
-    crosses: Mapping[str, Array],
-    shuffled: Mapping[str, Array],
-    *,
-    below: Array | None,
-    vectors: int,
-) -> dict[str, Array]:
-    """All results for one layer of a pair of networks.
-
-    crosses, shuffled: the cross-covariance by split, (C, D), of the same images and of unrelated
-    ones. below: rotation of the layer before, NaN where that is undefined, None for the first
-    layer, which sees the same images in both networks. vectors: how many leading eigenvectors are
-    kept in the matrices of overlaps. What the zero of a dead layer leaves undefined is NaN.
-    """
-    rotations, scores = fit(partner, own, crosses)
-    theirs, ours = (each.eigen("uncentred")[1] for each in (partner, own))
-    activation = np.abs(theirs.T @ rotations["uncentred"] @ ours)
-    if any(each.undefined("train", "uncentred") for each in (partner, own)):
-        activation[:] = np.nan
-    partner_vectors = partner.weight_components[1]
-    if below is not None:
-        partner_vectors = lift(below, partner_vectors)
-    weight = np.abs(partner_vectors.T @ own.weight_components[1])
-    if not (partner.weight.any() and own.weight.any()):
-        weight[:] = np.nan
-    return {
-        "rotation": rotations["uncentred"],
-        "rotation_centred": rotations["centred"],
-        "similarity": scores,
-        "similarity_shuffled": fit(partner, own, shuffled)[1],
-        "activation_overlap": activation[:vectors, :vectors],
-        "activation_subspace": subspace_overlap(activation),
-        "weight_overlap": weight[:vectors, :vectors],
-        "weight_subspace": subspace_overlap(weight),
-    }
-
-
 def align(
     *,
+    images: str | Path,
+    network: str | Path,
+    networks: Mapping[int, str | Path],
     covariance: str | Path,
     partners: Mapping[int, str | Path],
     output: str | Path,
     vectors: int,
     settings: Mapping[str, Any],
+    device: str,
+    centrings: Sequence[str] = CENTRINGS,
+    pairings: int = 20,
 ) -> None:
     """Write the spectra of a network, and its alignment with each partner, layer by layer.
 
-    covariance, partners: covariance files, those of the partners by their seed; they have the
-    settings of the network but for their seeds. Raises InputError for a file that is not what it
-    should be, and for a partner that has other layers, or saw other images or another order.
+    network, networks, covariance, partners: the file of the network, those of its partners by seed,
+    and the same of covariances; partners have the settings of the network but for their seeds.
+    pairings: of unrelated images, as many as there can be. Raises InputError for a file that is not
+    what it should be, and for a partner that has other layers, or saw other images.
     """
+    from latentdims import data  # torch
+    from latentdims import networks as trained
+
     with (
+        data.opened(images, preprocessing=settings["preprocessing"], device=device) as file,
         Measurements.open(covariance, settings) as own,
-        storage.create(output, settings=settings) as file,
+        storage.create(output, settings=settings, device=device) as result,
     ):
+        alignment_file.write_axes(result, own.epochs, centrings)
         stages = {layer.name: own.stages(layer) for layer in own.layers}
         for layer in own.layers:
-            group = file.create_group(f"spectra/{layer.name}")
-            _save_spectra(group, stages[layer.name], layer, images=own.images(layer))
+            group = result.create_group(f"spectra/{layer.name}")
+            alignment_file.write_spectra(group, stages[layer.name], layer, images=own.images(layer))
+        if not partners:
+            return
+        loaded = trained.load(network, settings=settings, images=file.sha256)
         for seed, path in partners.items():
-            with Measurements.open(path, {**settings, "seed": seed}) as partner:
+            other_settings = {**settings, "seed": seed}
+            other = trained.load(networks[seed], settings=other_settings, images=file.sha256)
+            with Measurements.open(path, other_settings) as partner:
                 own.check_comparable(partner)
-                for layer, found, reasons in _compare_layers(partner, own, stages, vectors=vectors):
-                    _save_pair(file.create_group(f"seed{seed}/{layer.name}"), found, reasons)
+                files, both = (partner, own), (other, loaded)
+                pair_of = Pair(*files, both, stages, pair.Options(centrings, vectors))
+                reasons = pair_of.reasons()
+                for layer, found in pair_of.compare(file, pairings=pairings).items():
+                    group = result.create_group(f"seed{seed}/{layer.name}")
+                    alignment_file.write_pair(group, found, reasons[layer])
 
 
-def _compare_layers(
-    partner: Measurements,
-    own: Measurements,
-    own_stages: Mapping[str, Sequence[Measured]],
-    *,
-    vectors: int,
-) -> Iterator[tuple[Layer, dict[str, Array], dict[str, str]]]:
-    """Each layer with its results, stages stacked along the first axis, and why some of it
-    is undefined.
+class Pair:
+    """Two networks, and why some of what they share is undefined, by layer and kind."""
 
-    own_stages: what was measured of each layer, which keeps its eigenvectors for the next partner.
-    """
-    below: Sequence[Array | None] = [None] * len(STAGES)
-    unaligned: list[str] = []  # why rotations of the layer below are undefined
-    for layer in own.layers:
-        both = {partner.seed: partner.stages(layer), own.seed: own_stages[layer.name]}
-        stages = [
-            compare(
+    def __init__(
+        self,
+        partner: Measurements,
+        own: Measurements,
+        networks: tuple["Trained", "Trained"],
+        own_stages: Mapping[str, Sequence[Measured]],
+        options: pair.Options,
+    ) -> None:
+        """networks: the partner's and its own. own_stages: what was measured of each layer, which
+        keeps its eigenvectors for the next partner."""
+        self._files, self._networks = (partner, own), networks
+        self._options = options
+        self._stages = {
+            layer: {partner.seed: partner.stages(layer), own.seed: own_stages[layer.name]}
+            for layer in own.layers
+        }
+
+    def compare(self, images: "StoredImages", *, pairings: int) -> dict[Layer, dict[str, Array]]:
+        """Results of each layer, with the axis of epochs where `alignment_file` has it."""
+        found: dict[Layer, list[dict[str, Array]]] = {layer: [] for layer in self._stages}
+        for epoch in range(len(self._files[1].epochs)):
+            for layer, results in self._compare_at(epoch, images, pairings).items():
+                found[layer].append(results)
+        return {layer: alignment_file.stacked(results) for layer, results in found.items()}
+
+    def _compare_at(
+        self, epoch: int, images: "StoredImages", pairings: int
+    ) -> dict[Layer, dict[str, Array]]:
+        from latentdims import null  # torch
+
+        paired = self._paired(epoch, images, pairings)
+        partner, own = self._files
+        below: Array | None = None
+        below_unrelated: Tensor | None = None
+        results = {}
+        for layer, both in self._stages.items():
+            theirs, ours = (stages[epoch] for stages in both.values())
+            folds = {
+                split: (
+                    partner.fold_covariances(layer, split, epoch),
+                    own.fold_covariances(layer, split, epoch),
+                )
+                for split in SPLITS
+            }
+            same = {split: each[layer.name].folds.cpu().numpy() for split, each in paired.items()}
+            crosses = own.cross(layer, partner.seed, epoch)
+            found = pair.compare(theirs, ours, crosses, below=below, options=self._options)
+            found |= pair.kernels(theirs, ours, crosses, same, folds)
+            unrelated, below_unrelated = null.compare(
                 theirs,
                 ours,
-                own.cross(layer, partner.seed, stage),
-                own.cross(layer, partner.seed, stage, shuffled=True),
-                below=rotation_below,
-                vectors=vectors,
+                {split: each[layer.name] for split, each in paired.items()},
+                folds,
+                below=below_unrelated,
+                options=self._options,
             )
-            for stage, (theirs, ours, rotation_below) in enumerate(
-                zip(*both.values(), below, strict=True)
+            below = found["rotation"]
+            if np.isnan(found["activation_subspace"]).any():
+                below = np.full_like(below, np.nan)
+            results[layer] = found | unrelated
+        return results
+
+    def _paired(
+        self, epoch: int, images: "StoredImages", wanted: int
+    ) -> dict[str, dict[str, "Paired"]]:
+        """Cross-covariances by split and layer, of the same images and of unrelated ones."""
+        from latentdims import unrelated  # torch
+
+        number = min(unrelated.pairings(len(each), wanted) for each in images.images.values())
+        when = self._files[1].epochs[epoch]
+        if number < wanted:
+            logger.info("%d pairings of unrelated images: there are no more", number)
+        device = next(iter(images.images.values())).device
+        theirs, ours = (
+            each.at(list(each.epochs).index(when), device=device) for each in self._networks
+        )
+        return {
+            split: unrelated.paired(
+                theirs,
+                ours,
+                stored,
+                pairings=number,
+                name=f"seed {self._files[0].seed}, epoch {when:g}, unrelated {split} images",
             )
-        ]
-        found = {name: np.stack([stage[name] for stage in stages]) for name in stages[0]}
-        silent = undefined(layer, both, splits=["train"], centrings=["uncentred"])
-        reasons = {
-            "similarity": undefined(layer, both),
-            "activation": silent,
-            "weight": unaligned + weightless(layer, both),
+            for split, stored in images.images.items()
         }
-        yield layer, found, {kind: "; ".join(each) for kind, each in reasons.items()}
-        unaligned = silent
-        below = [
-            np.full_like(turn, np.nan) if np.isnan(overlap).any() else turn
-            for turn, overlap in zip(found["rotation"], found["activation_subspace"], strict=True)
-        ]
+
+    def reasons(self) -> dict[Layer, dict[str, str]]:
+        """Why values of each layer are undefined, by the first word of their names."""
+        found: dict[Layer, dict[str, str]] = {}
+        unaligned: list[str] = []
+        for layer, both in self._stages.items():
+            centrings = self._options.centrings
+            silent = undefined(layer, both, splits=["train"], centrings=["uncentred"])
+            scores = "; ".join(undefined(layer, both, centrings=centrings))
+            found[layer] = {
+                "similarity": scores,
+                "activation": "; ".join(silent),
+                "weight": "; ".join(unaligned + weightless(layer, both)),
+                "cka": scores or f"{layer.name} varies in too few images",
+                "cca": scores,
+            }
+            unaligned = silent
+        return found
 
 
 def pairs(
     paths: Sequence[str | Path], *, score: str = "similarity"
 ) -> dict[str, dict[tuple[int, int], Array]]:
-    """Similarities (stages, splits, centrings) by layer and pair of seeds.
+    """Similarities (epochs, splits, centrings) by layer and pair of seeds, those that there are.
 
-    paths: the alignment files of seeds 0, 1, and so on. score: `similarity`, or its null
-    `similarity_shuffled`. Raises InputError for a single file, which holds no pair.
+    paths: the alignment files of seeds 0, 1, and so on. score: `similarity`, or another dataset.
+    Raises InputError for a single file, which holds no pair.
     """
     if len(paths) < 2:
         raise InputError(f"{paths[0]}: a single network has no pairs; give seeds: 2 or more")
@@ -183,103 +210,3 @@ def pairs(
                     found = file[f"seed{partner}/{layer}/{score}"][()]
                     scores.setdefault(layer, {})[partner, seed] = found
     return scores
-
-
-DATASETS = {  # name: (units, description, axes after that of the stages)
-    "rotation": (
-        "1",
-        "rotation A from the second moments of training images: φ A is near ψ for rows φ of the "
-        "partner and ψ of this network; the identity where one of them is zero",
-        ("channel of the partner", "channel"),
-    ),
-    "rotation_centred": (
-        "1",
-        "the same from centred moments",
-        ("channel of the partner", "channel"),
-    ),
-    "similarity": (
-        "1",
-        "cosine after the rotation that was fitted on training images; splits are train and test, "
-        "centrings are uncentred and centred",
-        ("split", "centring"),
-    ),
-    "similarity_shuffled": (
-        "1",
-        "the same where the networks see unrelated images: the null",
-        ("split", "centring"),
-    ),
-    "activation_overlap": (
-        "1",
-        "|cosine| of aligned eigenvectors of the second moments",
-        ("eigenvector of the partner", "eigenvector"),
-    ),
-    "activation_subspace": ("1", "overlap of the spans of the first k of them", ("k",)),
-    "weight_overlap": (
-        "1",
-        "|cosine| of aligned eigenvectors of the weight covariances",
-        ("eigenvector of the partner", "eigenvector"),
-    ),
-    "weight_subspace": ("1", "overlap of the spans of the first k of them", ("k",)),
-}
-
-
-def _save_pair(group: h5py.Group, found: Mapping[str, Array], reasons: Mapping[str, str]) -> None:
-    """reasons: why values are undefined, by the first word of their names."""
-    for name, values in found.items():
-        units, description, axes = DATASETS[name]
-        storage.write(
-            group,
-            name,
-            values,
-            units=units,
-            description=description,
-            dimensions=("stage", *axes),
-            reason=reasons.get(name.split("_")[0], ""),
-        )
-
-
-def _save_spectra(
-    group: h5py.Group, stages: Sequence[Measured], layer: Layer, *, images: int
-) -> None:
-    group.attrs["fan_in"] = layer.fan_in
-    group.attrs["neurons"] = layer.channels
-    for name, centring in (("second_moment", "uncentred"), ("covariance", "centred")):
-        found = [stage.eigen(centring) for stage in stages]
-        fresh = [
-            held_out(vectors, stage.moment("test", centring))
-            for (_, vectors), stage in zip(found, stages, strict=True)
-        ]
-        storage.write(
-            group,
-            f"{name}_held_out",
-            np.stack([resolved(variances) for variances in fresh]),
-            units="activation^2",
-            description="the same, of test images along the eigenvectors of training images",
-            dimensions=("stage", "rank"),
-        )
-        values = np.stack([resolved(values) for values, _ in found])
-        storage.write(
-            group,
-            f"{name}_identified",
-            np.stack([identified(stage, samples=images) for stage in values]),
-            units="1",
-            description="whether the eigenvalue is separated from its neighbours",
-            dimensions=("stage", "rank"),
-        )
-        storage.write(
-            group,
-            name,
-            values,
-            units="activation^2",
-            description=f"eigenvalues, descending, of the {name} on training images; "
-            "zero where float32 does not resolve them",
-            dimensions=("stage", "rank"),
-        )
-    storage.write(
-        group,
-        "weight",
-        np.stack([stage.weight_components[0] for stage in stages]),
-        units="1",
-        description="non-zero eigenvalues, descending, of WᵀW / n over the n neurons",
-        dimensions=("stage", "rank"),
-    )

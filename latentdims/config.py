@@ -55,6 +55,10 @@ def resolve(config: Mapping[str, Any]) -> dict[str, Any]:
     # `together` changes how networks are trained, not the result.
     resolved["together"] = resolved["training"].pop("together")
     _check_epochs(resolved["training"])
+    if resolved["alignment"]["pairs"] == "first" and resolved["alignment"]["partners"]:
+        raise InputError(
+            "alignment.partners: pairs: first leaves each seed one partner; remove one of the keys"
+        )
     resolved["generation"] = _procedures(resolved, schema["properties"]["generation"])
     for name, network in resolved["networks"].items():
         resolved["networks"][name] = network = {

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from latentdims import storage
 from latentdims.errors import InputError
 from latentdims.layer import Layer
-from latentdims.measured import Measurements, finite, moment, undefined
+from latentdims.measured import Means, Measurements, finite, moment, undefined
 from latentdims.procrustes import rotation
 from latentdims.storage import SPLITS, STAGES
 
@@ -122,7 +122,7 @@ def consensus(
 
 def _reason(files: Sequence[Measurements], layer: Layer) -> str:
     networks = {file.seed: file.stages(layer) for file in files}
-    return "; ".join(undefined(layer, networks, centrings=["centred"]))
+    return "; ".join(undefined(layer, networks, splits=SPLITS, centrings=["centred"]))
 
 
 def _all_pairs(files: Sequence[Measurements], layer: str, split: str, stage: int) -> Array:
@@ -130,7 +130,7 @@ def _all_pairs(files: Sequence[Measurements], layer: str, split: str, stage: int
     own = [
         moment(
             finite(f.file, f"{split}/{layer}/covariance")[stage],
-            finite(f.file, f"{split}/{layer}/mean")[stage],
+            Means(finite(f.file, f"{split}/{layer}/mean")[stage]),
             "centred",
         )
         for f in files

@@ -15,12 +15,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from latentdims import covariance_file, data, networks, storage
+from latentdims import covariance_file, data, folds, networks, storage
 from latentdims.data import Stored
 from latentdims.layer import Layer
 from latentdims.moments import Centred, Moments
 from latentdims.networks import Network
-from latentdims.storage import SPLITS, STAGES
+from latentdims.storage import SPLITS
 from latentdims.workflow.checkpoint import Checkpoint, State
 from latentdims.workflow.job import progress
 
@@ -28,15 +28,16 @@ logger = logging.getLogger(__name__)
 
 VALUES = 1 << 20  # of the largest layer of a batch: what is made of it stays in the cache
 
-Chains = Mapping[str, Sequence[Network]]  # by stage: networks that see the same images
+Chains = Mapping[str, Sequence[Network]]  # by index of the epoch: they see the same images
+Batch = tuple[int, Tensor]  # the fold of some images, and their indices
 
 
 @dataclass
 class Pass:
     """A pass over images: the moments of the batches that are done, and their number.
 
-    moments: by `<stage>/<layer>/own` of a network's channels C, and `.../cross` of those of its
-    partners, P·C side by side, with its C and then the same C of another image.
+    moments: by `<epoch>/<layer>/own/<fold>` of a network's channels C, and `.../cross/<fold>` of
+    those of its partners, P·C side by side, with its C.
     """
 
     moments: dict[str, Moments] = field(default_factory=dict)
@@ -45,6 +46,15 @@ class Pass:
     def add(self, key: str, moments: Moments) -> None:
         """Add the moments of other rows."""
         self.moments.setdefault(key, Moments()).merge(moments)
+
+    def folds(self, key: str) -> list[Moments]:
+        """Those of each fold, in order, by `<epoch>/<layer>/<kind>`."""
+        found = {
+            int(name.rpartition("/")[2]): moments
+            for name, moments in self.moments.items()
+            if name.startswith(f"{key}/")
+        }
+        return [found[fold] for fold in sorted(found)]
 
     def state(self) -> dict[str, np.ndarray]:
         """All of it as arrays by name."""
@@ -70,51 +80,50 @@ def measure(
     chains: Chains,
     images: Tensor | Stored,
     *,
-    batches: Sequence[Tensor] | None = None,
+    batches: Sequence[Batch] | None = None,
+    cross_folds: bool = True,
     name: str = "images",
     so_far: Pass | None = None,
     pause: Callable[[], None] = lambda: None,
-) -> dict[str, Moments]:
-    """Moments of every layer of a network, and with those of its partners, at several stages.
+) -> Pass:
+    """Moments of every layer of a network, and with those of its partners, at several epochs.
 
-    chains: the partners' networks, then its own, by stage. images: (N, C, H, W). batches: of
-    indices; all images, where not given. so_far: a pass to resume; `pause` is
-    called after each batch. Returns the moments of a `Pass`.
+    chains: the partners' networks, then its own, by epoch. images: (N, C, H, W). batches: all
+    images, where not given. cross_folds: whether what is shared with partners is kept by fold, or
+    as one. so_far: a pass to resume; `pause` is called after each batch.
     """
     so_far = so_far or Pass()
     if batches is None:
-        batches = shuffled_batches(len(images), layers=next(iter(chains.values()))[-1].layers)
+        batches = batches_by_fold(len(images), layers=next(iter(chains.values()))[-1].layers)
     done = so_far.done
-    for batch in progress(batches[done:], name=f"{name}, batch", done=done):
+    for fold, batch in progress(batches[done:], name=f"{name}, batch", done=done):
         x = images[batch]
-        for stage, networks_of_stage in chains.items():
-            levels = zip(*(chain.representations(x) for chain in networks_of_stage), strict=True)
+        for epoch, networks_of_epoch in chains.items():
+            levels = zip(*(chain.representations(x) for chain in networks_of_epoch), strict=True)
             for level in levels:
                 layer, _ = level[-1]
-                _add_layer(so_far, f"{stage}/{layer.name}", [output for _, output in level])
+                *partners, own = (Centred.of(output) for _, output in level)
+                key = f"{epoch}/{layer.name}"
+                so_far.add(f"{key}/own/{fold}", Moments.of([own], [own]))
+                if partners:
+                    place = fold if cross_folds else 0
+                    so_far.add(f"{key}/cross/{place}", Moments.of(partners, [own]))
         so_far.done += 1
         pause()
-    return so_far.moments
+    return so_far
 
 
-def _add_layer(so_far: Pass, key: str, representations: Sequence[Tensor]) -> None:
-    """Add one layer of a batch: the representations of the partners, then the network's own."""
-    *partners, own = map(Centred.of, representations)
-    so_far.add(f"{key}/own", Moments.of([own], [own]))
-    if partners:
-        unrelated = own.rolled(len(own.rows) // len(representations[-1]))  # by one image
-        so_far.add(f"{key}/cross", Moments.of(partners, [own, unrelated]))
-
-
-def shuffled_batches(samples: int, *, layers: Sequence[Layer]) -> list[Tensor]:
-    """Indices of all samples in one fixed random order, in batches of at least two, if there are.
-
-    Neighbours in a batch are then unrelated, also where a data set is sorted by class.
-    """
+def batches_by_fold(samples: int, *, layers: Sequence[Layer]) -> list[Batch]:
+    """All samples in one fixed random order, fold by fold, in batches of one fold each."""
     widest = max(layer.channels * layer.positions for layer in layers)
-    batches = -(-samples // max(2, VALUES // widest))
+    largest = max(1, VALUES // widest)
     order = torch.randperm(samples, generator=torch.Generator().manual_seed(0))
-    return list(order.tensor_split(max(1, min(batches, samples // 2))))
+    fold = torch.from_numpy(folds.of(samples))[order]
+    found = []
+    for number in range(int(fold.max()) + 1):
+        members = order[fold == number]
+        found += [(number, batch) for batch in members.tensor_split(-(-len(members) // largest))]
+    return found
 
 
 def covariance(
@@ -125,13 +134,15 @@ def covariance(
     output: str | Path,
     settings: Mapping[str, Any],
     device: str,
+    epochs: str = "ends",
     part: Sequence[int] | None = None,
     code: str = "",
 ) -> None:
     """Measure the covariances of a network, and its cross-covariances with its partners.
 
     partners: network files by their seed. settings: {seed, network, training, preprocessing} of
-    the network; its partners differ from it in the seed alone. part: its number and how many there
+    the network; its partners differ from it in the seed alone. epochs: `ends`, the first and the
+    last, or `kept`, all whose weights were kept. part: its number and how many there
     are, for the sums over a range of the samples, which `merge` takes. code: names the code that
     runs; an interrupted pass resumes only under the same code.
     Raises InputError where a network file is not the one that the settings describe.
@@ -145,22 +156,24 @@ def covariance(
         own = loaded[settings["seed"]]
         hashes = [storage.sha256(*each.weights.values()) for each in loaded.values()]
         made_with = {"settings": described, "images": file.sha256, "networks": hashes}
-        checkpoint = Checkpoint(output, made_with={**made_with, "code": code}, device=device)
+        made_with |= {"epochs": epochs, "code": code}
+        checkpoint = Checkpoint(output, made_with=made_with, device=device)
         passes = _restored(checkpoint.load(), device=device)
 
         def pause() -> None:
             checkpoint.save_when_due(lambda: _state(passes))
 
         chains = {
-            stage: [each.at(epoch, device=device) for each in loaded.values()]
-            for stage, epoch in STAGES.items()
+            str(index): [each.at(index, device=device) for each in loaded.values()]
+            for index in covariance_file.indices(own, epochs)
         }
         for split, stored in file.images.items():
-            batches = shuffled_batches(len(stored), layers=own.layers)
+            batches = batches_by_fold(len(stored), layers=own.layers)
             measure(
                 chains,
                 stored,
                 batches=batches if part is None else _share(batches, *part),
+                cross_folds=split == "test",
                 name=f"{split} images",
                 so_far=passes[split],
                 pause=pause,
@@ -173,7 +186,7 @@ def covariance(
     with storage.create(output, settings=described, device=device) as result:
         result.attrs.update(attributes)
         if part is None:
-            covariance_file.write(result, own, _moments(passes), seeds=sorted(partners))
+            covariance_file.write(result, own, passes, seeds=sorted(partners), epochs=epochs)
         else:
             for name, values in _state(passes).items():
                 result[name] = values
@@ -187,6 +200,7 @@ def merge(
     partners: Sequence[int],
     output: str | Path,
     settings: Mapping[str, Any],
+    epochs: str = "ends",
 ) -> None:
     """Write the covariances of all samples from the sums over each part of them, in their order.
 
@@ -208,14 +222,10 @@ def merge(
     own = networks.load(network, settings=settings, images=attributes["images_sha256"])
     with storage.create(output, settings=settings) as result:
         result.attrs.update(attributes)
-        covariance_file.write(result, own, _moments(passes), seeds=partners)
+        covariance_file.write(result, own, passes, seeds=partners, epochs=epochs)
 
 
-def _moments(passes: Mapping[str, Pass]) -> dict[str, dict[str, Moments]]:
-    return {split: each.moments for split, each in passes.items()}
-
-
-def _share(batches: Sequence[Tensor], number: int, parts: int) -> Sequence[Tensor]:
+def _share(batches: Sequence[Batch], number: int, parts: int) -> Sequence[Batch]:
     """The batches of one of some parts."""
     return batches[number * len(batches) // parts : (number + 1) * len(batches) // parts]
 

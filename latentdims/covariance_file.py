@@ -1,6 +1,7 @@
 """The file of covariances: what is written of the moments of one network."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 import h5py
 import numpy as np
@@ -8,87 +9,126 @@ import numpy as np
 from latentdims import storage
 from latentdims.moments import Moments
 from latentdims.networks import Trained
-from latentdims.storage import STAGES
+
+UNITS = {"count": "1", "mean": "activation", "position_mean": "activation"}
+DESCRIPTIONS = {
+    "count": "rows: images times positions in space",
+    "mean": "mean over rows",
+    "position_mean": "mean over images at each position, row by row",
+    "covariance": "covariance over rows, divided by their count, from products in float32; the "
+    "second moment is this plus the outer product of the mean",
+}
+AXES = {
+    "count": (),
+    "mean": ("channel",),
+    "position_mean": ("channel", "position"),
+    "covariance": ("channel", "channel_2"),
+}
+
+
+class ByFold(Protocol):
+    """Moments of the rows of each fold."""
+
+    def folds(self, key: str) -> list[Moments]:
+        """Those by `<epoch>/<layer>/<kind>`."""
+
+
+def indices(network: Trained, epochs: str) -> list[int]:
+    """Which of the epochs of a network file are measured: `ends`, or all that were `kept`."""
+    last = len(network.epochs) - 1
+    return list(range(last + 1)) if epochs == "kept" else [0, last]
 
 
 def write(
     file: h5py.File,
     network: Trained,
-    moments: Mapping[str, Mapping[str, Moments]],
+    passes: Mapping[str, ByFold],
     *,
     seeds: Sequence[int],
+    epochs: str,
 ) -> None:
-    """Write weights, and the moments of every split and layer; the leading axis is that of stages.
+    """Write weights, and the moments of every split and layer at every epoch.
 
-    moments: by split, then by `<stage>/<layer>/own` of the network, and `.../cross` with the
+    passes: by split, with moments by `<epoch>/<layer>/own` of the network, and `.../cross` with the
     networks of some seeds, side by side.
     """
-    _save_weights(file, network)
-    for split, measured in moments.items():
-        for layer in network.layers:
-            keys = [f"{stage}/{layer.name}" for stage in STAGES]
-            group = file.create_group(f"{split}/{layer.name}")
-            _save_own(group, [measured[f"{key}/own"] for key in keys])
-            if seeds:
-                _save_cross(group, [measured[f"{key}/cross"] for key in keys], seeds)
-
-
-def _save_weights(file: h5py.File, network: Trained) -> None:
-    for layer, weight in network.weights.items():
+    kept = indices(network, epochs)
+    storage.axis(file, "epoch", network.epochs[kept].astype(np.float64))
+    for name, weight in network.weights.items():
         storage.write(
             file,
-            f"weights/{layer}",
-            weight[list(STAGES.values())],
+            f"weights/{name}",
+            weight[kept],
             units="1",
             description="weights, so that an alignment needs no other file",
-            dimensions=("stage", "out", "in"),
+            dimensions=storage.WEIGHT_AXES[weight.ndim],
         )
+    for split, measured in passes.items():
+        for layer in network.layers:
+            group = file.create_group(f"{split}/{layer.name}")
+            own = [measured.folds(f"{epoch}/{layer.name}/own") for epoch in kept]
+            _save_own(group, own, space=len(layer.output_shape) > 1)
+            if seeds:
+                cross = [measured.folds(f"{epoch}/{layer.name}/cross") for epoch in kept]
+                _save_cross(group, cross, seeds, by_fold=split == "test")
 
 
-def _save_own(group: h5py.Group, moments: Sequence[Moments]) -> None:
-    storage.write(
-        group,
-        "count",
-        np.array([stage.count for stage in moments]),
-        units="1",
-        description="rows: images times positions in space",
-        dimensions=("stage",),
-    )
-    storage.write(
-        group,
-        "mean",
-        np.stack([stage.mean_y.cpu().numpy() for stage in moments]),
-        units="activation",
-        description="mean over rows",
-        dimensions=("stage", "channel"),
-    )
-    own = np.stack([stage.covariance.cpu().numpy() for stage in moments])
-    storage.write(
-        group,
-        "covariance",
-        (own + own.transpose(0, 2, 1)) / 2,
-        units="activation^2",
-        description="covariance over rows, divided by their count, from products in float32; the "
-        "second moment is this plus the outer product of the mean",
-        dimensions=("stage", "channel", "channel"),
-    )
-
-
-def _save_cross(group: h5py.Group, moments: Sequence[Moments], seeds: Sequence[int]) -> None:
-    blocks = np.stack([stage.covariance.cpu().numpy() for stage in moments])
-    width = blocks.shape[2] // 2
-    for number, seed in enumerate(seeds):
-        cross = blocks[:, number * width : (number + 1) * width]
-        for name, part, images in (
-            ("cross_covariance", cross[:, :, :width], "the same image"),
-            ("cross_covariance_shuffled", cross[:, :, width:], "another image, drawn once for all"),
+def _save_own(group: h5py.Group, epochs: Sequence[Sequence[Moments]], *, space: bool) -> None:
+    """epochs: the moments of each fold, by epoch. space: whether there are positions."""
+    totals = [_arrays(Moments.total(parts)) for parts in epochs]
+    parts = [[_arrays(part) for part in folds] for folds in zip(*epochs, strict=True)]
+    for name, axes in AXES.items():
+        if name == "position_mean" and not space:
+            continue
+        for place, leading, values in (
+            ("", ("epoch",), [total[name] for total in totals]),
+            ("folds/", ("fold", "epoch"), [[each[name] for each in fold] for fold in parts]),
         ):
             storage.write(
                 group,
-                f"{name}/seed{seed}",
-                part,
-                units="activation^2",
-                description=f"covariance of the channels of seed {seed} with this network's on "
-                f"{images}",
-                dimensions=("stage", f"channel of seed {seed}", "channel"),
+                f"{place}{name}",
+                np.array(values),
+                units=UNITS.get(name, "activation^2"),
+                description=DESCRIPTIONS[name] + (", of each fold of the images" if place else ""),
+                dimensions=(*leading, *axes),
             )
+
+
+def _arrays(moments: Moments) -> dict[str, Any]:
+    own = moments.covariance.cpu().numpy()
+    return {
+        "count": moments.count,
+        "mean": moments.mean_y.cpu().numpy(),
+        "position_mean": moments.positions.T.cpu().numpy(),
+        "covariance": (own + own.T) / 2,
+    }
+
+
+def _save_cross(
+    group: h5py.Group,
+    epochs: Sequence[Sequence[Moments]],
+    seeds: Sequence[int],
+    *,
+    by_fold: bool,
+) -> None:
+    totals = [Moments.total(parts).covariance.cpu().numpy() for parts in epochs]
+    _save_blocks(group, "", ("epoch",), np.stack(totals), seeds)
+    if by_fold:
+        folds = [[x.covariance.cpu().numpy() for x in fold] for fold in zip(*epochs, strict=True)]
+        _save_blocks(group, "folds/", ("fold", "epoch"), np.array(folds), seeds)
+
+
+def _save_blocks(
+    group: h5py.Group, place: str, leading: Sequence[str], blocks: np.ndarray, seeds: Sequence[int]
+) -> None:
+    width = blocks.shape[-1]
+    for number, seed in enumerate(seeds):
+        storage.write(
+            group,
+            f"{place}cross_covariance/seed{seed}",
+            blocks[..., number * width : (number + 1) * width, :],
+            units="activation^2",
+            description=f"covariance of the channels of seed {seed} with this network's on the "
+            "same image",
+            dimensions=(*leading, "channel_partner", "channel"),
+        )

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import h5py
 import numpy as np
@@ -16,23 +16,44 @@ from latentdims import architectures, storage
 from latentdims.errors import InputError
 from latentdims.layer import Layer
 from latentdims.spectra import eigh, weight_components
-from latentdims.storage import SPLITS, STAGES
+from latentdims.storage import SPLITS
 
 Array = NDArray[np.float64]
 
-CENTRINGS = ("uncentred", "centred")
+CENTRINGS = ("uncentred", "centred")  # and `position`, where each position has its own mean
 IMAGES = {"train": "training image", "test": "test image"}
+FOLD = "test fold"
 CONSTANT = (100 * float(np.finfo(np.float32).eps)) ** 2  # variance that rounding makes of a square
+
+
+class Means(NamedTuple):
+    """Of a representation: over everything, (C,), and over images at each position, (C, P)."""
+
+    mean: Array
+    positions: Array | None = None
 
 
 @dataclass(frozen=True)
 class Measured:
-    """One layer of one network at one stage: moments of its representation, and its weights."""
+    """One layer of one network at one epoch: moments of its representation, and its weights.
 
-    mean: dict[str, Array]  # by split: (C,)
-    covariance: dict[str, Array]  # by split: (C, C)
+    Moments are by split, and by fold of the test images, whose names `folds` gives.
+    """
+
+    mean: dict[str, Array]  # (C,)
+    covariance: dict[str, Array]  # (C, C)
     weight: NDArray[np.float32]  # (out, in[, kh, kw])
+    positions: dict[str, Array] = field(default_factory=dict)  # (C, P), where there is space
     _eigen: dict[str, tuple[Array, Array]] = field(default_factory=dict, init=False, repr=False)
+
+    @property
+    def folds(self) -> list[str]:
+        """Names of the folds of the test images."""
+        return [part for part in self.mean if part not in SPLITS]
+
+    def means(self, part: str) -> Means:
+        """Of a split or a fold."""
+        return Means(self.mean[part], self.positions.get(part))
 
     def eigen(self, centring: str) -> tuple[Array, Array]:
         """Eigenvalues (C,) and eigenvectors (C, C), in columns, of a moment on training images."""
@@ -45,38 +66,55 @@ class Measured:
         """Eigenvalues (R,) and eigenvectors (d, R) of the weight covariance."""
         return weight_components(self.weight)
 
-    def moment(self, split: str, centring: str) -> Array:
+    def moment(self, part: str, centring: str) -> Array:
         """(C, C): the covariance, or the second moment where uncentred."""
-        return moment(self.covariance[split], self.mean[split], centring)
+        return moment(self.covariance[part], self.means(part), centring)
+
+    def power(self, part: str, centring: str) -> float:
+        """E‖φ‖²: the trace of a moment."""
+        return float(np.trace(self.moment(part, centring)))
 
     def undefined(self, split: str, centring: str) -> str:
         """Why a moment has no direction, in words, so that none can be compared with another's;
         empty where it has."""
         if self.moment(split, centring).any():
             return ""
+        image = IMAGES.get(split, f"image of {split}")
         if self.moment(split, "uncentred").any():
-            return f"constant: the same on every {IMAGES[split]}"
-        return f"dead: zero on every {IMAGES[split]}"
+            place = " at each position" if self.moment(split, "centred").any() else ""
+            return f"constant: the same{place} on every {image}"
+        return f"dead: zero on every {image}"
 
 
-def moment(covariance: Array, mean: Array, centring: str) -> Array:
+def moment(covariance: Array, means: Means, centring: str) -> Array:
     """(C, C): the second moment, or the covariance where centred; of a representation that is the
     same for every image, this is 0, not what rounding has made of it."""
-    second = centre(covariance, mean, mean, "uncentred")
+    second = centre(covariance, means, means, "uncentred")
     if centring == "uncentred":
         return second
-    constant = np.trace(covariance) <= CONSTANT * np.trace(second)
-    return np.zeros_like(covariance) if constant else covariance
+    found = centre(covariance, means, means, centring)
+    constant = np.trace(found) <= CONSTANT * np.trace(second)
+    return np.zeros_like(found) if constant else found
 
 
-def centre(cross: Array, mean: Array, partner_mean: Array, centring: str) -> Array:
-    """(C, D): a cross-covariance as it is, or as the second moment E[φ ψᵀ] where uncentred."""
-    return cross if centring == "centred" else cross + np.outer(mean, partner_mean)
+def centre(cross: Array, partner: Means, own: Means, centring: str) -> Array:
+    """(C, D): a cross-covariance as it is where centred; the second moment E[φ ψᵀ] where uncentred;
+    without what the means at each `position` share, where that is asked for.
+
+    cross: (..., C, D), of the same positions in both.
+    """
+    if centring == "uncentred":
+        return cross + np.outer(partner.mean, own.mean)
+    if centring == "centred" or partner.positions is None or own.positions is None:
+        return cross
+    theirs = partner.positions - partner.mean[:, None]
+    ours = own.positions - own.mean[:, None]
+    return cross - theirs @ ours.T / ours.shape[1]
 
 
 @dataclass(frozen=True)
 class Measurements:
-    """The open covariance file of one network, which also holds its weights at every stage."""
+    """The open covariance file of one network, which also holds its weights at every epoch."""
 
     file: h5py.File
     layers: list[Layer]
@@ -116,68 +154,90 @@ class Measurements:
         """Number of training images, of which positions in space are no independent samples."""
         return int(self.file[f"train/{layer.name}/count"][0]) // layer.positions
 
-    def cross(
-        self, layer: Layer, seed: int, stage: int, *, shuffled: bool = False
-    ) -> dict[str, Array]:
-        """Cross-covariance of an earlier seed with this network by split, (C, D)."""
-        kind = "cross_covariance_shuffled" if shuffled else "cross_covariance"
-        return {
-            split: finite(self.file, f"{split}/{layer.name}/{kind}/seed{seed}")[stage]
-            for split in SPLITS
-        }
+    @property
+    def epochs(self) -> Array:
+        """(E,) that were measured."""
+        return np.asarray(self.file["epoch"][()])
+
+    def cross(self, layer: Layer, seed: int, stage: int) -> dict[str, Array]:
+        """Cross-covariance of an earlier seed with this network, (C, D), by split and by fold of
+        the test images, at one index of the axis of epochs."""
+        key = f"{layer.name}/cross_covariance/seed{seed}"
+        totals = {split: finite(self.file, f"{split}/{key}", stage) for split in SPLITS}
+        folds_key = f"test/{layer.name}/folds/cross_covariance/seed{seed}"
+        folds = finite(self.file, folds_key, np.s_[:, stage])
+        return totals | {fold_name(number): fold for number, fold in enumerate(folds)}
+
+    def fold_covariances(self, layer: Layer, split: str, stage: int) -> Array:
+        """(F, C, C): the covariance of each fold of the images, at one index of the epochs."""
+        return finite(self.file, f"{split}/{layer.name}/folds/covariance", np.s_[:, stage])
 
     def stages(self, layer: Layer) -> list[Measured]:
-        """One layer at every stage."""
+        """One layer at every epoch."""
         weights = finite(self.file, f"weights/{layer.name}")
-        means, covariances = (
-            {split: finite(self.file, f"{split}/{layer.name}/{name}") for split in SPLITS}
-            for name in ("mean", "covariance")
-        )
+        kinds = [self._moments(layer, kind) for kind in ("mean", "covariance", "position_mean")]
         return [
-            Measured(
-                {split: moments[stage] for split, moments in means.items()},
-                {split: moments[stage] for split, moments in covariances.items()},
-                weights[stage],
-            )
-            for stage in range(len(STAGES))
+            Measured(means, covariances, weights[stage], positions)
+            for stage in range(len(self.epochs))
+            for means, covariances, positions in [
+                [{part: values[stage] for part, values in kind.items()} for kind in kinds]
+            ]
         ]
 
+    def _moments(self, layer: Layer, kind: str) -> dict[str, Array]:
+        """(E, ...) by split, and by fold of the test images; empty where there is no such kind."""
+        if f"test/{layer.name}/{kind}" not in self.file:
+            return {}
+        totals = {split: finite(self.file, f"{split}/{layer.name}/{kind}") for split in SPLITS}
+        folds = finite(self.file, f"test/{layer.name}/folds/{kind}")
+        return totals | {fold_name(number): fold for number, fold in enumerate(folds)}
 
-def finite(file: h5py.File, name: str) -> NDArray[Any]:
-    """A dataset that always is defined; raises InputError where it holds what is not a number."""
-    values = file[name][()]
+
+def fold_name(number: int) -> str:
+    """Of a fold of the test images."""
+    return f"{FOLD} {number}"
+
+
+def finite(file: h5py.File, name: str, where: Any = ()) -> NDArray[Any]:
+    """A dataset that always is defined, or a part of it; raises InputError where it holds what is
+    not a number."""
+    values = file[name][where]
     if not np.isfinite(values).all():
         storage.refuse(Path(file.filename), f"{name} is not finite")
-    return values
+    return np.asarray(values)
 
 
 def undefined(
     layer: Layer,
     networks: Mapping[int, Sequence[Measured]],
     *,
-    splits: Sequence[str] = SPLITS,
+    splits: Sequence[str] | None = None,
     centrings: Sequence[str] = CENTRINGS,
 ) -> list[str]:
-    """Why a layer lacks one of some moments, in words, for networks by seed at every stage."""
+    """Why a layer lacks one of some moments, in words, for networks by seed at every epoch.
+
+    splits: both, and the folds of the test images, where not given.
+    """
     found = []
     for seed, stages in networks.items():
-        for stage, measured in zip(STAGES, stages, strict=True):
-            views = product(splits, centrings)
+        for stage, measured in enumerate(stages):
+            views = product(splits or measured.mean, centrings)
             problems = filter(None, (measured.undefined(*view) for view in views))
             if problem := next(problems, ""):  # the first says it: training images come first
-                found.append(f"{_named(layer, seed, stage)} is {problem}")
+                found.append(f"{_named(layer, seed, stage, len(stages))} is {problem}")
     return found
 
 
 def weightless(layer: Layer, networks: Mapping[int, Sequence[Measured]]) -> list[str]:
     """The same of its weights."""
     return [
-        f"all weights of {_named(layer, seed, stage)} are zero"
+        f"all weights of {_named(layer, seed, stage, len(stages))} are zero"
         for seed, stages in networks.items()
-        for stage, measured in zip(STAGES, stages, strict=True)
+        for stage, measured in enumerate(stages)
         if not measured.weight.any()
     ]
 
 
-def _named(layer: Layer, seed: int, stage: str) -> str:
-    return f"{'untrained ' if stage == 'initial' else ''}{layer.name} of seed {seed}"
+def _named(layer: Layer, seed: int, stage: int, stages: int) -> str:
+    when = {0: "untrained ", stages - 1: ""}.get(stage, "not yet trained ")
+    return f"{when}{layer.name} of seed {seed}"

@@ -1,13 +1,13 @@
 """Means and covariances of rows in one pass, in any batches."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
-PARTS = ("mean_x", "mean_y", "scatter")
+PARTS = ("mean_x", "mean_y", "positions", "scatter")
 ROWS = 2048  # multiplied at once: their sums, in float32, lose little (`spectra.RESOLUTION`)
 
 
@@ -15,25 +15,27 @@ ROWS = 2048  # multiplied at once: their sums, in float32, lose little (`spectra
 class Centred:
     """Rows without their mean, as moments take them: each centred once, multiplied with several."""
 
-    mean: Tensor  # (C,) float64
+    positions: Tensor  # (P, C) float64: the mean over samples at each position
     rows: Tensor  # (n, C), in the precision that they are multiplied in
+
+    @property
+    def mean(self) -> Tensor:
+        """(C,) float64."""
+        return self.positions.mean(0)
 
     @classmethod
     def of(cls, representation: Tensor) -> "Centred":
         """A representation (N, C, ...); positions in space are rows, n = N·positions."""
         samples = representation.movedim(1, -1).flatten(1)  # (N, positions·C), as it lies in memory
-        shape = -1, representation.shape[1]
-        shift = samples.view(shape).mean(0)
+        channels = representation.shape[1]
+        shift = samples.mean(0).view(-1, channels).mean(0)
         # Each sample at once: numbers of channels are too small to go through one by one.
-        centred = (samples - shift.repeat(representation[0, 0].numel())).view(shape)
+        centred = samples - shift.repeat(samples.shape[1] // channels)
         # The shift is rounded as the rows are. What that leaves of the mean, some eps of it, is
         # added here; its square in a covariance is below eps of a variance, but where the mean is
         # thousands of standard deviations, and the rows have lost as much.
-        return cls(shift.double() + centred.mean(0), centred)
-
-    def rolled(self, number: int) -> "Centred":
-        """The same rows, moved down by some of them, the last to the top."""
-        return Centred(self.mean, self.rows.roll(number, dims=0))
+        left = centred.mean(0).double().view(-1, channels)
+        return cls(shift.double() + left, centred.view(-1, channels))
 
 
 @dataclass
@@ -49,6 +51,7 @@ class Moments:
     count: int = 0
     mean_x: Tensor = field(default_factory=lambda: torch.zeros(()))  # (C,) float64
     mean_y: Tensor = field(default_factory=lambda: torch.zeros(()))  # (D,) float64
+    positions: Tensor = field(default_factory=lambda: torch.zeros(()))  # (P, D) float64, of y
     scatter: Tensor = field(default_factory=lambda: torch.zeros(()))  # (C, D) float64
 
     @classmethod
@@ -66,7 +69,16 @@ class Moments:
                 columns = place.split([part.shape[1] for part in block_y], dim=1)
                 for column, part_y in zip(columns, block_y, strict=True):
                     column += part_x.T @ part_y
-        return cls(len(x[0].rows), mean_x, mean_y, scatter)
+        positions = torch.cat([part.positions for part in y], dim=1)
+        return cls(len(x[0].rows), mean_x, mean_y, positions, scatter)
+
+    @classmethod
+    def total(cls, parts: Iterable["Moments"]) -> "Moments":
+        """Of the rows of all parts, which stay as they are."""
+        total = cls()
+        for part in parts:
+            total.merge(replace(part, scatter=part.scatter.clone()))
+        return total
 
     def merge(self, other: "Moments") -> None:
         """Add the moments of other rows; the order of merging changes rounding errors only."""
@@ -75,6 +87,7 @@ class Moments:
         if self.count == 0:
             self.count, self.scatter = other.count, other.scatter
             self.mean_x, self.mean_y = other.mean_x, other.mean_y
+            self.positions = other.positions
             return
         total = self.count + other.count
         step_x, step_y = other.mean_x - self.mean_x, other.mean_y - self.mean_y
@@ -82,6 +95,8 @@ class Moments:
         self.scatter.addr_(step_x, step_y, alpha=self.count * other.count / total)
         self.mean_x = self.mean_x + step_x * (other.count / total)
         self.mean_y = self.mean_y + step_y * (other.count / total)
+        step = other.positions - self.positions
+        self.positions = self.positions + step * (other.count / total)
         self.count = total
 
     @property

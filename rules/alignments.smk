@@ -1,5 +1,8 @@
 rule align:
     input:
+        images=rules.prepare.output.images,
+        network=NETWORK,
+        networks=of_partners(NETWORK),
         covariance=COVARIANCE,
         partners=of_partners(COVARIANCE),
     output:
@@ -12,13 +15,23 @@ rule align:
         "../envs/latentdims.yaml"
     threads: 1
     resources:
-        mem_mb=needed(memory.align, partners=number_of_partners),
-        runtime=growing(30),
+        gpu=1,
+        mem_mb=needed(
+            memory.align,
+            partners=number_of_partners,
+            epochs=measured_epochs,
+            pairings=null_pairings,
+        ),
+        runtime=growing(60),
     params:
         code=code_with_family("align.py"),
+        options={
+            "centrings": SETTINGS["alignment"]["centrings"],
+            "pairings": SETTINGS["alignment"]["null_pairings"],
+            "vectors": SETTINGS["alignment"]["vectors"],
+        },
         partners=partner_seeds,
         settings=network_settings,
-        vectors=SETTINGS["alignment"]["vectors"],
     script:
         "../scripts/align.py"
 
@@ -36,7 +49,7 @@ rule consensus:
         "../envs/latentdims.yaml"
     threads: 1
     resources:
-        mem_mb=needed(memory.consensus, seeds=lambda wildcards: len(SEEDS)),
+        mem_mb=needed(memory.consensus, seeds=lambda wildcards: len(SEEDS), epochs=measured_epochs),
         runtime=growing(60),
     params:
         code=code_with_family("consensus.py"),

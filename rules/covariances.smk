@@ -18,10 +18,11 @@ rule covariance:
     threads: 1
     resources:
         gpu=1,
-        mem_mb=needed(memory.covariance, partners=number_of_partners),
+        mem_mb=needed(memory.covariance, partners=number_of_partners, epochs=measured_epochs),
         runtime=growing(60),
     params:
         code=code_with_family("covariance.py"),
+        epochs=SETTINGS["alignment"]["epochs"],
         part=lambda wildcards: [int(wildcards.part), PARTS] if PARTS > 1 else None,
         partners=partner_seeds,
         settings=network_settings,
@@ -45,10 +46,11 @@ if PARTS > 1:
             "../envs/latentdims.yaml"
         threads: 1
         resources:
-            mem_mb=needed(memory.covariance, partners=number_of_partners),
+            mem_mb=needed(memory.covariance, partners=number_of_partners, epochs=measured_epochs),
             runtime=growing(30),
         params:
             code=code_with_family("merge.py"),
+            epochs=SETTINGS["alignment"]["epochs"],
             partners=partner_seeds,
             settings=network_settings,
         script:

@@ -13,12 +13,6 @@ def classes_shown(wildcards, input):
         return []  # its job will say what is wrong with it
 
 
-def number_of_pairs(wildcards):
-    """Of networks that are compared with one another."""
-    pairs = len(SEEDS) * (len(SEEDS) - 1) // 2
-    return pairs if SETTINGS["alignment"]["pairs"] == "all" else len(SEEDS) - 1
-
-
 def figure_sources(wildcards):
     """The artefacts of every seed that a figure is drawn from."""
     return {

@@ -55,7 +55,7 @@ rule figure:
     params:
         code=lambda wildcards: code("figure.py", f"latentdims.figures.{wildcards.figure}"),
         name="{figure}",
-        pairs=number_of_pairs,
+        pairs=PAIRS,
         seeds=len(SEEDS),
     script:
         "../scripts/figure.py"

@@ -19,24 +19,6 @@ def network_settings(wildcards):
     return {**settings_of_all_seeds(wildcards), "seed": int(wildcards.seed)}
 
 
-def partner_seeds(wildcards):
-    """The earlier seeds that a network is compared with."""
-    earlier = SEEDS[: int(wildcards.seed)]
-    return earlier if SETTINGS["alignment"]["pairs"] == "all" else earlier[:1]
-
-
-def number_of_partners(wildcards):
-    return len(partner_seeds(wildcards))
-
-
-def of_partners(path):
-    """An input function: a path with {seed}, for each of the partners."""
-    return lambda wildcards: [
-        path.format(dataset=wildcards.dataset, network=wildcards.network, seed=seed)
-        for seed in partner_seeds(wildcards)
-    ]
-
-
 def other_seeds(wildcards):
     """The seeds whose weight covariances are averaged with those of a network."""
     averaged = any(

@@ -7,7 +7,6 @@ NETWORKS = {
 }
 RUNS = {name: [value for value in NETWORKS[name] for _ in SEEDS] for name in NETWORKS}
 RUNS["seed"] = SEEDS * len(NETWORKS["network"])
-ALL_PAIRS = SETTINGS["alignment"]["pairs"] == "all" and len(SEEDS) > 2  # a mean of the others
 DRAWN = [name for name in catalogue.SOURCES if len(SEEDS) > 1 or name not in catalogue.OF_PAIRS]
 PARTS = SETTINGS["covariance"]["parts"]  # jobs that a pass over the images is split into
 

@@ -1,11 +1,15 @@
 from latentdims import alignment
+from latentdims.device import deterministic
 from latentdims.workflow.job import running
 
-with running(snakemake):
+with running(snakemake) as job:
+    partners, files = snakemake.params.partners, snakemake.input
     alignment.align(
-        covariance=snakemake.input.covariance,
-        partners=dict(zip(snakemake.params.partners, snakemake.input.partners, strict=True)),
+        **{name: files[name] for name in ("images", "network", "covariance")},
+        networks=dict(zip(partners, files.networks, strict=True)),
+        partners=dict(zip(partners, files.partners, strict=True)),
         output=snakemake.output.alignment,
-        vectors=snakemake.params.vectors,
+        device=deterministic(job.device),
         settings=snakemake.params.settings,
+        **snakemake.params.options,
     )

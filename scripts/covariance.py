@@ -7,9 +7,7 @@ with running(snakemake) as job:
         images=snakemake.input.images,
         network=snakemake.input.network,
         partners=dict(zip(snakemake.params.partners, snakemake.input.partners, strict=True)),
-        part=snakemake.params.part,
         output=snakemake.output.covariance,
-        settings=snakemake.params.settings,
         device=deterministic(job.device),
-        code=snakemake.params.code,
+        **{name: snakemake.params[name] for name in ("settings", "epochs", "part", "code")},
     )

@@ -7,5 +7,6 @@ with running(snakemake):
         network=snakemake.input.network,
         partners=snakemake.params.partners,
         output=snakemake.output.covariance,
+        epochs=snakemake.params.epochs,
         settings=snakemake.params.settings,
     )

@@ -5,15 +5,18 @@ import json
 import h5py
 import numpy as np
 import pytest
+import torch
 from conftest import write_images
 from hypothesis import given
 from hypothesis import strategies as st
 from test_procrustes import orthogonal
 
-from latentdims import alignment, covariance, training
-from latentdims.alignment import compare, fit
+from latentdims import alignment, covariance, data, folds, networks, training
 from latentdims.errors import InputError
 from latentdims.measured import CENTRINGS, Measured, Measurements
+from latentdims.pair import Options, compare, fit
+from latentdims.procrustes import lift, rotation, subspace_overlap
+from latentdims.spectra import weight_components
 from latentdims.storage import SPLITS
 
 SEEDS = st.integers(0, 2**32)
@@ -32,7 +35,7 @@ def test_a_rotated_network_shares_every_eigenvector():
         np.einsum("ab,bcxy,dc->adxy", turn, weight, below),
     )
     cross = dict.fromkeys(SPLITS, turn @ covariances)
-    found = compare(partner, own, cross, cross, below=below, vectors=4)
+    found = compare(partner, own, cross, below=below, options=Options(CENTRINGS, 4))
     np.testing.assert_allclose(found["rotation"], turn, atol=1e-9)
     np.testing.assert_allclose(found["rotation_centred"], turn, atol=1e-9)
     np.testing.assert_allclose(found["similarity"], np.ones((2, 2)), atol=1e-12)
@@ -59,12 +62,18 @@ def moments_of(phi: np.ndarray, psi: np.ndarray) -> tuple[Measured, Measured, di
     return measured[0], measured[1], crosses
 
 
+def scored(phi: np.ndarray, psi: np.ndarray) -> np.ndarray:
+    """Scores (splits, centrings) of two representations."""
+    scores = fit(*moments_of(phi, psi))[1]
+    return np.array([scores[split] for split in SPLITS])
+
+
 def test_held_out_score_of_independent_representations_is_centred_on_zero():
     random = np.random.default_rng(0)
     scores = []
     for _ in range(400):
         phi, psi = random.standard_normal((2, 2, 60, 6)) + 1
-        scores.append(fit(*moments_of(phi, psi))[1])
+        scores.append(scored(phi, psi))
     scores = np.array(scores)[:, :, CENTRINGS.index("centred")]
     train, test = scores[:, 0], scores[:, 1]
     assert train.mean() > 0.15  # in sample, the rotation fits the noise
@@ -77,9 +86,9 @@ def test_scores_do_not_change_with_rotation_and_scale(seed, scale):
     random = np.random.default_rng(seed)
     phi, noise = random.standard_normal((2, 2, 40, 4)) + 1
     psi = phi + noise
-    expected = fit(*moments_of(phi, psi))[1]
+    expected = scored(phi, psi)
     turned = scale * psi @ orthogonal(random, 4, 4)
-    np.testing.assert_allclose(fit(*moments_of(phi, turned))[1], expected, atol=1e-9)
+    np.testing.assert_allclose(scored(phi, turned), expected, atol=1e-9)
 
 
 @pytest.fixture(params=["mlp", "cnn"])
@@ -100,6 +109,10 @@ def pair(request, tmp_path, settings):
             device="cpu",
         )
     return {
+        "images": images,
+        "network": networks[1],
+        "networks": {0: networks[0]},
+        "device": "cpu",
         "covariance": moments[1],
         "partners": {0: moments[0]},
         "output": tmp_path / "alignment.h5",
@@ -122,6 +135,85 @@ def test_file_of_a_pair(pair):
             assert (scores[:, 0] > 0).all()
             assert group["activation_subspace"][:, -1] == pytest.approx(1)
             assert (np.diff(file["spectra"][layer]["weight"][()]) <= 0).all()
+
+
+def met(images: int, pairing: int) -> tuple[np.ndarray, np.ndarray]:
+    """The images that the partner and the network see, in their order."""
+    order = torch.randperm(images, generator=torch.Generator().manual_seed(1)).numpy()
+    parts = [order[folds.of(images)[order] == fold] for fold in range(folds.FOLDS)]
+    return np.concatenate(parts), np.concatenate([np.roll(part, -pairing) for part in parts])
+
+
+def moments_about(x: np.ndarray, y: np.ndarray, centring: str) -> np.ndarray:
+    """(C, D) of representations (N, C, P)."""
+    axes = {"uncentred": None, "centred": (0, 2), "position": 0}[centring]
+    if axes is not None:
+        x, y = (each - each.mean(axes, keepdims=True) for each in (x, y))
+    return np.einsum("ncp,ndp->cd", x, y) / (len(x) * x.shape[2])
+
+
+def test_scores_are_those_of_the_representations_themselves(pair):
+    """Of every epoch, layer and centring: the same images, their folds, and a pairing."""
+    centrings = ["uncentred", "centred", "position"]
+    alignment.align(**pair, centrings=centrings, pairings=2)
+    made = pair["settings"]
+    shown = data.load(pair["images"], preprocessing=made["preprocessing"], device="cpu")
+    both = [
+        networks.load(path, settings={**made, "seed": seed}, images=shown.sha256)
+        for seed, path in enumerate([pair["networks"][0], pair["network"]])
+    ]
+    splits = {split: getattr(shown, split).images for split in SPLITS}
+    number = {split: len(images) for split, images in splits.items()}
+    fold = np.flatnonzero(folds.of(number["test"]) == 5)
+    with h5py.File(pair["output"]) as file:
+        for epoch, place in ((0, 0), (1, -1)):
+            seen = {}
+            for split, images in splits.items():
+                for which, network in enumerate(both):
+                    levels = network.at(place, device="cpu").representations(images)
+                    for layer, x in levels:
+                        values = (
+                            x.detach().double().flatten(2) if x.ndim > 2 else x.detach()[..., None]
+                        )
+                        seen[layer.name, split, which] = values.double().numpy()
+            below = aligned = None
+            for layer in both[0].layers:
+                group = file[f"seed0/{layer.name}"]
+                x, y = ({s: seen[layer.name, s, i] for s in SPLITS} for i in (0, 1))
+                for at, centring in enumerate(centrings):
+
+                    def score(x, y, turn, centring=centring):
+                        powers = [np.trace(moments_about(z, z, centring)) for z in (x, y)]
+                        shared = (moments_about(x, y, centring) * turn).sum()
+                        return shared / np.sqrt(np.prod(powers))
+
+                    turn = rotation(moments_about(x["train"], y["train"], centring))
+                    expected = [score(x[split], y[split], turn) for split in SPLITS]
+                    found = group["similarity"][epoch, :, at]
+                    np.testing.assert_allclose(found, expected, atol=1e-4)
+                    expected = score(x["test"][fold], y["test"][fold], turn)
+                    assert group["similarity_folds"][5, epoch, at] == pytest.approx(
+                        expected, abs=1e-4
+                    )
+                    pairs = {split: met(number[split], 2) for split in SPLITS}
+                    theirs, ours = (
+                        {s: z[s][pairs[s][i]] for s in SPLITS} for i, z in enumerate((x, y))
+                    )
+                    turn = rotation(moments_about(theirs["train"], ours["train"], centring))
+                    expected = [score(theirs[split], ours[split], turn) for split in SPLITS]
+                    found = group["similarity_null"][1, epoch, :, at]
+                    np.testing.assert_allclose(found, expected, atol=2e-3)
+                    if centring == "uncentred":
+                        unrelated = turn
+                if below is not None:
+                    vectors = [weight_components(n.weights[layer.name][place])[1] for n in both]
+                    spans = subspace_overlap(lift(below, vectors[0]).T @ vectors[1])
+                    found = group["weight_subspace_null"][1, epoch]
+                    np.testing.assert_allclose(found, spans, atol=2e-3)
+                    spans = subspace_overlap(lift(aligned, vectors[0]).T @ vectors[1])
+                    found = group["weight_subspace"][epoch]
+                    np.testing.assert_allclose(found, spans, atol=2e-3)
+                below, aligned = unrelated, group["rotation"][epoch]
 
 
 def other_images(covariance):

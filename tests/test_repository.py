@@ -64,7 +64,7 @@ def test_every_rule_has_memory_time_a_log_and_a_benchmark_or_is_cached():
             assert directive in rule, (rule.split(":")[0], directive)
         assert "code=" in rule or "md5=" in rule  # what it is made by, or what it must be
         assert ("benchmark:" in rule) != ("cache:" in rule)  # Snakemake allows one of them
-    assert rules().count("gpu=1") == 5
+    assert rules().count("gpu=1") == 6
 
 
 @pytest.mark.parametrize("path", PACKAGE, ids=lambda p: p.name)

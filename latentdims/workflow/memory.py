@@ -14,8 +14,9 @@ import h5py
 
 from latentdims import architectures, storage
 from latentdims.errors import InputError
+from latentdims.folds import FOLDS
 from latentdims.layer import Layer
-from latentdims.storage import SPLITS, STAGES
+from latentdims.storage import SPLITS
 
 MARGIN = 1.2
 RUNNER = 170  # Snakemake itself, which runs beside the script in a job on a cluster
@@ -73,10 +74,8 @@ class Shapes:
 
     @property
     def covariances(self) -> float:
-        """Of one network, or one pair of them: all layers, stages and splits, in float64."""
-        return 2 * _numbers(
-            len(SPLITS) * len(STAGES) * sum(layer.channels**2 for layer in self.layers)
-        )
+        """Of one network, or one pair of them: all layers at one epoch and split, in float64."""
+        return 2 * _numbers(sum(layer.channels**2 for layer in self.layers))
 
     @property
     def matrices(self) -> float:
@@ -115,9 +114,13 @@ def clip(shapes: Shapes) -> float:
     return with_torch() + 1.5 * share * shapes.loaded + 10 * shapes.matrices + BATCHES
 
 
-def covariance(shapes: Shapes, *, partners: int) -> float:
-    """Sums of all layers, and four times as much while they are written; images stream."""
-    return with_torch() + 5 * (2 * partners + 1) * shapes.covariances + 40 * (partners + 1)
+def covariance(shapes: Shapes, *, partners: int, epochs: int) -> float:
+    """Sums of all layers by fold, and three times as much while they are written; images stream.
+
+    With partners, those of training images are kept as one.
+    """
+    sums = epochs * (2 * FOLDS + (1 + FOLDS) * partners) * shapes.covariances
+    return with_torch() + 4 * sums + 40 * (partners + 1)
 
 
 def generate(shapes: Shapes, *, procedures: Mapping[str, Mapping[str, Any]]) -> float:
@@ -131,15 +134,17 @@ def generate(shapes: Shapes, *, procedures: Mapping[str, Mapping[str, Any]]) -> 
     return with_torch() + 1.5 * shapes.loaded + (1 + widest) * shapes.representations + work
 
 
-def align(shapes: Shapes, *, partners: int) -> float:
-    """The network and a partner, what is said of each pair, and decompositions of the largest
-    layer."""
-    return PLAIN + (8 + 3 * partners) * shapes.covariances + 10 * shapes.matrices
+def align(shapes: Shapes, *, partners: int, epochs: int, pairings: int) -> float:
+    """The network and a partner with their folds, what is said of each pair, decompositions of the
+    largest layer, and products for all pairings."""
+    kept = epochs * (2 * (4 + FOLDS) + 2 * partners) * shapes.covariances
+    unrelated = 8 * (1 + pairings) * shapes.covariances
+    return with_torch() + kept + unrelated + 10 * shapes.matrices + BATCHES
 
 
-def consensus(shapes: Shapes, *, seeds: int) -> float:
-    """Covariances of all pairs of a layer."""
-    return PLAIN + seeds**2 * shapes.covariances
+def consensus(shapes: Shapes, *, seeds: int, epochs: int) -> float:
+    """Covariances of all pairs of a layer, of both splits."""
+    return PLAIN + 2 * epochs * seeds**2 * shapes.covariances
 
 
 def with_torch() -> float:
