@@ -107,8 +107,8 @@ def accuracy_by_rank(
     sizes = fold.bincount()
     counts = [sizes.new_zeros(len(sizes), len(ranks)) for _, ranks in curves]
     whole = torch.zeros_like(sizes)
-    parts = (part.split(BATCH) for part in (split.images, split.labels, fold))
-    batches = list(zip(*parts, strict=True))
+    tensors = (split.images, split.labels, fold)
+    batches = list(zip(*(each.split(BATCH) for each in tensors), strict=True))
     for images, labels, of in progress(batches, name="batch"):
         levels = [images, *(output for _, output in network.representations(images))]
         whole.index_add_(0, of, (levels[-1].argmax(1) == labels).long())
