@@ -235,21 +235,19 @@ def _check_epochs(training: Mapping[str, Any]) -> None:
 
 
 def _procedures(resolved: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
-    """How networks are drawn, by name: as published, and the variants, each with one rank."""
+    """How networks are drawn, by name: as published, the null of that, and the variants, each with
+    one rank."""
     generation = resolved["generation"]
     (variant,) = schema["properties"]["variants"]["patternProperties"].values()
     shared = {"draws": generation["draws"], "classifiers": generation["classifiers"]}
     procedures = {"published": _complete(shared, variant)}
+    if generation["white_draws"]:
+        null = {"covariances": "white", "draws": generation["white_draws"]}
+        procedures["white"] = {**procedures["published"], **null}
     taken: set[str] = set()  # names of results
     for name, options in generation["variants"].items():
         key = f"generation.variants.{name}"
-        if name in ("published", "flattened", "retrained"):
-            raise InputError(f"{key}: this name is reserved; choose another")
-        if options["covariances"] == "averaged" and resolved["seeds"] < 2:
-            raise InputError(
-                f"{key}.covariances: an average needs two networks or more; give seeds: 2, or "
-                "leave the variant out"
-            )
+        _check_variant(name, options, key=key, seeds=resolved["seeds"])
         options = {**options, "draws": options["draws"] or generation["draws"]}
         rank = options["rank"]
         several = isinstance(rank, list)
@@ -262,6 +260,25 @@ def _procedures(resolved: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[
             taken |= new
             procedures[full] = {**options, "rank": each}
     return procedures
+
+
+def _check_variant(name: str, options: Mapping[str, Any], *, key: str, seeds: int) -> None:
+    if name in ("published", "flattened", "retrained"):
+        raise InputError(f"{key}: this name is reserved; choose another")
+    if name.startswith("white"):
+        raise InputError(
+            f"{key}: names that begin with 'white' are reserved for the null; choose another"
+        )
+    if options["covariances"] == "averaged" and seeds < 2:
+        raise InputError(
+            f"{key}.covariances: an average needs two networks or more; give seeds: 2, or "
+            "leave the variant out"
+        )
+    if options["covariances"] == "white" and options["rank"] != "all":
+        raise InputError(
+            f"{key}.rank: found {options['rank']}, but the components of white covariances are all "
+            "alike, and none come first; leave rank out"
+        )
 
 
 def _check_network(name: str, network: Mapping[str, Any], resolved: Mapping[str, Any]) -> None:

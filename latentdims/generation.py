@@ -9,9 +9,11 @@ from typing import Any
 import h5py
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional
 
-from latentdims import data, networks, ranks, storage
+from latentdims import data, folds, networks, ranks, storage
 from latentdims.data import Images, Split
 from latentdims.networks import BATCH, Network, activate, initial_weights, linear, score
 from latentdims.sampling import Draw, Procedure, Reference, Sampler, align
@@ -24,7 +26,16 @@ logger = logging.getLogger(__name__)
 FEATURES = 5000  # images whose flattened features are multiplied at once
 PUBLISHED = "published"  # the procedure of the configuration itself, beside its variants
 
-Scores = dict[str, list[float]]  # of every draw, by measure
+# Of the test images together, or of each fold of them (F,).
+Score = float | NDArray[np.float64]
+Scores = dict[str, list[Score]]  # of every draw, by measure
+
+WRITTEN = {  # units and description
+    "accuracy": ("percent", "test accuracy"),
+    "loss": ("nats", "test cross-entropy"),
+    "calibration_error": ("percent", "expected calibration error on test images, 15 bins"),
+    "similarity": ("1", "cosine with the reference, uncentred, on training images"),
+}
 
 
 def generate(
@@ -54,32 +65,31 @@ def generate(
         ranks.check_sampled(own.layers, options, key=f"generation.variants.{name}")
     partners = [trained(path, seed) for seed, path in others.items()]
     reference = Reference.of(own, loaded.train.images, others=partners)
-    scores: dict[str, Scores] = {}
+    drawn: dict[str, dict[str, Scores]] = {}  # by procedure and classifier
+    for name, options in procedures.items():
+        logger.info("%s: %s", name, options)
+        drawn[name] = _draws(reference, loaded, options, settings)
     of_seed = f"of seed {settings['seed']}"
     reasons = {
         f"similarity/{layer}": f"{layer} {'of a draw ' if kept.any() else ''}{of_seed} is dead: "
         "zero on every training image"
         for layer, kept in reference.representations.items()
     }
-    for name, options in procedures.items():
-        logger.info("%s: %s", name, options)
-        for classifier, found in _draws(reference, loaded, options, settings).items():
-            scores["_".join(filter(None, [name, classifier]))] = found
+    not_finite = f"outputs of a draw {of_seed} are not finite"
     with storage.create(output, settings=settings, device=device) as file:
         file.attrs["classes"] = len(loaded.classes)
         trained_one = {"": own.weights[own.layers[-1].name]}
-        for measure, value in measures(own, trained_one, loaded.test)[""].items():
-            _write(file, f"reference_{measure}", value, reason=f"outputs {of_seed} are not finite")
-        for name, found in scores.items():
-            group = file
-            if name != PUBLISHED:
-                group = file.create_group(f"variants/{name.removeprefix(f'{PUBLISHED}_')}")
-            for measure, values in found.items():
-                reason = reasons.get(measure, f"outputs of a draw {of_seed} are not finite")
-                _write(group, measure, np.array(values), reason=reason, dimensions=("draw",))
+        for measure, score in measures(own, trained_one, loaded.test)[""].items():
+            _write(file, f"reference_{measure}", score, reason=f"outputs {of_seed} are not finite")
         for name, options in procedures.items():
-            group = file if name == PUBLISHED else file[f"variants/{name}"]
-            group.attrs["procedure"] = json.dumps(options, sort_keys=True)
+            for classifier, scores in drawn[name].items():
+                way = "_".join(filter(None, [name if name != PUBLISHED else "", classifier]))
+                group = file.create_group(f"variants/{way}") if way else file
+                if not classifier:
+                    group.attrs["procedure"] = json.dumps(options, sort_keys=True)
+                for measure, each in scores.items():
+                    reason = reasons.get(measure, not_finite)
+                    _write(group, measure, np.array(each), reason=reason, dimensions=("draw",))
 
 
 def _draws(
@@ -109,7 +119,7 @@ def _procedure(options: Mapping[str, Any]) -> Procedure:
     return Procedure(
         layers=None if options["layers"] == "all" else options["layers"],
         width=options["width"],
-        averaged=options["covariances"] == "averaged",
+        covariances=options["covariances"],
         rank=None if options["rank"] == "all" else options["rank"],
     )
 
@@ -145,9 +155,8 @@ CLASSIFIERS = {"flattened": flattened, "retrained": retrained}
 @torch.inference_mode()
 def measures(
     network: Network, classifiers: Mapping[str, Tensor], split: Split
-) -> dict[str, dict[str, float]]:
-    """Accuracy, loss and calibration error of a network with each of some classifiers; the last two
-    tell a wrong scale."""
+) -> dict[str, dict[str, Score]]:
+    """Scores of a network with each of some classifiers, on all images of a split and by fold."""
     *hidden, last = network.layers
     logits: dict[str, list[Tensor]] = {name: [] for name in classifiers}
     for x in split.images.split(BATCH):
@@ -155,26 +164,36 @@ def measures(
             x = activate(layer, linear(layer, x, network.weights[layer.name]))
         for name, weight in classifiers.items():
             logits[name].append(linear(last, x, weight))
-    return {name: score(torch.cat(each), split.labels) for name, each in logits.items()}
+    return {name: scores(torch.cat(each), split.labels) for name, each in logits.items()}
+
+
+def scores(logits: Tensor, labels: Tensor) -> dict[str, Score]:
+    """Accuracy, loss and calibration error of logits (N, classes) for labels (N,), the last two of
+    which tell a wrong scale; and accuracy and loss on each fold of the images, (F,). NaN where a
+    logit is not finite."""
+    of_images = {
+        "accuracy": 100 * (logits.argmax(1) == labels).double(),
+        "loss": functional.cross_entropy(logits.double(), labels, reduction="none"),
+    }
+    found: dict[str, Score] = {**score(logits, labels)}
+    for measure, values in of_images.items():
+        by_fold = folds.means(values.cpu().numpy())
+        found[f"{measure}_folds"] = by_fold + 0 * found["loss"]  # NaN where that is
+    return found
 
 
 def _write(
-    group: h5py.Group, name: str, values: Any, *, reason: str, dimensions: Sequence[str] = ()
+    group: h5py.Group, name: str, values: Score, *, reason: str, dimensions: Sequence[str] = ()
 ) -> None:
-    if name.startswith("similarity"):
-        units, description = "1", "cosine with the reference, uncentred, on training images"
-    elif name.endswith("loss"):
-        units, description = "nats", "test cross-entropy"
-    elif name.endswith("error"):
-        units, description = "percent", "expected calibration error on test images, 15 bins"
-    else:
-        units, description = "percent", "test accuracy"
+    measure = name.removeprefix("reference_").removesuffix("_folds").split("/")[0]
+    units, description = WRITTEN[measure]
+    by_fold = name.endswith("_folds")
     storage.write(
         group,
         name,
         values,
         units=units,
-        description=description,
-        dimensions=dimensions,
+        description=f"{description}, on each fold of the images" if by_fold else description,
+        dimensions=(*dimensions, "fold") if by_fold else dimensions,
         reason=reason,
     )

@@ -6,17 +6,15 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
+from latentdims.gaussian import Array, covariance_factor, sample_rows, white_rows
 from latentdims.layer import Layer
 from latentdims.moments import rows
-from latentdims.networks import Network, activate, linear
+from latentdims.networks import Network, linear
 from latentdims.procrustes import rotation, similarity
 
 VALUES = 1 << 20  # of a layer's representation in a batch: it then is aligned from the cache
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -24,14 +22,16 @@ class Procedure:
     """How networks are drawn; the defaults are the published way.
 
     layers: names of those that are sampled, the others keep their trained weights; None: all but
-    the classifier. width: neurons of a sampled layer over those of the reference. averaged: sample
-    from the covariance averaged over several networks. rank: sample from the first k components of
-    each covariance alone; a layer with fewer keeps all.
+    the classifier. width: neurons of a sampled layer over those of the reference. covariances: of
+    the reference's `own` weights, `averaged` over several networks, or the null, `white`: a
+    multiple of the identity over the inputs, with the trace of the own one. rank: sample from the
+    first k components of each covariance alone; a layer with fewer keeps all, and white ones have
+    none that come first.
     """
 
     layers: Sequence[str] | None = None
     width: float = 1.0
-    averaged: bool = False
+    covariances: str = "own"
     rank: int | None = None
 
     def samples(self, layer: Layer) -> bool:
@@ -62,31 +62,6 @@ def resized(layer: Layer, *, neurons: int, inputs: int) -> Layer:
     )
 
 
-def covariance_factor(weight: NDArray) -> Array:
-    """F (R, ...) with FᵀF = WᵀW / n, the covariance of the n rows of weights W (n, ...).
-
-    F = S Vᵀ / √n of the thin singular value decomposition W = U S Vᵀ: its rows are the principal
-    components, the largest first, with their standard deviations.
-    """
-    matrix = np.asarray(weight, dtype=np.float64).reshape(len(weight), -1)
-    _, singular, transposed = np.linalg.svd(matrix, full_matrices=False)
-    factor = (singular / np.sqrt(len(matrix)))[:, None] * transposed
-    return factor.reshape(len(factor), *weight.shape[1:])
-
-
-def sample_rows(
-    factor: Array, *, neurons: int, generator: np.random.Generator, rank: int | None = None
-) -> Array:
-    """Gaussian rows (neurons, ...) with covariance FᵀF: G F for G white of shape (neurons, R).
-
-    factor: F (R, ...), principal components; rank: only the first of them, without changing what
-    is drawn for these. (Guth et al. 2024, section 3; their code leaves out the 1/√n of F, which
-    scales every layer up.)
-    """
-    white = generator.standard_normal((neurons, len(factor)))[:, :rank]
-    return np.tensordot(white, factor[:rank], axes=1)
-
-
 def contract(weight: Array, rotation: Array) -> Array:
     """Read another network's channels: weight (out, C·positions) or (out, C, kh, kw) for C
     channels, rotation (C, D) from them to the other's -> (out, D·…).
@@ -96,7 +71,8 @@ def contract(weight: Array, rotation: Array) -> Array:
     """
     channels, width = rotation.shape
     patches = weight.reshape(len(weight), channels, -1)
-    contracted = np.einsum("ocp,cd->odp", patches, rotation * np.sqrt(channels / width))
+    turn = rotation * np.sqrt(channels / width)
+    contracted = np.moveaxis(np.tensordot(patches, turn, axes=(1, 0)), 2, 1)  # (out, D, positions)
     shape = (width, *weight.shape[2:]) if weight.ndim == 4 else (-1,)
     return contracted.reshape(len(weight), *shape)
 
@@ -207,13 +183,12 @@ class Sampler:
         """Weights of a layer that read the channels of the reference, drawn or trained."""
         if not self.procedure.samples(layer):
             return _numpy(self.reference.network.weights[layer.name])
-        of = self.reference.averaged if self.procedure.averaged else self.reference.factors
-        return sample_rows(
-            of[layer.name],
-            neurons=layer.channels,
-            generator=generator,
-            rank=self.procedure.rank,
-        )
+        name, neurons, procedure = layer.name, layer.channels, self.procedure
+        own = self.reference.factors[name]
+        if procedure.covariances == "white":
+            return white_rows(own, neurons=neurons, generator=generator)
+        factor = self.reference.averaged[name] if procedure.covariances == "averaged" else own
+        return sample_rows(factor, neurons=neurons, generator=generator, rank=procedure.rank)
 
     def classifier(self, aligned: Array) -> Tensor:
         """Weights of the trained classifier after a rotation (C, D) of the reference's last
@@ -241,7 +216,11 @@ def propagated(layer: Layer, x: Tensor, weight: Tensor, output: Tensor) -> Itera
     """The same into a given output, batch by batch, each handed on while it is in the cache."""
     size = batch_of(layer)
     for batch, place in zip(x.split(size), output.split(size), strict=True):
-        place.copy_(activate(layer, linear(layer, batch, weight)))
+        preactivation = linear(layer, batch, weight)
+        if layer.rectified:
+            torch.clamp_min(preactivation, 0, out=place)  # faster than a ReLU and a copy
+        else:
+            place.copy_(preactivation)
         yield place
 
 
@@ -268,8 +247,8 @@ def align(
             for each in (reference[start : start + len(batch)], batch)
         )
         cross = (x.T @ y).double().add_(cross)
-        power += x.square().sum()
-        partner_power += y.square().sum()
+        power += _power(x)
+        partner_power += _power(y)
         start += len(batch)
     if flattened:
         cross = _channels_first(cross, reference[0, 0].numel())
@@ -278,6 +257,11 @@ def align(
     return aligned, similarity(
         moment, aligned, power=power.item(), partner_power=partner_power.item()
     )
+
+
+def _power(x: Tensor) -> Tensor:
+    """Sum of squares, by rows (samples, C): exact to what float32 is for one, and in the cache."""
+    return torch.linalg.vector_norm(x, dim=1).double().square().sum()
 
 
 def _features(x: Tensor) -> Tensor:

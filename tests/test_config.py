@@ -41,7 +41,9 @@ def test_defaults_are_filled_in():
     assert resolved["datasets"]["shapes"]["preprocessing"]["steps"] == ["normalize"]
     assert resolved["together"] is False
     published = {"classifiers": [], "covariances": "own", "draws": 10, "layers": "all"}
-    assert resolved["generation"] == {"published": {**published, "rank": "all", "width": 1.0}}
+    published |= {"rank": "all", "width": 1.0}
+    white = {**published, "covariances": "white", "draws": 3}
+    assert resolved["generation"] == {"published": published, "white": white}
 
 
 @pytest.mark.parametrize("name", ["download", "figures", "logs", "resources"])
@@ -55,10 +57,28 @@ def test_a_list_of_ranks_is_a_variant_of_each():
     resolved = resolve(config(generation={"draws": 6, "variants": variants}))["generation"]
     assert {name: (each["rank"], each["draws"]) for name, each in resolved.items()} == {
         "published": ("all", 6),
+        "white": ("all", 3),
         "few_1": (1, 6),
         "few_3": (3, 6),
         "wide": ("all", 4),
     }
+
+
+def test_the_null_of_generation_is_drawn_as_published_and_has_the_same_classifiers():
+    given = {"draws": 6, "classifiers": ["retrained", "flattened"], "variants": {"v": {"width": 2}}}
+    null, published = (
+        resolve(config(generation={**given, "white_draws": 4}))["generation"][name]
+        for name in ("white", "published")
+    )
+    assert null == {**published, "covariances": "white", "draws": 4}
+    without = resolve(config(generation={**given, "white_draws": 0}))["generation"]
+    assert list(without) == ["published", "v"]
+
+
+def test_a_variant_may_be_white_too():
+    variants = {"v": {"covariances": "white", "width": 2}}
+    resolved = resolve(config(generation={"variants": variants}))["generation"]
+    assert resolved["v"] == {**resolved["white"], "width": 2, "draws": 10}
 
 
 def test_text_that_is_a_number_is_taken_for_it():
@@ -92,6 +112,7 @@ def test_what_the_command_line_hands_on_as_text_is_what_it_means():
         "clipping": {"ranks": [1, 3]},
         "generation": {
             "draws": 2,
+            "white_draws": 1,
             "classifiers": ["retrained"],
             "variants": {"v": {"rank": [1, 2], "width": 2}, "w": {"layers": ["layer1"], "rank": 3}},
         },
@@ -123,7 +144,7 @@ def test_null_takes_out_what_a_file_gives(nothing):
     resolved = resolve(given)
     assert resolved["networks"] == {"cnn": {"architecture": "mlp", "widths": [5]}}
     assert list(resolved["datasets"]) == ["other"]
-    assert list(resolved["generation"]) == ["published", "narrow"]
+    assert list(resolved["generation"]) == ["published", "white", "narrow"]
 
 
 def test_home_and_variables_are_put_into_paths(monkeypatch):
@@ -210,7 +231,22 @@ def test_keys_of_another_source_are_ignored():
             config(seeds=1, generation={"variants": {"v": {"covariances": "averaged"}}}),
             "generation.variants.v.covariances: an average needs two networks",
         ),
-        (config(generation={"variants": {"flattened": {}}}), "flattened: this name is reserved"),
+        *(
+            (config(generation={"variants": {name: {}}}), f"{name}: this name is reserved; choose")
+            for name in ("published", "flattened", "retrained")
+        ),
+        *(
+            (
+                config(generation={"variants": {name: {}}, "white_draws": 0}),
+                f"generation.variants.{name}: names that begin with 'white' are reserved",
+            )
+            for name in ("white", "white_flattened", "whitened")
+        ),
+        (
+            config(generation={"variants": {"v": {"covariances": "white", "rank": [2, 3]}}}),
+            r"generation.variants.v.rank: found \[2, 3\], but the components of white covariances",
+        ),
+        (config(generation={"white_draws": -1}), "generation.white_draws: -1 is less than"),
         (
             config(generation={"variants": {"v": {"rank": [2, 3]}, "v_2": {"width": 2}}}),
             "generation.variants.v_2: another variant has results v_2, too; rename one",

@@ -1,19 +1,21 @@
-"""What is written of drawn networks: the published way, other classifiers, and variants."""
+"""What is written of drawn networks: the published way, its null, other classifiers, variants."""
 
 import h5py
 import numpy as np
 import pytest
 import torch
 
-from latentdims import config, data, generation, networks, training
+from latentdims import config, data, folds, generation, networks, training
 from latentdims.errors import InputError
 from latentdims.sampling import Procedure, Reference, Sampler
 
+SEED, OTHER = 1, 0  # of the network that is drawn from, and of one it is averaged with
 VARIANTS = {
     "layer1": {"layers": ["layer1"]},
     "averaged": {"covariances": "averaged", "draws": 1},
     "double": {"width": 2, "classifiers": ["retrained"]},
     "rank": {"rank": [1, 3]},
+    "null": {"width": 2, "covariances": "white"},
 }
 
 
@@ -32,11 +34,11 @@ def procedures(**changes):
 @pytest.fixture(params=["mlp", "cnn"])
 def trained(request, images, tmp_path, settings):
     """Files of two trained networks, and the settings of the first."""
-    paths = [tmp_path / f"network{seed}.h5" for seed in range(2)]
-    for seed, path in enumerate(paths):
+    paths = [tmp_path / f"network{seed}.h5" for seed in (SEED, OTHER)]
+    for seed, path in zip((SEED, OTHER), paths, strict=True):
         made = settings(request.param, seed=seed)
         training.train(images=images, output=path, settings=made, device="cpu")
-    return request.param, paths, settings(request.param)
+    return request.param, paths, settings(request.param, seed=SEED)
 
 
 def generate(images, trained, tmp_path, **changes):
@@ -44,13 +46,38 @@ def generate(images, trained, tmp_path, **changes):
     generation.generate(
         images=images,
         network=network,
-        others={1: other},
+        others={OTHER: other},
         output=tmp_path / "generation.h5",
         procedures=procedures(**changes),
         settings=settings,
         device="cpu",
     )
     return tmp_path / "generation.h5"
+
+
+def reference_of(images, trained):
+    """The images, the trained network that is drawn from, and the reference that it is."""
+    _, (path, other), settings = trained
+    loaded = data.load(images, preprocessing=settings["preprocessing"], device="cpu")
+    own, average = (
+        networks.load(each, settings={**settings, "seed": seed}, images=loaded.sha256).at(
+            -1, device="cpu"
+        )
+        for each, seed in ((path, SEED), (other, OTHER))
+    )
+    return loaded, own, Reference.of(own, loaded.train.images, others=[average])
+
+
+def by_fold(network, split):
+    """Accuracy and loss of a network on each fold of a split, image by image."""
+    probabilities = network.logits(split.images).double().softmax(1).numpy()
+    fold, labels = folds.of(len(split.labels)), split.labels.numpy()
+    right = [np.argmax(p) == label for p, label in zip(probabilities, labels, strict=True)]
+    loss = [-np.log(p[label]) for p, label in zip(probabilities, labels, strict=True)]
+    return tuple(
+        [np.mean([x for x, f in zip(values, fold, strict=True) if f == each]) for each in range(8)]
+        for values in (100 * np.array(right), loss)
+    )
 
 
 def test_file(images, trained, tmp_path):
@@ -62,32 +89,122 @@ def test_file(images, trained, tmp_path):
         assert file["accuracy"].shape == file["similarity/layer1"].shape == (2,)
         assert file["reference_accuracy"][()] == own["history/test_accuracy"][-1]
         assert len(set(file["similarity/layer2"][()])) == 2
-        expected = {"retrained", "layer1", "averaged", "double", "double_retrained", "rank_1"}
-        expected |= {"rank_3"} | ({"flattened"} if name == "cnn" else set())
+        expected = {"retrained", "white", "white_retrained", "layer1", "averaged", "double"}
+        expected |= {"double_retrained", "rank_1", "rank_3", "null"}
+        expected |= {"flattened", "white_flattened"} if name == "cnn" else set()
         assert set(file["variants"]) == expected
-        assert file["variants/averaged/accuracy"].shape == (1,)
+        for group, draws in (
+            (file, 2),
+            (file["variants/averaged"], 1),
+            (file["variants/white"], 3),
+        ):
+            for measure in ("accuracy", "loss"):
+                assert group[measure].shape == (draws,)
+                assert group[f"{measure}_folds"].shape == (draws, 8)
         first = file["similarity/layer1"][()]
         # The first layer is drawn alike where later ones are kept, and otherwise where not.
         np.testing.assert_array_equal(file["variants/layer1/similarity/layer1"][()], first)
-        for other in ("averaged", "double", "rank_1"):
+        for other in ("averaged", "double", "rank_1", "white"):
             assert not np.isin(file[f"variants/{other}/similarity/layer1"][()], first).any()
 
 
+PROCEDURES = {
+    "": Procedure(),
+    "variants/white/": Procedure(covariances="white"),
+    "variants/averaged/": Procedure(covariances="averaged"),
+    "variants/null/": Procedure(covariances="white", width=2),
+}
+
+
+def test_draws_are_those_of_the_procedure_the_seed_and_the_number(images, trained, tmp_path):
+    """All scores, image by image, of the networks that the sampler gives."""
+    loaded, own, reference = reference_of(images, trained)
+    with h5py.File(generate(images, trained, tmp_path, variants=VARIANTS)) as file:
+        found = [file[f"reference_{measure}_folds"][()] for measure in ("accuracy", "loss")]
+        np.testing.assert_allclose(found, by_fold(own, loaded.test), rtol=1e-6)
+        for folder, procedure in PROCEDURES.items():
+            sampler = Sampler.of(reference, procedure)
+            for number, accuracy in enumerate(file[f"{folder}accuracy"][()]):
+                drawn = sampler.draw(seed=SEED, number=number)
+                correct, loss = by_fold(drawn.network, loaded.test)
+                sizes = np.bincount(folds.of(len(loaded.test.labels)))
+                # Probabilities are of float32 logits, which the size of batches changes a little.
+                np.testing.assert_allclose(file[f"{folder}accuracy_folds"][number], correct)
+                np.testing.assert_allclose(
+                    file[f"{folder}loss_folds"][number], loss, rtol=1e-5, atol=1e-6
+                )
+                assert accuracy == pytest.approx(np.average(correct, weights=sizes))
+                assert file[f"{folder}loss"][number] == pytest.approx(
+                    np.average(loss, weights=sizes), rel=1e-5
+                )
+                for layer, similarity in drawn.similarity.items():
+                    assert file[f"{folder}similarity/{layer}"][number] == similarity
+
+
+def test_classifiers_are_those_of_the_features_of_each_draw(images, trained, tmp_path):
+    loaded, _, reference = reference_of(images, trained)
+    settings = trained[2]
+    with h5py.File(generate(images, trained, tmp_path)) as file:
+        for way, procedure in (("", Procedure()), ("white_", Procedure(covariances="white"))):
+            sampler = Sampler.of(reference, procedure)
+            drawn = sampler.draw(seed=SEED, number=1)
+            for name, classifier in generation.CLASSIFIERS.items():
+                weight = classifier(sampler, drawn, loaded.train, settings)
+                if weight is not None:
+                    expected = generation.measures(drawn.network, {"": weight}, loaded.test)[""]
+                    for measure, score in expected.items():
+                        found = file[f"variants/{way}{name}/{measure}"][1]
+                        np.testing.assert_allclose(found, score, rtol=1e-6)
+
+
+@pytest.mark.parametrize("trained", ["cnn"], indirect=True)
+def test_the_flattened_classifier_reads_features_in_the_order_of_its_weights(images, trained):
+    loaded, own, reference = reference_of(images, trained)
+    sampler = Sampler.of(reference, Procedure(width=1.5))
+    drawn = sampler.draw(seed=SEED, number=0)
+    weight = generation.flattened(sampler, drawn, loaded.train, trained[2])
+    assert weight is not None
+    *_, kept = reference.representations.values()
+    x, y = (each.flatten(1).double().numpy() for each in (kept, drawn.features))
+    left, _, right = np.linalg.svd(x.T @ y, full_matrices=False)
+    smaller = np.sqrt(x.shape[1] / y.shape[1])  # wider draws have more features of the same power
+    expected = own.weights["classifier"].double().numpy() @ left @ right * smaller
+    # Outputs: where features have no power, no rotation is told from another.
+    difference = np.abs((weight.double().numpy() - expected) @ y.T).max()
+    assert difference < 1e-3 * np.abs(expected @ y.T).max()  # float32 moments
+
+
 def test_a_retrained_classifier_descends_on_the_features_of_the_draw(images, trained):
-    """One step over all samples at once is one step along the gradient, written out."""
-    _, (path, _), settings = trained
-    loaded = data.load(images, preprocessing=settings["preprocessing"], device="cpu")
-    network = networks.load(path, settings=settings, images=loaded.sha256).at(-1, device="cpu")
-    sampler = Sampler.of(Reference.of(network, loaded.train.images), Procedure())
-    drawn = sampler.draw(seed=0, number=0)
-    settings["training"] |= {"epochs": 1, "batch_size": 60, "learning_rate": 0.3, "momentum": 0.0}
+    """Two epochs of two steps along the gradient with momentum, written out; the start and the
+    order of the images are those of the seed."""
+    loaded, own, reference = reference_of(images, trained)
+    sampler = Sampler.of(reference, Procedure())
+    drawn = sampler.draw(seed=SEED, number=0)
+    settings = trained[2]
+    settings["training"] |= {"epochs": 2, "batch_size": 40, "learning_rate": 0.3, "momentum": 0.6}
     found = generation.retrained(sampler, drawn, loaded.train, settings)
     assert found is not None
-    start = networks.initial_weights(network.layers[-1:], seed=0, device="cpu")["classifier"]
-    x = drawn.features.flatten(1)
-    wrong = (x @ start.T).softmax(1) - torch.nn.functional.one_hot(loaded.train.labels, 4)
-    expected = start - 0.3 * wrong.T @ x / 60
-    assert (found - expected).abs().max() < 1e-5  # float32
+    weight = networks.initial_weights(own.layers[-1:], seed=SEED, device="cpu")["classifier"]
+    x, wanted = drawn.features.flatten(1), torch.nn.functional.one_hot(loaded.train.labels, 4)
+    order, momentum = networks.torch_generator(SEED, stream=1), torch.zeros_like(weight)
+    for _ in range(2):
+        for batch in torch.randperm(60, generator=order).split(40):
+            wrong = (x[batch] @ weight.T).softmax(1) - wanted[batch]
+            momentum = 0.6 * momentum + wrong.T @ x[batch] / len(batch)
+            weight = weight - 0.3 * momentum
+    assert (found - weight).abs().max() < 1e-5  # float32
+
+
+def test_scores_of_outputs_that_are_not_finite_are_undefined():
+    logits, labels = torch.ones(30, 4), torch.zeros(30, dtype=torch.int64)
+    assert all(np.isfinite(score).all() for score in generation.scores(logits, labels).values())
+    logits[7, 2] = np.inf
+    assert all(np.isnan(score).all() for score in generation.scores(logits, labels).values())
+
+
+def test_no_null_where_none_is_asked_for(images, trained, tmp_path):
+    with h5py.File(generate(images, trained, tmp_path, white_draws=0, classifiers=[])) as file:
+        assert "variants" not in file
 
 
 def test_a_layer_that_is_not_there_is_named(images, trained, tmp_path):

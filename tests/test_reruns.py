@@ -144,6 +144,7 @@ PUBLISHED = {"published": {"shapes": {"mlp": {"test_accuracy": [31.5]}}}}
     [
         ({"clipping": {"ranks": [1, 2]}}, {"clip": 4, "summary": 1, "figure": 4}),
         ({"generation": {"draws": 3}}, {"generate": 4, "summary": 1, "figure": 2}),
+        ({"generation": {"white_draws": 1}}, {"generate": 4, "summary": 1, "figure": 2}),
         (
             {"alignment": {"vectors": 3}},
             {"align": 4, "summary": 1, "figure": 2 * (FIGURES - 2)},

@@ -16,41 +16,7 @@ from latentdims.sampling import (
     Sampler,
     align,
     contract,
-    covariance_factor,
-    sample_rows,
 )
-
-
-@pytest.mark.parametrize("shape", [(6, 4), (4, 6), (5, 2, 3, 3)])
-def test_factor_has_the_covariance_of_the_weights(shape):
-    weight = np.random.default_rng(0).standard_normal(shape)
-    factor = covariance_factor(weight).reshape(min(shape[0], weight[0].size), -1)
-    matrix = weight.reshape(len(weight), -1)
-    np.testing.assert_allclose(factor.T @ factor, matrix.T @ matrix / len(matrix), atol=1e-13)
-    gram = factor @ factor.T
-    np.testing.assert_allclose(gram, np.diag(np.diag(gram)), atol=1e-13)
-    assert (np.diff(np.diag(gram)) <= 0).all()
-
-
-def test_drawn_rows_have_that_covariance_on_average():
-    weight = np.random.default_rng(0).standard_normal((5, 4))
-    expected, neurons = weight.T @ weight / 5, 100_000
-    factor = covariance_factor(weight)
-    rows = sample_rows(factor, neurons=neurons, generator=np.random.default_rng(1))
-    # Wishart: the variance of entry ij of the mean over m rows is (C_ii C_jj + C_ij²) / m.
-    deviation = np.sqrt((np.outer(np.diag(expected), np.diag(expected)) + expected**2) / neurons)
-    assert (np.abs(rows.T @ rows / neurons - expected) < 5 * deviation).all()
-
-
-def test_low_rank_rows_are_the_same_draw_projected_on_the_first_components():
-    weight = np.random.default_rng(0).standard_normal((7, 2, 3))
-    factor = covariance_factor(weight)
-    whole, part = (
-        sample_rows(factor, neurons=5, generator=np.random.default_rng(1), rank=rank).reshape(5, 6)
-        for rank in (None, 2)
-    )
-    leading = np.linalg.svd(weight.reshape(7, 6))[2][:2]
-    np.testing.assert_allclose(part, whole @ leading.T @ leading, atol=1e-13)
 
 
 def test_contraction_against_a_loop():
@@ -85,10 +51,33 @@ def test_channel_alignment_of_a_convolution_against_a_loop():
     assert score == pytest.approx(singular.sum() / np.sqrt((x**2).sum() * (y**2).sum()))
 
 
+def test_flattened_alignment_is_that_of_the_features_in_the_order_of_the_weights():
+    random = np.random.default_rng(0)
+    x = random.standard_normal((50, 3, 2, 4))  # channels, rows and columns all differ
+    y = 0.3 * random.standard_normal((50, 5, 2, 4))
+    y[:, [1, 0]] += x[:, :2, ::-1]  # as no rotation of channels has it
+    left, singular, right = np.linalg.svd(
+        x.reshape(50, -1).T @ y.reshape(50, -1), full_matrices=False
+    )
+    turn, score = align(torch.from_numpy(x), torch.from_numpy(y).split(20), flattened=True)
+    np.testing.assert_allclose(turn, left @ right, atol=1e-10)
+    assert score == pytest.approx(singular.sum() / np.sqrt((x**2).sum() * (y**2).sum()))
+
+
 @pytest.fixture(params=["mlp", "cnn"])
 def network(request) -> Network:
     layers = architectures.layers(NETWORKS[request.param], input_shape=SHAPE, classes=4)
     return Network(layers, networks.initial_weights(layers, seed=3, device="cpu"))
+
+
+def other_than(network: Network, *, seed: int) -> Network:
+    """A network with the same layers, other weights, and another scale."""
+    random = np.random.default_rng(seed)
+    weights = {
+        name: torch.from_numpy(3 * random.standard_normal(weight.shape).astype(np.float32))
+        for name, weight in network.weights.items()
+    }
+    return Network(network.layers, weights)
 
 
 def images_of(samples: int) -> torch.Tensor:
@@ -121,19 +110,61 @@ def test_a_draw_does_not_change_when_others_are_added(network):
         assert not torch.equal(first.network.weights[layer], other.network.weights[layer])
 
 
-def test_layers_that_are_not_sampled_keep_their_weights(network):
+@pytest.mark.parametrize("covariances", ["own", "averaged", "white"])
+def test_layers_that_are_not_sampled_keep_their_weights(network, covariances):
     """With the first layer kept, what follows reads the reference's own channels: a rotation of
-    1, up to directions in which the representation has no power."""
+    1, up to directions in which the representation has no power. With all kept, all is kept."""
     images = images_of(200)
-    sampler = Sampler.of(Reference.of(network, images), Procedure(layers=["layer2"]))
-    drawn = sampler.draw(seed=0, number=0)
-    assert torch.equal(drawn.network.weights["layer1"], network.weights["layer1"])
-    assert drawn.similarity["layer1"] == pytest.approx(1, abs=1e-5)  # float32 moments
-    assert drawn.similarity["layer2"] < 0.99
-    nothing = Sampler.of(Reference.of(network, images), Procedure(layers=[])).draw(seed=0, number=0)
+    reference = Reference.of(network, images, others=[other_than(network, seed=1)])
+
+    def drawn(layers):
+        procedure = Procedure(layers=layers, covariances=covariances)
+        return Sampler.of(reference, procedure).draw(seed=0, number=0)
+
+    second = drawn(["layer2"])
+    assert torch.equal(second.network.weights["layer1"], network.weights["layer1"])
+    assert second.similarity["layer1"] == pytest.approx(1, abs=1e-5)  # float32 moments
+    assert second.similarity["layer2"] < 0.99
     expected = network.logits(images)
-    difference = (nothing.network.logits(images) - expected).abs().max()
+    difference = (drawn([]).network.logits(images) - expected).abs().max()
     assert difference < 1e-4 * expected.abs().max()
+
+
+@pytest.mark.parametrize("covariances", ["own", "averaged", "white"])
+def test_every_seed_draw_and_layer_has_random_numbers_of_its_own(network, covariances, monkeypatch):
+    reference = Reference.of(network, images_of(50), others=[other_than(network, seed=1)])
+    sampler = Sampler.of(reference, Procedure(covariances=covariances))
+    numbers = []
+
+    def recorded(factor, *, neurons, generator, **_):
+        numbers.append(generator.random())
+        return np.ones((neurons, *factor.shape[1:]))
+
+    for name in ("sample_rows", "white_rows"):
+        monkeypatch.setattr(sampling, name, recorded)
+    names = [(seed, number) for seed in (0, 1) for number in (0, 1)]
+    for _ in range(2):
+        for seed, number in names:
+            sampler.draw(seed=seed, number=number)
+    hidden = len(network.layers) - 1
+    once = len(names) * hidden
+    assert len(set(numbers)) == once
+    assert numbers[:once] == numbers[once:]  # whatever was drawn before
+
+
+def test_white_weights_are_white_in_the_coordinates_of_the_draw(network):
+    """Each layer with the trace of its own weights: rotations leave a multiple of 1 what it is."""
+    sampler = Sampler.of(Reference.of(network, images_of(30)), Procedure(covariances="white"))
+    drawn = [sampler.draw(seed=0, number=number).network.weights for number in range(400)]
+    for layer in network.layers[:-1]:
+        trained = network.weights[layer.name].double().flatten(1).numpy()
+        rows = np.concatenate([each[layer.name].double().flatten(1).numpy() for each in drawn])
+        variance = (trained**2).sum() / trained.size
+        identity = np.eye(layer.fan_in)
+        # Wishart: the variance of entry ij of the mean over m rows is (C_ii C_jj + C_ij²) / m.
+        deviation = variance * np.sqrt((1 + identity) / len(rows))
+        errors = np.abs(rows.T @ rows / len(rows) - variance * identity) / deviation
+        assert (errors < stats.norm.isf(0.0027 / 2 / identity.size)).all()
 
 
 @pytest.mark.parametrize("width", [0.5, 2])
@@ -166,6 +197,28 @@ def test_average_over_a_network_and_its_rotated_copies_is_its_own_covariance(net
         own = own.reshape(len(own), -1)
         difference = np.abs(averaged.T @ averaged - own.T @ own).max()
         assert difference < 1e-4 * np.abs(own.T @ own).max()  # float32 representations
+
+
+def test_the_average_is_over_the_network_itself_and_all_others():
+    """Written out: weights that read the channels of another network are rotated to its own."""
+    network, images = linear_reference()
+    others = [other_than(network, seed=seed) for seed in (1, 2)]
+    first, second = (
+        [each.weights[n].double().numpy() for each in (network, *others)]
+        for n in ("layer1", "layer2")
+    )
+    factors = Reference.of(network, images, others=others).averaged
+    expected = sum(w.T @ w for w in first) / 3 / 6
+    np.testing.assert_allclose(factors["layer1"].T @ factors["layer1"], expected, rtol=1e-12)
+    x = images.flatten(1).double().numpy()
+    turned = []
+    for reads, weight in zip(first, second, strict=True):
+        left, _, right = np.linalg.svd((x @ reads.T).T @ x @ first[0].T)
+        turned.append(weight @ left @ right)  # of the network itself: no rotation
+    np.testing.assert_allclose(turned[0], second[0], atol=1e-12)
+    expected = sum(w.T @ w for w in turned) / 3 / 5
+    found = factors["layer2"].T @ factors["layer2"]
+    np.testing.assert_allclose(found, expected, atol=1e-4 * expected.max())  # float32 moments
 
 
 def linear_reference() -> tuple[Network, torch.Tensor]:
