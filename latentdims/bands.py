@@ -1,0 +1,28 @@
+"""Critical values of intervals, and of bands that hold for all points of a curve at once."""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special  # not scipy.stats, which takes a second to import
+
+CONFIDENCE = 0.95
+DRAWS = 4000
+
+Array = NDArray[np.float64]
+
+
+def critical_values(freedom: Array, deviations: Array | None = None) -> Array:
+    """How many standard errors (P,) a 95 % interval is wide on each side.
+
+    freedom: degrees of freedom (P,). deviations: of the networks from their mean (S, P), for bands
+    that hold at all points together.
+    """
+    alone = special.stdtrit(freedom, (1 + CONFIDENCE) / 2)
+    if deviations is None or len(freedom) == 1 or len(deviations) < 3:
+        return alone
+    norm = np.sqrt((deviations**2).sum(0))
+    moving = deviations[:, norm > 0] / norm[norm > 0]
+    draws = np.random.default_rng(0).normal(size=(DRAWS, len(deviations)))
+    largest = np.abs(draws @ moving).max(1, initial=0.0)
+    degrees = len(deviations) - 1
+    scaled = largest * np.sqrt(degrees / np.random.default_rng(1).chisquare(degrees, DRAWS))
+    return np.maximum(alone, np.quantile(scaled, CONFIDENCE))

@@ -1,0 +1,33 @@
+"""Scales on which intervals are made, so that they stay within what a number can be."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+
+def ends(means: Array, halves: Array, within: tuple[float, float] | None) -> tuple[Array, Array]:
+    """Lower and upper ends (P,) of intervals around means (P,), half as wide as `halves` (P,).
+
+    Within a range, the interval is symmetric on the scaled logit, log((x - a) / (b - x)), which for
+    (-1, 1) is twice Fisher's z, or on the logarithm of x - a if b is infinite. Its half width there
+    is that on the plain scale times the derivative at the mean (delta method). Values that are all
+    equal have the interval [x, x]. A mean that is not inside the range, as debiased ones may
+    be, has its interval on the plain scale.
+    """
+    low, high = means - halves, means + halves
+    if within is None:
+        return low, high
+    bottom, top = within
+    inside = (means > bottom) & (means < top)
+    below = (means - bottom)[inside]
+    if np.isinf(top):
+        factor = np.exp(halves[inside] / below)
+        low[inside], high[inside] = bottom + below / factor, bottom + below * factor
+        return low, high
+    above = (top - means)[inside]
+    # exp(half / (below above / width)); odds times or divided by it
+    factor = np.exp(np.minimum(halves[inside] * (top - bottom) / below / above, 600))
+    low[inside] = bottom + (top - bottom) * below / (below + above * factor)
+    high[inside] = top - (top - bottom) * above / (above + below * factor)
+    return low, high
