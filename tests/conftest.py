@@ -131,6 +131,14 @@ def finished(tmp_path_factory, worker_id) -> Workflow:
     return Workflow(folder)
 
 
+@pytest.fixture(scope="session", params=["mlp", "cnn"])
+def study(request, tmp_path_factory):
+    """Files of three tiny networks of one kind, to be read only; of the tests in wiring/."""
+    from study import Study  # on the path of these tests alone
+
+    return Study(request.param, tmp_path_factory.mktemp(request.param))
+
+
 @pytest.fixture
 def again(finished, tmp_path) -> Workflow:
     """A copy of the finished run, to be changed."""
