@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
-from scipy import linalg, special
+from scipy import linalg, special, stats
 from torch import nn
 
 Array = NDArray[np.float64]
@@ -288,3 +288,8 @@ def read_through(weight: Array, turn: Array) -> Array:
     if weight.ndim == 4:
         return found.reshape(out, width, *weight.shape[2:])
     return found.reshape(out, -1)
+
+
+def chance_cosine(dimension: int) -> float:
+    """|cosine| that 95 % of random directions stay below: cosine² is Beta(1/2, (d - 1)/2)."""
+    return math.sqrt(stats.beta.ppf(0.95, 0.5, (dimension - 1) / 2))
