@@ -131,14 +131,9 @@ class Pair:
                 for split in SPLITS
             }
             same = {split: each[layer.name].folds.cpu().numpy() for split, each in paired.items()}
-            found = pair.compare(
-                theirs,
-                ours,
-                own.cross(layer, partner.seed, epoch),
-                below=below,
-                options=self._options,
-            )
-            found |= pair.kernels(theirs, ours, same, folds)
+            crosses = own.cross(layer, partner.seed, epoch)
+            found = pair.compare(theirs, ours, crosses, below=below, options=self._options)
+            found |= pair.kernels(theirs, ours, crosses, same, folds)
             unrelated, below_unrelated = null.compare(
                 theirs,
                 ours,

@@ -40,10 +40,10 @@ def compare(
     turns: dict[str, Tensor] = {}
     for place, centring in enumerate(options.centrings):
         moments = {
-            split: cross + _offset(partner, own, split, centring).to(cross.device)
+            split: cross + _offset(partner, own, split, centring).to(cross)
             for split, cross in crosses.items()
         }
-        left, _, right = torch.linalg.svd(moments["train"].float(), full_matrices=False)
+        left, _, right = torch.linalg.svd(moments["train"], full_matrices=False)
         turns[centring] = left @ right
         for number, split in enumerate(SPLITS):
             powers = partner.power(split, centring) * own.power(split, centring)
@@ -128,8 +128,8 @@ def _kernels(
         powers = [measures.squared_norm(each) for each in folds[split]]
         shared = paired[split].squared_norm[1:].tolist()
         found["cka_null"][:, number] = [measures.cka_of_norms(each, *powers) for each in shared]
-        cross = paired[split].covariance[1:].float()
+        cross = paired[split].covariance[1:]
         left, right = (_tensor(measures.whitening(x, REGULARISATION), cross) for x in moments)
-        squares = ((left @ cross @ right) ** 2).sum((1, 2)).cpu().numpy()
+        squares = torch.linalg.vector_norm(left @ cross @ right, dim=(1, 2)).cpu().numpy() ** 2
         found["cca_null"][:, number] = squares / min(cross.shape[1:])
     return found

@@ -115,25 +115,26 @@ def kernels(
     partner: Measured,
     own: Measured,
     crosses: Mapping[str, Array],
+    same: Mapping[str, Array],
     folds: Folds,
 ) -> dict[str, Array]:
     """Other measures, centred: of each split, and the share of each fold of the test images.
 
-    crosses: cross-covariances of the folds of each split, (F, C, D). folds: covariances of the
-    partner (F, C, C) and of the network (F, D, D), by split.
+    crosses: as in `fit`. same: cross-covariances of the folds of each split, (F, C, D). folds:
+    covariances of the partner (F, C, C) and of the network (F, D, D), by split.
     """
     found = {name: np.full(len(SPLITS), np.nan) for name in ("cka", "cca")}
-    found |= {f"{name}_folds": np.full(len(crosses["test"]), np.nan) for name in found}
+    found |= {f"{name}_folds": np.full(len(same["test"]), np.nan) for name in found}
     for number, split in enumerate(SPLITS):
         moments = [each.moment(split, "centred") for each in (partner, own)]
         if not all(moment.any() for moment in moments):
             continue
         whitened = [measures.whitening(moment, REGULARISATION) for moment in moments]
-        turned = whitened[0] @ crosses[split] @ whitened[1]
-        mean = turned.mean(0)
-        found["cka"][number] = measures.cka(crosses[split], *folds[split])
-        found["cca"][number] = (mean**2).sum() / min(mean.shape)
+        whole = whitened[0] @ crosses[split] @ whitened[1]
+        found["cka"][number] = measures.cka(same[split], *folds[split])
+        found["cca"][number] = (whole**2).sum() / min(whole.shape)
         if split == "test":
-            found["cka_folds"] = measures.cka_folds(crosses[split], *folds[split])
-            found["cca_folds"] = (turned * mean).sum((1, 2)) / min(mean.shape)
+            found["cka_folds"] = measures.cka_folds(same[split], *folds[split])
+            turned = whitened[0] @ same[split] @ whitened[1]
+            found["cca_folds"] = (turned * whole).sum((1, 2)) / min(whole.shape)
     return found

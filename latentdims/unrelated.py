@@ -24,9 +24,10 @@ VALUES = 1 << 21  # of the largest layer of a batch
 class Paired:
     """Cross-covariances of one layer of two networks for several pairings of the same images.
 
-    covariance: (1 + P, C, D), float64, about the means over all images, of the same images and of
-    P pairings; squared_norm: (1 + P,), that of the mean over folds without bias, as
-    `measures.squared_norm`; folds: (F, C, D), of the same images, about the means of each fold.
+    covariance: (1 + P, C, D) about the means over all images, of the same images and of P pairings;
+    squared_norm: (1 + P,), float64, without bias, as `measures.squared_norm`, but that an image
+    counts the same where one fold has one more; folds: (F, C, D), of the same images, about the
+    means of each fold. All of it is multiplied and added in float32.
     """
 
     covariance: Tensor
@@ -44,8 +45,8 @@ class _Sums:
         self._totals = [theirs.new_zeros(width, dtype=torch.float64) for width in channels]
         self._rows = 0
         self._folds: list[tuple[int, Tensor, Tensor]] = []  # rows and means
-        self._sums, self._means = (self._products.double() for _ in range(2))
-        self._squares = self._sums.new_zeros(1 + pairings)
+        self._sums = torch.zeros_like(self._products)
+        self._squares = torch.zeros(1 + pairings, dtype=torch.float64, device=theirs.device)
         self._same: list[Tensor] = []
 
     def add(self, theirs: Tensor, ours: Tensor) -> None:
@@ -66,11 +67,10 @@ class _Sums:
         """Add the fold, whose images are all there, to the others."""
         means = [total / self._rows for total in self._totals]
         self._folds.append((self._rows, means[0], means[1]))
-        covariance = self._products.double() / self._rows - torch.outer(*means)
-        self._sums += covariance * self._rows
-        self._means += covariance
-        self._squares += (covariance**2).sum((1, 2))
-        self._same.append(covariance[0])
+        scatter = self._products.sub_(torch.outer(*means).float(), alpha=self._rows)
+        self._sums += scatter
+        self._squares += torch.linalg.vector_norm(scatter, dim=(1, 2)).double() ** 2
+        self._same.append(scatter[0] / self._rows)
         self._products.zero_()
         self._rows = 0
         for total in self._totals:
@@ -79,18 +79,16 @@ class _Sums:
     def paired(self) -> Paired:
         """Of all folds."""
         rows = sum(count for count, _, _ in self._folds)
-        theirs, ours = (
-            sum(fold[0] * fold[which] for fold in self._folds) / rows for which in (1, 2)
-        )
-        between = sum(
-            count * torch.outer(mean - theirs, partner - ours)
-            for count, mean, partner in self._folds
-        )
+        square = torch.linalg.vector_norm(self._sums, dim=(1, 2)).double() ** 2
         number = len(self._folds)
-        square = (self._means**2).sum((1, 2))
         if number > 1:
-            square = (square - self._squares) / (number * (number - 1))
-        return Paired((self._sums + between) / rows, square, torch.stack(self._same))
+            square = (square - self._squares) * number / (number - 1)
+        counts = square.new_tensor([count / rows for count, _, _ in self._folds])[:, None]
+        theirs = torch.stack([mean for _, mean, _ in self._folds])
+        ours = torch.stack([mean for _, _, mean in self._folds])
+        between = (counts * (theirs - (counts * theirs).sum(0))).T @ ours
+        covariance = self._sums.div_(rows).add_(between.float())
+        return Paired(covariance, square / rows**2, torch.stack(self._same))
 
 
 def _rows(representation: Tensor) -> Tensor:

@@ -11,11 +11,11 @@ from conftest import integer_images, integer_network, write_images
 from hypothesis import given
 from hypothesis import strategies as st
 
-from latentdims import covariance, networks, storage, training
+from latentdims import covariance, folds, networks, storage, training
 from latentdims.covariance import measure
 from latentdims.errors import InputError
 from latentdims.moments import ROWS, Centred, Moments, rows
-from latentdims.storage import SPLITS, STAGES
+from latentdims.storage import SPLITS
 
 EPS = np.finfo(np.float64).eps
 SINGLE = float(np.finfo(np.float32).eps)
@@ -106,49 +106,57 @@ def layers(name="mlp"):
     return integer_network(name, seed=0).layers
 
 
-@pytest.mark.parametrize("samples", [2, 3, 39, 40, 41, 1000])
-def test_every_image_is_paired_with_another(samples, monkeypatch):
-    monkeypatch.setattr(covariance, "VALUES", 20 * 7)  # the widest layer has seven channels
-    batches = covariance.shuffled_batches(samples, layers=layers())
-    assert max(map(len, batches)) <= 20 or samples < 40
-    shown = torch.cat(batches)
-    other = torch.cat([batch.roll(1) for batch in batches])
-    assert sorted(shown.tolist()) == sorted(other.tolist()) == list(range(samples))
-    assert (shown != other).all()
-
-
-def test_a_single_image_is_a_batch():
-    assert [batch.tolist() for batch in covariance.shuffled_batches(1, layers=layers())] == [[0]]
+@pytest.mark.parametrize("samples", [1, 2, 3, 39, 40, 41, 1000])
+@pytest.mark.parametrize("largest", [1, 20, 10**6])
+def test_batches_hold_every_image_once_and_one_fold_each(samples, largest, monkeypatch):
+    monkeypatch.setattr(covariance, "VALUES", largest * 7)  # the widest layer has seven channels
+    fold = folds.of(samples)
+    batches = covariance.batches_by_fold(samples, layers=layers())
+    assert sorted(torch.cat([batch for _, batch in batches]).tolist()) == list(range(samples))
+    for number, batch in batches:
+        assert 0 < len(batch) <= largest
+        assert set(fold[batch.numpy()].tolist()) == {number}
 
 
 @pytest.mark.parametrize("name", ["mlp", "cnn"])
 @pytest.mark.parametrize("values", [1, 300, 1 << 20])
-def test_one_pass_gives_every_block(name, values, monkeypatch):
+@pytest.mark.parametrize("cross_folds", [True, False])
+def test_one_pass_gives_every_block(name, values, cross_folds, monkeypatch):
     monkeypatch.setattr(covariance, "VALUES", values)
-    stages = {"initial": range(3), "trained": range(3, 6)}
+    epochs = {"0": range(3), "2": range(3, 6)}
     chains = {
-        stage: [integer_network(name, seed=seed) for seed in seeds]
-        for stage, seeds in stages.items()
+        epoch: [integer_network(name, seed=seed) for seed in seeds]
+        for epoch, seeds in epochs.items()
     }
-    images = integer_images(20, seed=9)
-    batches = covariance.shuffled_batches(20, layers=layers(name))
-    shown, other = torch.cat(batches), torch.cat([indices.roll(1) for indices in batches])
-    moments = measure(chains, images)
-    for stage, networks_of_stage in chains.items():
+    images = integer_images(21, seed=9)
+    parts = [np.flatnonzero(folds.of(21) == number) for number in range(folds.FOLDS)]
+    found = measure(chains, images, cross_folds=cross_folds)
+    for epoch, networks_of_epoch in chains.items():
         for number, layer in enumerate(layers(name)):
             # Whole numbers below 2^24: the float32 representations are exact in any batch size.
             def level(chain, indices, number=number):
                 x = list(chain.representations(images[indices]))[number][1]
                 assert x.abs().max() < 2**24
-                return rows(x).double().numpy()
+                return x.double()
 
-            own, unrelated = (level(networks_of_stage[2], each) for each in (shown, other))
-            others = np.hstack([level(chain, shown) for chain in networks_of_stage[:2]])
-            blocks = {"own": (own, own), "cross": (others, np.hstack([own, unrelated]))}
-            for kind, (x, y) in blocks.items():
-                expected = (x - x.mean(0)).T @ (y - y.mean(0)) / len(x)
-                found = moments[f"{stage}/{layer.name}/{kind}"].covariance
-                assert (np.abs(found.numpy() - expected) <= single_tolerance(x, y)).all()
+            def blocks(indices, networks_of_epoch=networks_of_epoch, level=level):
+                own = rows(level(networks_of_epoch[2], indices)).numpy()
+                others = [rows(level(chain, indices)).numpy() for chain in networks_of_epoch[:2]]
+                return {"own": (own, own), "cross": (np.hstack(others), own)}
+
+            for kind, whole in (("own", False), ("cross", not cross_folds)):
+                measured = found.folds(f"{epoch}/{layer.name}/{kind}")
+                expected = [np.arange(21)] if whole else parts
+                for moments, indices in zip(measured, expected, strict=True):
+                    x, y = blocks(indices)[kind]
+                    cross = (x - x.mean(0)).T @ (y - y.mean(0)) / len(x)
+                    error = np.abs(moments.covariance.numpy() - cross)
+                    assert moments.count == len(x)
+                    assert (error <= single_tolerance(x, y)).all()
+                    places = level(networks_of_epoch[2], indices).mean(0).view(layer.channels, -1)
+                    np.testing.assert_allclose(
+                        moments.positions, places.T, atol=8 * SINGLE * np.abs(y).max()
+                    )
 
 
 @pytest.fixture
@@ -217,17 +225,46 @@ def test_a_part_of_another_split_is_refused(measured, trained, settings, tmp_pat
         )
 
 
-def test_file_holds_both_stages_and_splits(measured):
+def test_file_holds_both_epochs_and_splits_and_their_folds(measured):
     with h5py.File(measured("covariance.h5")) as file:
+        assert file["epoch"][()].tolist() == [0.0, 2.0]
         for split, samples in zip(SPLITS, (60, 30), strict=True):
             group = file[f"{split}/layer2"]
-            assert group["count"][()].tolist() == [samples * 2 * 2] * len(STAGES)
+            assert group["count"][()].tolist() == [samples * 2 * 2] * 2
             assert group["mean"].shape == (2, 6)
             assert group["covariance"].shape == group["cross_covariance/seed0"].shape == (2, 6, 6)
-            assert group["cross_covariance_shuffled/seed0"].shape == (2, 6, 6)
+            assert group["position_mean"].shape == (2, 6, 4)
             own = group["covariance"][()]
             assert (own == own.transpose(0, 2, 1)).all()
             assert not np.allclose(own[0], own[1])
+            parts = group["folds"]
+            shares = np.bincount(folds.of(samples)) * 4
+            assert parts["count"][()].tolist() == np.stack([shares, shares], 1).tolist()
+            assert parts["covariance"].shape == (8, 2, 6, 6)
+            assert ("cross_covariance" in parts) == (split == "test")
+            mean = np.average(parts["position_mean"][()], axis=0, weights=shares)
+            np.testing.assert_allclose(mean, group["position_mean"][()], atol=1e-12)
+            np.testing.assert_allclose(mean.mean(2), group["mean"][()], atol=1e-12)
+        shares = shares[:, None, None, None] / shares.sum()
+        within = (shares * parts["cross_covariance/seed0"][()]).sum(0)
+        # The means of folds vary, too; of 30 images in eight folds, by about a quarter of it.
+        assert 0 < np.abs(within - group["cross_covariance/seed0"][()]).max() < np.abs(own).max()
+
+
+def test_all_epochs_that_were_kept(tmp_path, images, settings):
+    made = settings("mlp", keep_epochs=[1])
+    network = tmp_path / "network.h5"
+    training.train(images=images, output=network, settings=made, device="cpu")
+    shared = {"images": images, "network": network, "partners": {}, "settings": made}
+    for epochs in ("ends", "kept"):
+        output = tmp_path / f"{epochs}.h5"
+        covariance.covariance(output=output, device="cpu", epochs=epochs, **shared)
+    with h5py.File(tmp_path / "kept.h5") as kept, h5py.File(tmp_path / "ends.h5") as ends:
+        assert kept["epoch"][()].tolist() == [0, 1, 2]
+        assert ends["epoch"][()].tolist() == [0, 2]
+        for name in ("train/layer2/folds/covariance", "test/classifier/folds/mean"):
+            np.testing.assert_array_equal(kept[name][:, [0, 2]], ends[name][()])
+        np.testing.assert_array_equal(kept["weights/layer1"][::2], ends["weights/layer1"][()])
 
 
 def test_network_of_other_settings_is_refused(trained, tmp_path, settings):

@@ -22,10 +22,12 @@ from latentdims import (
     summary,
     training,
 )
-from latentdims.alignment import compare, fit
+from latentdims.alignment_file import DATASETS
 from latentdims.covariance import measure
 from latentdims.learned import bulk_variance, count_learned
 from latentdims.measured import CENTRINGS, Measured
+from latentdims.moments import Moments
+from latentdims.pair import Options, compare, fit
 from latentdims.procrustes import rotation, similarity
 from latentdims.sampling import Procedure, Reference, Sampler
 from latentdims.spectra import effective_rank, identified, participation_ratio, power_law_range
@@ -57,6 +59,10 @@ def files(request, images, tmp_path, settings):
             **shared,
         )
         alignment.align(
+            images=images,
+            network=network,
+            networks={other: paths["network"][other] for other in earlier},
+            device="cpu",
             covariance=moments[seed],
             partners={other: moments[other] for other in earlier},
             output=paths["alignment"][seed],
@@ -100,11 +106,19 @@ def test_a_dead_layer_leaves_its_own_numbers_empty_and_no_others(files, tmp_path
         assert np.isnan(trained).all()
         assert dead["similarity"].attrs["reason"] == REASON
         assert np.isnan(dead["activation_subspace"][1]).all()
+        for name in ("similarity_null", "similarity_folds", "activation_subspace_null"):
+            assert np.isfinite(dead[name][:, 0]).all()
+            assert np.isnan(dead[name][:, 1]).all()
+            assert dead[name].attrs["reason"] == REASON
+        for name in ("cka", "cca"):
+            assert np.isnan(dead[name]).tolist() == [[False] * 2, [True] * 2]
+            assert dead[f"{name}_null"].attrs["reason"] == REASON
+        assert file["seed1/classifier/weight_overlap_null"].attrs["reason"] == REASON
         assert file["seed1/classifier/weight_overlap"].attrs["reason"] == REASON  # reads layer2
         turn = dead["rotation"][1]
         np.testing.assert_allclose(turn @ turn.T, np.eye(len(turn)), atol=1e-9)
         for group in (alive, file["seed1/layer1"]):
-            assert all("reason" not in values.attrs for values in group.values())
+            assert all("reason" not in group[name].attrs for name in DATASETS if name in group)
     with h5py.File(files["generation"][DEAD]) as file:
         assert file["similarity/layer2"].attrs["reason"] == REASON
         assert "reason" not in file["similarity/layer1"].attrs
@@ -156,7 +170,8 @@ def test_a_layer_that_is_zero_on_one_split_is_undefined_there():
     phi, psi = random.standard_normal((2, 2, 50, 4)) + 1
     psi[SPLITS.index("test")] = 0
     partner, own, crosses = moments_of(phi, psi)
-    scores = fit(partner, own, crosses)[1]
+    found = fit(partner, own, crosses)[1]
+    scores = np.array([found[split] for split in SPLITS])
     assert np.isnan(scores).tolist() == [[False, False], [True, True]]
     assert own.undefined("test", "centred") == "dead: zero on every test image"
     assert own.undefined("train", "centred") == ""
@@ -169,7 +184,7 @@ def test_a_constant_layer_is_undefined_where_it_is_centred():
     noise = 1 + 1e-7 * random.standard_normal((2, 50, 4))
     psi = noise * [3.0, 0.1, 7.0, 0.0]
     partner, own, crosses = moments_of(phi, psi)
-    found = compare(partner, own, crosses, crosses, below=None, vectors=2)
+    found = compare(partner, own, crosses, below=None, options=Options(CENTRINGS, 2))
     centred = CENTRINGS.index("centred")
     assert np.isnan(found["similarity"][:, centred]).all()
     assert np.isfinite(found["similarity"][:, 1 - centred]).all()
@@ -182,7 +197,7 @@ def test_layers_without_weights_share_no_eigenvectors():
     random = np.random.default_rng(2)
     partner, own, crosses = moments_of(*random.standard_normal((2, 2, 50, 4)))
     own = Measured(own.mean, own.covariance, np.zeros((4, 4)))
-    found = compare(partner, own, crosses, crosses, below=None, vectors=2)
+    found = compare(partner, own, crosses, below=None, options=Options(CENTRINGS, 2))
     assert np.isnan(found["weight_subspace"]).all()
     assert np.isfinite(found["activation_subspace"]).all()
 
@@ -193,7 +208,7 @@ def test_a_convolution_of_equal_images_is_constant():
     weights = {name: weight / 7 for name, weight in network.weights.items()}
     network = networks.Network(network.layers, weights)
     images = integer_images(1, seed=4).expand(300, *SHAPE) / 3
-    moments = measure({"trained": [network]}, images)["trained/classifier/own"]
+    moments = Moments.total(measure({"1": [network]}, images).folds("1/classifier/own"))
     mean, variance = (x.numpy() for x in (moments.mean_y, moments.covariance))
     own = Measured(dict.fromkeys(SPLITS, mean), dict.fromkeys(SPLITS, variance), np.eye(4))
     assert own.undefined("train", "centred") == "constant: the same on every training image"

@@ -1,0 +1,92 @@
+"""Measures beside the rotation, against their definitions on images."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from test_procrustes import orthogonal
+
+from latentdims.measures import cca, cka, cka_folds, squared_norm
+
+SEEDS = st.integers(0, 2**32)
+
+
+def covariances(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """(F, C, D) of folds (F, n, C) and (F, n, D)."""
+    x, y = (each - each.mean(1, keepdims=True) for each in (x, y))
+    return np.einsum("fnc,fnd->fcd", x, y) / x.shape[1]
+
+
+def of_images(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    return covariances(x, y), covariances(x, x), covariances(y, y)
+
+
+def test_of_a_single_fold_it_is_the_correlation_of_centred_inner_products():
+    random = np.random.default_rng(0)
+    x, y = random.standard_normal((1, 50, 4)) + 3, random.standard_normal((1, 50, 7))
+    y[..., :4] += 2 * x
+    left, right = ((each - each.mean(1))[0] for each in (x, y))
+    grams = [(each @ each.T).ravel() for each in (left, right)]
+    expected = grams[0] @ grams[1] / np.linalg.norm(grams[0]) / np.linalg.norm(grams[1])
+    assert cka(*of_images(x, y)) == pytest.approx(expected, abs=1e-12)
+
+
+def test_unrelated_images_share_nothing_on_average():
+    random = np.random.default_rng(1)
+    found = []
+    for _ in range(300):
+        x, y = random.standard_normal((2, 4, 10, 6)) + 1
+        found.append(cka(*of_images(x, y)))
+    assert abs(np.mean(found)) < 3 * np.std(found, ddof=1) / np.sqrt(len(found))
+    plain = [each.mean(0)[None] for each in of_images(x, y)]
+    assert cka(*plain) > 0.05  # with the bias
+
+
+@given(seed=SEEDS, scale=st.floats(1e-3, 1e3))
+def test_rotation_and_scale_change_nothing_and_linear_maps_nothing_of_cca(seed, scale):
+    random = np.random.default_rng(seed)
+    x = random.standard_normal((5, 40, 4)) @ np.diag([1, 2, 3, 4])
+    y = x + random.standard_normal((5, 40, 4))
+    turned = scale * y @ orthogonal(random, 4, 4)
+    assert cka(*of_images(x, turned)) == pytest.approx(cka(*of_images(x, y)), abs=1e-9)
+    mixed = y @ (np.diag([1.0, 2, 3, 0.5]) @ orthogonal(random, 4, 4))
+    found, expected = (
+        cca(*(each.mean(0) for each in of_images(x, other)), regularisation=0)
+        for other in (mixed, y)
+    )
+    assert found == pytest.approx(expected, abs=1e-9)
+
+
+@given(seed=SEEDS)
+def test_of_itself_each_is_one(seed):
+    x = np.random.default_rng(seed).standard_normal((6, 30, 3))
+    assert cka(*of_images(x, x)) == pytest.approx(1)
+    assert cca(*(each.mean(0) for each in of_images(x, x)), regularisation=0) == pytest.approx(1)
+
+
+def test_canonical_correlations_of_a_known_case():
+    # Two channels with correlations 0.8 and 0.6, hidden by scales: their squares, averaged.
+    cross = np.diag([0.8 * 2, 0.6 * 5, 0.0])[:, :2]
+    own, partner = np.diag([1.0, 25.0]), np.diag([4.0, 1.0, 9.0])
+    found = cca(cross, partner, own, regularisation=0)
+    assert found == pytest.approx((0.8**2 + 0.6**2) / 2)
+    assert cca(cross, partner, own, regularisation=0.1) < found
+
+
+def test_shares_of_folds_add_up():
+    random = np.random.default_rng(2)
+    x, y = random.standard_normal((2, 5, 30, 4))
+    cross, partner, own = of_images(x, y + x)
+    shares = cka_folds(cross, partner, own)
+    assert shares.shape == (5,)
+    assert cka(cross, np.stack([partner[0]] * 5), np.stack([own[0]] * 5)) == pytest.approx(
+        cka_folds(cross, np.stack([partner[0]] * 5), np.stack([own[0]] * 5)).mean()
+    )
+    off = [np.vdot(cross[f], cross[g]) for f in range(5) for g in range(5) if f != g]
+    assert squared_norm(cross) == pytest.approx(np.mean(off))
+
+
+def test_of_constants_they_are_undefined():
+    zero, one = np.zeros((3, 2, 2)), np.stack([np.eye(2)] * 3)
+    assert np.isnan(cka(zero, zero, one))
+    assert np.isnan(cca(zero[0], one[0], zero[0], regularisation=0.1))

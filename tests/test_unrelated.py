@@ -1,0 +1,86 @@
+"""Pairings of unrelated images: which images meet, and what is added up of them."""
+
+import numpy as np
+import pytest
+import torch
+from conftest import integer_images, integer_network
+
+from latentdims import folds, measures, unrelated
+from latentdims.layer import Layer
+from latentdims.moments import rows
+
+IMAGES = 61
+SINGLE = float(np.finfo(np.float32).eps)
+
+
+class Named:
+    """A network whose representation is one-hot: the number of the image that it saw."""
+
+    layers = (Layer("layer1", (IMAGES, IMAGES), (IMAGES,), (IMAGES,)),)
+
+    def representations(self, images):
+        yield self.layers[0], torch.eye(IMAGES)[images[:, 0, 0, 0].long()]
+
+
+def meetings(pairings: int, monkeypatch, *, size: int = 10**6) -> np.ndarray:
+    """(1 + P, images, images): which image of the partner met which of the network's own."""
+    monkeypatch.setattr(unrelated, "VALUES", size * IMAGES)
+    images = torch.arange(IMAGES).float()[:, None, None, None]
+    found = unrelated.paired(Named(), Named(), images, pairings=pairings)["layer1"]
+    # Each mean is 1 / images: what is added to the covariance is the share of a pair.
+    return ((found.covariance.numpy() + IMAGES**-2) * IMAGES).round(4)
+
+
+@pytest.mark.parametrize("size", [1, 5, 10**6])
+def test_pairings_are_derangements_of_all_images_without_a_common_pair(size, monkeypatch):
+    number = unrelated.pairings(IMAGES, 20)
+    assert number == IMAGES // folds.FOLDS - 1
+    same, *others = meetings(number, monkeypatch, size=size)
+    np.testing.assert_array_equal(same, np.eye(IMAGES))
+    for met in others:
+        np.testing.assert_array_equal(met.sum(0), 1)
+        np.testing.assert_array_equal(met.sum(1), 1)
+        assert not np.diagonal(met).any()
+    assert sum(others).max() == 1  # no pair twice
+    of = folds.of(IMAGES)
+    partner, own = np.nonzero(sum(others))
+    assert (of[partner] == of[own]).all()
+
+
+@pytest.mark.parametrize(("images", "wanted", "found"), [(2, 3, 1), (40, 3, 3), (1, 3, 0)])
+def test_there_are_as_many_pairings_as_folds_have_other_images(images, wanted, found):
+    assert unrelated.pairings(images, wanted) == found
+
+
+@pytest.mark.parametrize("name", ["mlp", "cnn"])
+@pytest.mark.parametrize("values", [100, 1 << 21])
+def test_covariances_of_every_pairing(name, values, monkeypatch):
+    monkeypatch.setattr(unrelated, "VALUES", values)
+    partner, own = (integer_network(name, seed=seed) for seed in (0, 1))
+    images = integer_images(IMAGES, seed=3)
+    found = unrelated.paired(partner, own, images, pairings=3)
+    _, *others = meetings(3, monkeypatch)
+    parts = [np.flatnonzero(folds.of(IMAGES) == number) for number in range(folds.FOLDS)]
+    for number, layer in enumerate(own.layers):
+        for pairing, met in enumerate([np.eye(IMAGES), *others]):
+            x, y = (
+                list(network.representations(images[order]))[number][1].double()
+                for network, order in ((partner, np.arange(IMAGES)), (own, met.argmax(1)))
+            )
+            whole, *within = (cross(x[part], y[part]) for part in (np.arange(IMAGES), *parts))
+            paired = found[layer.name]
+            scale = float(x.std() * y.std())
+            # Sums in float32, of some hundred rows of a few deviations.
+            bound = {"rtol": 0, "atol": 1000 * SINGLE * scale}
+            np.testing.assert_allclose(paired.covariance[pairing], whole, **bound)
+            if pairing == 0:
+                np.testing.assert_allclose(paired.folds, within, **bound)
+            share = [len(part) * len(parts) / IMAGES for part in parts]
+            expected = measures.squared_norm(np.array(within) * np.array(share)[:, None, None])
+            sizes = 1000 * SINGLE * float((np.array(within) ** 2).sum())
+            assert float(paired.squared_norm[pairing]) == pytest.approx(expected, abs=sizes)
+
+
+def cross(x: torch.Tensor, y: torch.Tensor) -> np.ndarray:
+    x, y = rows(x).numpy(), rows(y).numpy()
+    return (x - x.mean(0)).T @ (y - y.mean(0)) / len(x)
