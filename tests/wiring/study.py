@@ -12,7 +12,7 @@ import numpy as np
 import reference
 from numpy.typing import NDArray
 
-from latentdims import clipping, consensus, covariance, generation, storage, training
+from latentdims import storage
 
 SEEDS = (0, 1, 2)
 DATA = 42  # with which no neuron is silent on all training images
@@ -101,6 +101,8 @@ class Study:
     @cached_property
     def networks(self) -> dict[int, Path]:
         """Seeds 0 and 1 trained together, 2 alone."""
+        from latentdims import training
+
         found = {seed: self.path(f"network{seed}") for seed in SEEDS}
         common = {"images": self.path("images"), "device": "cpu"}
         together = {seed: found[seed] for seed in (0, 1)}
@@ -120,6 +122,8 @@ class Study:
     @cached_property
     def covariances(self) -> dict[int, Path]:
         """Of the last seed from three parts, which are merged."""
+        from latentdims import covariance
+
         found = {seed: self.path(f"covariance{seed}") for seed in SEEDS}
         for seed, output in found.items():
             partners = {each: self.networks[each] for each in range(seed)}
@@ -160,6 +164,8 @@ class Study:
 
     @cached_property
     def consensus(self) -> Path:
+        from latentdims import consensus
+
         output = self.path("consensus")
         consensus.consensus(
             covariances=list(self.covariances.values()),
@@ -170,6 +176,8 @@ class Study:
 
     @cached_property
     def clipping(self) -> Path:
+        from latentdims import clipping
+
         output = self.path("clipping")
         clipping.clip(
             covariance=self.covariances[1],
@@ -182,6 +190,8 @@ class Study:
 
     @cached_property
     def generation(self) -> Path:
+        from latentdims import generation
+
         output = self.path("generation")
         generation.generate(
             others={seed: self.networks[seed] for seed in (0, 1)},

@@ -11,19 +11,16 @@ from study import SAMPLES
 
 CENTRINGS = ["centred", "position", "uncentred"]
 VECTORS = 4
-ROUNDING = 4 * 495**0.5 * EPS  # of a moment, relative to the largest
+# Of a moment, relative to the largest: errors of single numbers, of some eps, are averaged.
+ROUNDING = 16 * EPS
+# Of a score. A rotation is less certain where little is shared, which counts as little in a score.
+SCORE = 100 * EPS
 
 
-def shaken(cross):
-    """How far rounding of a moment can turn its rotation (Mathias 1993, for real matrices)."""
-    values = np.linalg.svd(cross, compute_uv=False)
-    return min(2.0, 2 * ROUNDING * values[0] / values[-2:].sum())
-
-
-def loose(symmetric, number):
-    """How far rounding of a moment can turn its first eigenvectors (Davis and Kahan)."""
-    values = reference.eigenvectors(symmetric)[0][: number + 1]
-    return min(1.0, 2 * ROUNDING * values[0] / -np.diff(values).max(initial=-np.inf))
+def shaken(crosses):
+    """How far rounding of moments can turn their rotations (Mathias 1993, for real matrices)."""
+    values = np.linalg.svd(crosses, compute_uv=False)
+    return min(1.0, float((2 * ROUNDING * values[:, 0] / values[:, -2:].sum(1)).max()))
 
 
 class Pair:
@@ -107,13 +104,15 @@ class Pair:
 def of_pair(study, partner, own, epoch):
     """Every dataset of a pair at one epoch, by layer and name."""
     pair = Pair(study, partner, own, epoch)
-    found, below = {}, None
+    found, below, lower = {}, None, 0.0
     number = len(pair.pairings["train"])
     for layer, weight in pair.weights[1].items():
         same = pair.seen(layer, "train", 0)
         activation, weights = pair.overlaps(layer, below)
         unrelated = [pair.overlaps(layer, below, p) for p in range(1, number)]
-        fitted = max(shaken(reference.moment(*same, c)) for c in CENTRINGS)
+        fitted = shaken([reference.moment(*same, c) for c in CENTRINGS])
+        of_null = [pair.seen(layer, "train", p) for p in range(1, number)]
+        fitted_null = shaken([reference.moment(*each, "uncentred") for each in of_null])
         values = {"similarity": pair.scores(layer)}
         values["similarity_null"] = [pair.scores(layer, p) for p in range(1, number)]
         values["similarity_folds"] = [
@@ -142,8 +141,12 @@ def of_pair(study, partner, own, epoch):
         values["cka_null"] = [[each[0] for each in one] for one in null]
         values["cca_null"] = [[each[2] for each in one] for one in null]
         for name, value in values.items():
-            found[f"{layer}/{name}"] = np.array(value), fitted
-        below = layer
+            tolerance = fitted_null if name.endswith("_null") else fitted
+            tolerance = max(tolerance, lower) if name.startswith("weight") else tolerance
+            if name.startswith(("similarity", "cka", "cca")):
+                tolerance = SCORE
+            found[f"{layer}/{name}"] = np.array(value), tolerance
+        below, lower = layer, max(fitted, fitted_null)
     return found
 
 

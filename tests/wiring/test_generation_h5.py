@@ -8,7 +8,9 @@ from study import PROCEDURES, TRAINING
 SEED = 2
 OTHERS = (0, 1)
 LAST = 2
-ROUNDING = 4 * 495**0.5 * EPS
+ROUNDING = (
+    100 * EPS
+)  # of a similarity, a mean; ten times as much of a logit, relative to the largest
 
 
 def averaged(study, own):
@@ -77,10 +79,11 @@ def draw(study, options, number):
     return similarity, {name: features @ weight.T for name, weight in classifiers.items()}
 
 
-def scores(logits, labels):
+def scores(logits, labels, certain=10 * ROUNDING):
+    """certain: of the logits, relative to the largest."""
     losses = reference.cross_entropies(logits, labels)
     correct, doubtful = reference.right(logits, labels), reference.undecided(logits)
-    tolerance = 30 * ROUNDING * np.abs(logits).max()
+    tolerance = certain * np.abs(logits).max()
     return {
         "accuracy": shares(correct, doubtful),
         "accuracy_folds": shares_by_fold(correct, doubtful),
@@ -104,10 +107,12 @@ def test_generation(study):
             for classifier, logits in by_classifier.items():
                 way = "_".join(filter(None, [name if name != "published" else "", classifier]))
                 place = f"variants/{way}/" if way else ""
-                for measure, value in scores(logits, labels).items():
+                # Few images fire some features: their rotation is next to arbitrary.
+                certain = 0.1 if classifier == "flattened" else 10 * ROUNDING
+                for measure, value in scores(logits, labels, certain).items():
                     parts.setdefault(f"{place}{measure}", []).append(value)
                 for layer, value in similarity.items() if not classifier else ():
                     found = parts.setdefault(f"{place}similarity/{layer}", [])
-                    found.append((value, 30 * ROUNDING))
+                    found.append((value, ROUNDING))
         expected |= {place: stacked(each) for place, each in parts.items()}
     check(study.generation, expected)
