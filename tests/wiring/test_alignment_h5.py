@@ -157,7 +157,7 @@ AXIS = {"similarity_null": 1, "similarity_folds": 1, "cka_null": 1, "cca_null": 
 def spectra(study, seed):
     """Of one network, by layer and name, (epochs, ...)."""
     found = {}
-    for layer, shape in study.shapes.items():
+    for layer in study.shapes:
         for epoch in study.epochs:
             train, test = (study.representations(seed, epoch, s)[layer] for s in SAMPLES)
             for name, centring in (("second_moment", "uncentred"), ("covariance", "centred")):
