@@ -74,6 +74,138 @@ class Measured:
         """E‖φ‖²: the trace of a moment."""
         return float(np.trace(self.moment(part, centring)))
 
+    def undefined(self, split: str, centring: str) -> str:
+        """Why a moment has no direction, in words, so that none can be compared with another's;
+        empty where it has."""
+        if self.moment(split, centring).any():
+            return ""
+        image = IMAGES.get(split, f"image of {split}")
+        if self.moment(split, "uncentred").any():
+            place = " at each position" if self.moment(split, "centred").any() else ""
+            return f"constant: the same{place} on every {image}"
+        return f"dead: zero on every {image}"
+
+
+def moment(covariance: Array, means: Means, centring: str) -> Array:
+    """(C, C): the second moment, or the covariance where centred; of a representation that is the
+    same for every image, this is 0, not what rounding has made of it."""
+    second = centre(covariance, means, means, "uncentred")
+    if centring == "uncentred":
+        return second
+    found = centre(covariance, means, means, centring)
+    constant = np.trace(found) <= CONSTANT * np.trace(second)
+    return np.zeros_like(found) if constant else found
+
+
+def centre(cross: Array, partner: Means, own: Means, centring: str) -> Array:
+    """(C, D): a cross-covariance as it is where centred; the second moment E[φ ψᵀ] where uncentred;
+    without what the means at each `position` share, where that is asked for.
+
+    cross: (..., C, D), of the same positions in both.
+    """
+    if centring == "uncentred":
+        return cross + np.outer(partner.mean, own.mean)
+    if centring == "centred" or partner.positions is None or own.positions is None:
+        return cross
+    theirs = partner.positions - partner.mean[:, None]
+    ours = own.positions - own.mean[:, None]
+    return cross - theirs @ ours.T / ours.shape[1]
+
+
+@dataclass(frozen=True)
+class Measurements:
+    """The open covariance file of one network, which also holds its weights at every epoch."""
+
+    file: h5py.File
+    layers: list[Layer]
+
+    @property
+    def seed(self) -> int:
+        """Of the network."""
+        return int(storage.settings(self.file)["seed"])
+
+    @classmethod
+    @contextmanager
+    def open(cls, path: str | Path, settings: Mapping[str, Any]) -> Iterator["Measurements"]:
+        """A file, which must have been made with the settings."""
+        needs = [*SPLITS, "weights"]
+        with storage.read(path, needs=needs, made_with=settings) as file:
+            yield cls(file, architectures.from_file(file))
+
+    def check_comparable(self, partner: "Measurements") -> None:
+        """Raise InputError where the networks have other layers, or the covariances are over
+        different images, or orders."""
+        names, others = ([layer.name for layer in each.layers] for each in (self, partner))
+        if names != others:
+            raise InputError(
+                f"{self.file.filename} has the layers {', '.join(names)}, but "
+                f"{partner.file.filename} has {', '.join(others)}, and cannot be compared; "
+                "delete the one of another architecture and run again"
+            )
+        ours, theirs = (each.file.attrs["images_sha256"] for each in (self, partner))
+        if ours != theirs:
+            raise InputError(
+                f"{self.file.filename} and {partner.file.filename} are over different "
+                f"images, or in another order (sha256 {ours[:9]}… and {theirs[:9]}…), and cannot "
+                "be compared; delete the one from other images and run again"
+            )
+
+    def images(self, layer: Layer) -> int:
+        """Number of training images, of which positions in space are no independent samples."""
+        return int(self.file[f"train/{layer.name}/count"][0]) // layer.positions
+
+    @property
+    def epochs(self) -> Array:
+        """(E,) that were measured."""
+        return np.asarray(self.file["epoch"][()])
+
+    def cross(self, layer: Layer, seed: int, stage: int) -> dict[str, Array]:
+        """Cross-covariance of an earlier seed with this network, (C, D), by split and by fold of
+        the test images, at one index of the axis of epochs."""
+        key = f"{layer.name}/cross_covariance/seed{seed}"
+        totals = {split: finite(self.file, f"{split}/{key}", stage) for split in SPLITS}
+        folds_key = f"test/{layer.name}/folds/cross_covariance/seed{seed}"
+        folds = finite(self.file, folds_key, np.s_[:, stage])
+        return totals | {fold_name(number): fold for number, fold in enumerate(folds)}
+
+    def fold_covariances(self, layer: Layer, split: str, stage: int) -> Array:
+        """(F, C, C): the covariance of each fold of the images, at one index of the epochs."""
+        return finite(self.file, f"{split}/{layer.name}/folds/covariance", np.s_[:, stage])
+
+    def stages(self, layer: Layer) -> list[Measured]:
+        """One layer at every epoch."""
+        weights = finite(self.file, f"weights/{layer.name}")
+        kinds = [self._moments(layer, kind) for kind in ("mean", "covariance", "position_mean")]
+        return [
+            Measured(means, covariances, weights[stage], positions)
+            for stage in range(len(self.epochs))
+            for means, covariances, positions in [
+                [{part: values[stage] for part, values in kind.items()} for kind in kinds]
+            ]
+        ]
+
+    def _moments(self, layer: Layer, kind: str) -> dict[str, Array]:
+        """(E, ...) by split, and by fold of the test images; empty where there is no such kind."""
+        if f"test/{layer.name}/{kind}" not in self.file:
+            return {}
+        totals = {split: finite(self.file, f"{split}/{layer.name}/{kind}") for split in SPLITS}
+        folds = finite(self.file, f"test/{layer.name}/folds/{kind}")
+        return totals | {fold_name(number): fold for number, fold in enumerate(folds)}
+
+
+def fold_name(number: int) -> str:
+    """Of a fold of the test images."""
+    return f"{FOLD} {number}"
+
+
+def finite(file: h5py.File, name: str, where: Any = ()) -> NDArray[Any]:
+    """A dataset that always is defined, or a part of it; raises InputError where it holds what is
+    not a number."""
+    values = file[name][where]
+    if not np.isfinite(values).all():
+        storage.refuse(Path(file.filename), f"{name} is not finite")
+    return np.asarray(values)
+
 
 def undefined(
     layer: Layer,
