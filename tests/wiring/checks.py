@@ -43,9 +43,11 @@ def check(path: Path, expected: Expected) -> None:
     with h5py.File(path) as file:
         names: list[str] = []
         file.visititems(lambda name, each: names.append(name) if hasattr(each, "shape") else None)
-        for name in names:
-            if name not in expected and not scale(file[name], expected):
-                wrong.append(f"{name}: nothing recomputes it")
+        wrong += [
+            f"{name}: nothing recomputes it"
+            for name in names
+            if name not in expected and not scale(file[name], expected)
+        ]
         for name, (value, tolerance) in expected.items():
             if name not in file:
                 wrong.append(f"{name}: missing")

@@ -81,23 +81,24 @@ class Pair:
         folds = list(self.folds(layer, split, pairing))
         same = list(self.folds(layer, split))
         crosses = [reference.moment(x, y) for x, y in folds]
+        if pairing:  # each image counts the same, each fold where the images are the same
+            share = np.array([len(x) for x, _ in folds]) / len(self.pairings[split][0][0])
+            crosses = [8 * part * cross for part, cross in zip(share, crosses, strict=True)]
         powers = [
             reference.inner([reference.moment(x, x) for x, _ in same]),
             reference.inner([reference.moment(y, y) for _, y in same]),
         ]
         shared = reference.inner(crosses)
-        phi, psi = self.seen(layer, split, 0)
-        left, right = (reference.whitening(reference.moment(x, x)) for x in (phi, psi))
-        whitened = np.array([left @ cross @ right for cross in crosses])
-        if pairing:
-            whitened = (left @ reference.moment(*self.seen(layer, split, pairing)) @ right)[None]
-        mean = whitened.mean(0)
-        width = min(mean.shape)
+        both = self.seen(layer, split, 0)
+        left, right = (reference.whitening(reference.moment(x, x)) for x in both)
+        whole = left @ reference.moment(*self.seen(layer, split, pairing)) @ right
+        parts = np.array([left @ cross @ right for cross in crosses])
+        width = min(whole.shape)
         return (
             shared.mean() / np.sqrt(powers[0].mean() * powers[1].mean()),
             shared / np.sqrt(powers[0] * powers[1]),
-            (mean**2).sum() / width,
-            (whitened * mean).sum((1, 2)) / width,
+            (whole**2).sum() / width,
+            (parts * whole).sum((1, 2)) / width,
         )
 
 
