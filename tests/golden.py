@@ -8,12 +8,14 @@ from pathlib import Path
 GOLDEN = Path(__file__).with_name("golden.csv")
 NUMBERS = ("value", "low", "high", "n", "published")  # all other columns name the row
 
-# One epoch in float32 repeats on other processors and numbers of threads to about 1e-5 of a number.
-# Of 100 test images, two may change their class; a count may change by two where it is of
-# eigenvalues near a threshold. Intervals of two networks are wide, and move by as much.
-RELATIVE = 1e-3
-ABSOLUTE = {"percent": 2.0, "1": 1e-3}
+# With kernels of another kind of processor, the largest change of a number was 1e-5 of it, or 7e-6;
+# no image changed its class. One of 100 may, and one eigenvalue cross a threshold.
+RELATIVE = 1e-4
+ABSOLUTE = {"percent": 1.0, "1": 3e-5}
 COUNTS = ("learned_components", "identified_eigenvectors", "rank_within", "similarity_p")
+# The ten outputs of the classifier of eight features span eight dimensions: what further
+# eigenvectors share is arbitrary.
+ARBITRARY = {"network=mlp", "layer=classifier", "at=9"}
 
 Row = tuple[str, ...]
 Table = dict[Row, dict[str, float]]
@@ -57,7 +59,9 @@ def differing(row: Row, old: Mapping[str, float], new: Mapping[str, float]) -> l
 
 def tolerance(row: Row) -> float:
     """Absolute, of the numbers of a row."""
+    if set(row) >= ARBITRARY:
+        return 1.0
     named = dict(each.partition("=")[::2] for each in row)
     if named["quantity"].startswith(COUNTS):
-        return 2.0
+        return 1.0
     return ABSOLUTE.get(named["unit"], 0.0)
