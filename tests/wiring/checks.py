@@ -58,8 +58,8 @@ def check(path: Path, expected: Expected) -> None:
             elif isinstance(value, list) and isinstance(value[0], str):
                 if [each.decode() for each in found] != value:
                     wrong.append(f"{name}: {found}, expected {value}")
-            elif not (np.abs(found * 1.0 - value) <= tolerance).all():
-                error = np.abs(found * 1.0 - value)
+            elif not (np.abs(found * 1.0 - np.multiply(value, 1.0)) <= tolerance).all():
+                error = np.abs(found * 1.0 - np.multiply(value, 1.0))
                 worst = np.nanmax(error / np.maximum(tolerance, 1e-300))
                 wrong.append(f"{name}: error {np.nanmax(error):.2g}, {worst:.2g} x tolerated")
     assert not wrong, "\n".join(wrong)

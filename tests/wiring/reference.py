@@ -293,3 +293,10 @@ def read_through(weight: Array, turn: Array) -> Array:
 def chance_cosine(dimension: int) -> float:
     """|cosine| that 95 % of random directions stay below: cosine² is Beta(1/2, (d - 1)/2)."""
     return math.sqrt(stats.beta.ppf(0.95, 0.5, (dimension - 1) / 2))
+
+
+def identified(values: Array, images: int) -> NDArray[np.bool_]:
+    """Whether each gap is larger than that of equal eigenvalues of normal images in 95 %."""
+    chance = 2 * math.sqrt(-2 * math.log(0.05) / images)
+    gaps = [(a - b) > chance * (a + b) / 2 for a, b in zip(values, values[1:], strict=False)]
+    return np.array([all(each) for each in zip([True, *gaps], [*gaps, True], strict=True)])

@@ -169,6 +169,8 @@ def spectra(study, seed):
                 gaps = np.min([np.r_[np.inf, -np.diff(values)], np.r_[-np.diff(values), np.inf]], 0)
                 turned = np.minimum(1, 4 * tolerance / gaps) * np.linalg.norm(fresh, 2)
                 found.setdefault(f"{layer}/{name}", []).append((values, tolerance))
+                separate = reference.identified(values, SAMPLES["train"])
+                found.setdefault(f"{layer}/{name}_identified", []).append((separate, 0))
                 found.setdefault(f"{layer}/{name}_held_out", []).append((held_out, turned))
             values = reference.weight_eigenvectors(study.weights(seed, epoch)[layer])[0]
             found.setdefault(f"{layer}/weight", []).append((values, 1e-12 * values[0]))
