@@ -62,6 +62,11 @@ class Meaning(ast.NodeTransformer):
         node.annotation = None
         return node
 
+    def visit_arguments(self, node: ast.arguments) -> ast.AST:
+        node.args = [*node.posonlyargs, *node.args, *node.kwonlyargs]  # by name or not is no matter
+        node.posonlyargs, node.kwonlyargs = [], []
+        return self.generic_visit(node)
+
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
         node.returns = None
         return self.generic_visit(node)
@@ -153,7 +158,9 @@ def wilson(part: int, whole: int) -> tuple[float, float]:
 def difference(module: str, code: str) -> str:
     original = get_ast((ROOT / f"latentdims/{module}.py").read_text(encoding="utf-8")).get_code()
     lines = (each.splitlines(keepends=True) for each in (original, code))
-    return "".join(difflib.unified_diff(*lines, f"a/latentdims/{module}.py", f"b/{module}", n=2))
+    return "".join(
+        difflib.unified_diff(*lines, f"a/latentdims/{module}.py", f"b/latentdims/{module}.py", n=2)
+    )
 
 
 def main() -> None:

@@ -5,6 +5,7 @@ Everything is computed in float64 from all representations at once. A representa
 """
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -298,5 +299,5 @@ def chance_cosine(dimension: int) -> float:
 def identified(values: Array, images: int) -> NDArray[np.bool_]:
     """Whether each gap is larger than that of equal eigenvalues of normal images in 95 %."""
     chance = 2 * math.sqrt(-2 * math.log(0.05) / images)
-    gaps = [(a - b) > chance * (a + b) / 2 for a, b in zip(values, values[1:], strict=False)]
+    gaps = [(a - b) > chance * (a + b) / 2 for a, b in pairwise(values)]
     return np.array([all(each) for each in zip([True, *gaps], [*gaps, True], strict=True)])
