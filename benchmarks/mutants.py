@@ -64,7 +64,8 @@ class Meaning(ast.NodeTransformer):
 
     def visit_arguments(self, node: ast.arguments) -> ast.AST:
         node.args = [*node.posonlyargs, *node.args, *node.kwonlyargs]  # by name or not is no matter
-        node.posonlyargs, node.kwonlyargs = [], []
+        node.defaults = [*node.defaults, *(each for each in node.kw_defaults if each)]
+        node.posonlyargs, node.kwonlyargs, node.kw_defaults = [], [], []
         return self.generic_visit(node)
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
