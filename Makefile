@@ -3,6 +3,9 @@
 # make test   the checks that take minutes; make test-all: those that take longer
 # make test-slurm   the same workflow on a throw-away SLURM cluster (Debian 12, as root)
 # make bench  every step timed beside a plain one, into docs/performance.md; IMAGES=cifar10-jpeg.tar.gz
+# make mutants   how many small changes of the core the tests notice, of 400 at random; hours
+#             MODULES="alignment null"  all of these; SAMPLE=  SEED=  WORKERS=
+# make golden    store the numbers of the tiny experiment anew, where they should have changed
 # All make the environment in .venv first, from pinned versions.
 
 PYTHON ?= python3
@@ -11,6 +14,10 @@ PROFILE ?= profiles/default
 TARGET ?=
 ARGS ?=
 IMAGES ?=
+MODULES ?=
+SAMPLE ?= 400
+SEED ?= 0
+WORKERS ?= 2
 
 # What was given reaches the programs as it was given, whatever signs it holds.
 override CONFIG := $(value CONFIG)
@@ -27,7 +34,7 @@ export PIP_PREFIX :=
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint envs/constraints.txt
 
-.PHONY: run test test-all test-slurm lint bench readme constraints clean
+.PHONY: run test test-all test-slurm lint mutants golden bench readme constraints clean
 .NOTPARALLEL:
 
 run: .venv/run
@@ -59,6 +66,18 @@ lint: .venv/test
 
 .venv/test: .venv/run envs/requirements-dev.txt
 	$(INSTALL) --requirement envs/requirements-dev.txt
+	touch $@
+
+mutants: .venv/test .venv-mutants/made
+	.venv-mutants/bin/python benchmarks/mutants.py .mutants --sample $(SAMPLE) --seed $(SEED) --workers $(WORKERS) \
+	  $(if $(MODULES),--modules $(MODULES))
+
+golden: .venv/test
+	$(BIN)/python -m pytest -n 0 tests/test_golden.py --renew
+
+.venv-mutants/made: envs/requirements-mutants.txt
+	$(PYTHON) -m venv .venv-mutants
+	.venv-mutants/bin/python -m pip install --quiet --requirement envs/requirements-mutants.txt
 	touch $@
 
 # An hour, of a machine that does nothing else; what was measured stays in .bench, and is not measured

@@ -40,6 +40,10 @@ def write_images(
     return path
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--renew", action="store_true", help="store the numbers of today: make golden")
+
+
 @pytest.fixture
 def images(tmp_path: Path) -> Path:
     return write_images(tmp_path / "images.h5")
@@ -129,6 +133,14 @@ def finished(tmp_path_factory, worker_id) -> Workflow:
             workflow.complete("--quiet", "all", "--report", "results/report.html")
             done.touch()
     return Workflow(folder)
+
+
+@pytest.fixture(scope="session", params=["mlp", "cnn"])
+def study(request, tmp_path_factory):
+    """Files of three tiny networks of one kind, to be read only; of the tests in wiring/."""
+    from study import Study  # on the path of these tests alone
+
+    return Study(request.param, tmp_path_factory.mktemp(request.param))
 
 
 @pytest.fixture

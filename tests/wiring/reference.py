@@ -1,0 +1,303 @@
+"""The mathematics of every artefact once more: slow, obvious, and without the package.
+
+Everything is computed in float64 from all representations at once. A representation is an array
+(images, channels, positions), of one position where there is no space.
+"""
+
+import math
+from itertools import pairwise
+
+import numpy as np
+import torch
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+from scipy import linalg, special, stats
+from torch import nn
+
+Array = NDArray[np.float64]
+Weights = dict[str, Array]
+
+RIDGE = 1e-3  # of CCA, relative to the mean variance of a channel
+
+
+# Networks
+
+
+def preprocess(pixels: NDArray[np.uint8], mean: list[float], std: list[float]) -> Array:
+    """(N, C, H, W) from 0 to 255, to what a network sees."""
+    shape = (1, -1, 1, 1)
+    return (pixels / 255 - np.reshape(mean, shape)) / np.reshape(std, shape)
+
+
+def preactivation(weight: Array, x: Array, stride: int) -> Array:
+    """One layer on (N, C, H, W) or (N, C): a dot product for each neuron and place."""
+    if weight.ndim == 2:
+        return x.reshape(len(x), -1) @ weight.T
+    patches = sliding_window_view(x, weight.shape[2:], axis=(2, 3))[:, :, ::stride, ::stride]
+    return np.einsum("nchwij,ocij->nohw", patches, weight)
+
+
+def forward(weights: Weights, x: Array, *, stride: int) -> dict[str, Array]:
+    """The output of every layer, behind its ReLU; that of the classifier has none."""
+    outputs = {}
+    for name, weight in weights.items():
+        x = preactivation(weight, x, stride)
+        if name != "classifier":
+            x = np.maximum(x, 0)
+        outputs[name] = x
+    return outputs
+
+
+def representations(weights: Weights, x: Array, *, stride: int) -> dict[str, Array]:
+    """The same, (images, channels, positions)."""
+    return {name: flat(output) for name, output in forward(weights, x, stride=stride).items()}
+
+
+def flat(output: Array) -> Array:
+    return output.reshape(*output.shape[:2], -1)
+
+
+def cross_entropies(logits: Array, labels: NDArray) -> Array:
+    """Of each image."""
+    return special.logsumexp(logits, axis=1) - logits[np.arange(len(labels)), labels]
+
+
+def right(logits: Array, labels: NDArray) -> Array:
+    """100 where the class of an image is right, else 0."""
+    return 100.0 * (logits.argmax(1) == labels)
+
+
+def undecided(logits: Array) -> Array:
+    """(N,): whether rounding in float32 could take an image to another class."""
+    last, first = np.sort(logits, axis=1)[:, -2:].T
+    size = np.abs(logits).max(1)
+    return (first - last < 1e-4 * size) & (size > 0)
+
+
+def calibration_error(logits: Array, labels: NDArray) -> float:
+    """In percent, of 15 bins of confidence."""
+    shares = special.softmax(logits, axis=1)
+    confidence, correct = shares.max(1), shares.argmax(1) == labels
+    error = 0.0
+    for number in range(15):
+        inside = (confidence >= number / 15) & (confidence < (number + 1) / 15)
+        inside |= (number == 14) & (confidence == 1)
+        if inside.any():
+            error += inside.mean() * abs(correct[inside].mean() - confidence[inside].mean())
+    return 100 * error
+
+
+# Random numbers, as they are documented
+
+
+def torch_generator(seed: int, stream: int) -> torch.Generator:
+    """Stream 0 of a seed draws its initial weights, stream 1 the order of its images."""
+    state = np.random.SeedSequence([seed, stream]).generate_state(1, np.uint64)[0]
+    return torch.Generator().manual_seed(int(state) % 2**63)
+
+
+def folds(images: int) -> NDArray[np.int64]:
+    """The fold of each image: eight shares, as equal as can be, of one random order."""
+    number = min(8, images // 2)
+    found = np.zeros(images, dtype=np.int64)
+    for place, image in enumerate(np.random.default_rng(0).permutation(images)):
+        found[image] = place * number // images
+    return found
+
+
+def by_fold(values: Array) -> Array:
+    """Mean over the images (N,) of each fold."""
+    fold = folds(len(values))
+    return np.array([values[fold == number].mean() for number in range(fold.max() + 1)])
+
+
+def pairings(images: int, wanted: int) -> list[tuple[NDArray, NDArray]]:
+    """What the partner and the network see: the same images, then pairings of unrelated ones.
+
+    In each fold, in one random order, a network sees the image that stands p places further on.
+    """
+    order = torch.randperm(images, generator=torch.Generator().manual_seed(1)).numpy()
+    fold = folds(images)
+    members = [order[fold[order] == number] for number in range(fold.max() + 1)]
+    possible = min(wanted, min(map(len, members)) - 1)
+    theirs = np.concatenate(members)
+    return [
+        (theirs, np.concatenate([np.roll(each, -step) for each in members]))
+        for step in range(possible + 1)
+    ]
+
+
+# Training
+
+
+def module(weights: Weights, stride: int) -> nn.Sequential:
+    """The network in PyTorch's own words."""
+    layers: list[nn.Module] = []
+    for name, weight in weights.items():
+        if weight.ndim == 4:
+            out, channels, *kernel = weight.shape
+            layer: nn.Module = nn.Conv2d(channels, out, kernel, stride=stride, bias=False)
+        else:
+            layers.append(nn.Flatten())
+            layer = nn.Linear(*weight.shape[::-1], bias=False)
+        layer.weight = nn.Parameter(torch.from_numpy(weight.copy()))
+        layers += [layer] if name == "classifier" else [layer, nn.ReLU()]
+    return nn.Sequential(*layers)
+
+
+def initial(shapes: dict[str, tuple[int, ...]], seed: int) -> Weights:
+    """Uniform in ±1/√fan-in."""
+    generator = torch_generator(seed, 0)
+    weights = {}
+    for name, shape in shapes.items():
+        bound = 1 / math.sqrt(math.prod(shape[1:]))
+        drawn = torch.empty(shape).uniform_(-bound, bound, generator=generator)
+        weights[name] = drawn.double().numpy()
+    return weights
+
+
+def descend(
+    weights: Weights,
+    images: Array,
+    labels: NDArray,
+    *,
+    stride: int,
+    seed: int,
+    options: dict[str, float],
+) -> list[Weights]:
+    """The weights before training and after each epoch, by torch.optim.SGD."""
+    network, order = module(weights, stride), torch_generator(seed, 1)
+    optimiser = torch.optim.SGD(
+        network.parameters(),
+        lr=options["learning_rate"],
+        momentum=options["momentum"],
+        weight_decay=options["weight_decay"],
+    )
+    x, y = torch.from_numpy(images), torch.from_numpy(labels)
+    found = [weights]
+    for _ in range(int(options["epochs"])):
+        for batch in torch.randperm(len(y), generator=order).split(int(options["batch_size"])):
+            optimiser.zero_grad()
+            nn.functional.cross_entropy(network(x[batch]), y[batch]).backward()
+            optimiser.step()
+        kept = [each.detach().numpy().copy() for each in network.parameters()]
+        found.append(dict(zip(weights, kept, strict=True)))
+    return found
+
+
+# Moments and alignment
+
+
+def centred(x: Array, centring: str) -> Array:
+    """A representation without its mean, over everything or at each position."""
+    if centring == "uncentred":
+        return x
+    return x - x.mean((0, 2) if centring == "centred" else 0, keepdims=True)
+
+
+def moment(x: Array, y: Array, centring: str = "centred") -> Array:
+    """E[φ ψᵀ] of two representations (images, channels, positions), (C, D)."""
+    x, y = (centred(each, centring) for each in (x, y))
+    return np.einsum("ncp,ndp->cd", x, y) / (len(x) * x.shape[2])
+
+
+def rotation(cross: Array) -> Array:
+    """The orthogonal factor of the polar decomposition."""
+    return linalg.polar(cross)[0]
+
+
+def cosine(x: Array, y: Array, turn: Array, centring: str = "uncentred") -> float:
+    """Between φ A and ψ over all images, channels and positions."""
+    x, y = (centred(each, centring) for each in (x, y))
+    aligned = np.einsum("ncp,cd->ndp", x, turn)
+    return float((aligned * y).sum() / np.sqrt((x**2).sum() * (y**2).sum()))
+
+
+def eigenvectors(symmetric: Array) -> tuple[Array, Array]:
+    """Eigenvalues, descending, and eigenvectors in columns."""
+    values, vectors = np.linalg.eigh(symmetric)
+    return values[::-1], vectors[:, ::-1]
+
+
+def weight_eigenvectors(weight: Array) -> tuple[Array, Array]:
+    """Of WᵀW / n, as many as are not zero."""
+    matrix = weight.reshape(len(weight), -1)
+    values, vectors = eigenvectors(matrix.T @ matrix / len(matrix))
+    return values[: min(matrix.shape)], vectors[:, : min(matrix.shape)]
+
+
+def on_patches(turn: Array, positions: int) -> Array:
+    """A rotation of channels (C, D) as one of flattened patches, (C·positions, D·positions)."""
+    return np.kron(turn, np.eye(positions))
+
+
+def spans(cosines: Array) -> Array:
+    """How much the spans of the first k vectors share, for every k."""
+    return np.array([(cosines[:k, :k] ** 2).sum() / k for k in range(1, min(cosines.shape) + 1)])
+
+
+def inner(covariances: list[Array]) -> Array:
+    """(F,): the mean inner product of each with those of other folds."""
+    return np.array(
+        [
+            np.mean([(one * other).sum() for j, other in enumerate(covariances) if j != i])
+            for i, one in enumerate(covariances)
+        ]
+    )
+
+
+def whitening(covariance: Array) -> Array:
+    ridge = RIDGE * np.trace(covariance) / len(covariance)
+    return np.linalg.inv(linalg.sqrtm(covariance + ridge * np.eye(len(covariance))).real)
+
+
+# Clipping
+
+
+def clipped_logits(
+    weights: Weights, x: Array, layer: str, project: Array, mean: Array | None, *, stride: int
+) -> Array:
+    """Logits where the representation of a layer keeps its projection (C, C) around a mean."""
+    for name, weight in weights.items():
+        x = preactivation(weight, x, stride)
+        if name != "classifier":
+            x = np.maximum(x, 0)
+        if name == layer:
+            shape = x.shape
+            x = flat(x)
+            middle = np.zeros(len(project)) if mean is None else mean
+            x = np.einsum("ncp,cd->ndp", x - middle[:, None], project) + middle[:, None]
+            x = x.reshape(shape)
+    return x
+
+
+# Generation
+
+
+def factor(weight: Array) -> Array:
+    """S Vᵀ / √n of W = U S Vᵀ, in float64; the signs are those of LAPACK."""
+    matrix = weight.reshape(len(weight), -1)
+    _, singular, transposed = np.linalg.svd(matrix, full_matrices=False)
+    return np.diag(singular) @ transposed / math.sqrt(len(matrix))
+
+
+def read_through(weight: Array, turn: Array) -> Array:
+    """Weights (out, C, ...) that read channels through a rotation (C, D), for its other width."""
+    out, (channels, width) = len(weight), turn.shape
+    patches = weight.reshape(out, channels, -1)
+    found = np.einsum("ocp,cd->odp", patches, turn) * math.sqrt(channels / width)
+    if weight.ndim == 4:
+        return found.reshape(out, width, *weight.shape[2:])
+    return found.reshape(out, -1)
+
+
+def chance_cosine(dimension: int) -> float:
+    """|cosine| that 95 % of random directions stay below: cosine² is Beta(1/2, (d - 1)/2)."""
+    return math.sqrt(stats.beta.ppf(0.95, 0.5, (dimension - 1) / 2))
+
+
+def identified(values: Array, images: int) -> NDArray[np.bool_]:
+    """Whether each gap is larger than that of equal eigenvalues of normal images in 95 %."""
+    chance = 2 * math.sqrt(-2 * math.log(0.05) / images)
+    gaps = [(a - b) > chance * (a + b) / 2 for a, b in pairwise(values)]
+    return np.array([all(each) for each in zip([True, *gaps], [*gaps, True], strict=True)])

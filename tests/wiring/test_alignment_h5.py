@@ -1,0 +1,207 @@
+"""alignment.h5, beside rotations and eigenvectors of all representations at once."""
+
+import json
+
+import h5py
+import numpy as np
+import pytest
+import reference
+from checks import EPS, check
+from study import SAMPLES
+
+CENTRINGS = ["centred", "position", "uncentred"]
+VECTORS = 4
+# Of a moment, relative to the largest: errors of single numbers, of some eps, are averaged.
+ROUNDING = 16 * EPS
+# Of a score. A rotation is less certain where little is shared, which counts as little in a score.
+SCORE = 100 * EPS
+
+
+def shaken(crosses):
+    """How far rounding of moments can turn their rotations (Mathias 1993, for real matrices)."""
+    values = np.linalg.svd(crosses, compute_uv=False)
+    return min(1.0, float((2 * ROUNDING * values[:, 0] / values[:, -2:].sum(1)).max()))
+
+
+class Pair:
+    """Two networks at one epoch on both splits: representations by layer."""
+
+    def __init__(self, study, partner, own, epoch):
+        self.study = study
+        self.weights = [study.weights(seed, epoch) for seed in (partner, own)]
+        self.phi, self.psi = (
+            {split: study.representations(seed, epoch, split) for split in SAMPLES}
+            for seed in (partner, own)
+        )
+        number = min(len(reference.pairings(n, 20)) for n in SAMPLES.values())
+        self.pairings = {n: reference.pairings(k, 20)[:number] for n, k in SAMPLES.items()}
+
+    def seen(self, layer, split, pairing):
+        """Both representations, for one pairing of the images; the first is of the same."""
+        theirs, ours = self.pairings[split][pairing]
+        return self.phi[split][layer][theirs], self.psi[split][layer][ours]
+
+    def folds(self, layer, split, pairing=0):
+        """The same of each fold of the images."""
+        theirs, ours = self.pairings[split][pairing]
+        fold = reference.folds(len(ours))
+        for number in range(8):
+            rows = fold[theirs] == number
+            yield (self.phi[split][layer][theirs[rows]], self.psi[split][layer][ours[rows]])
+
+    def turn(self, layer, centring, pairing=0):
+        return reference.rotation(reference.moment(*self.seen(layer, "train", pairing), centring))
+
+    def scores(self, layer, pairing=0):
+        """(splits, centrings)."""
+        return [
+            [
+                reference.cosine(*self.seen(layer, split, pairing), self.turn(layer, c, pairing), c)
+                for c in CENTRINGS
+            ]
+            for split in SAMPLES
+        ]
+
+    def overlaps(self, layer, below, pairing=0):
+        """|cosines| of eigenvectors of second moments, and of the weights that come before."""
+        phi, psi = self.phi["train"][layer], self.psi["train"][layer]
+        theirs, ours = (
+            reference.eigenvectors(reference.moment(x, x, "uncentred"))[1] for x in (phi, psi)
+        )
+        activation = np.abs(theirs.T @ self.turn(layer, "uncentred", pairing) @ ours)
+        first, second = (reference.weight_eigenvectors(each[layer])[1] for each in self.weights)
+        if below:
+            turn = self.turn(below, "uncentred", pairing)
+            positions = len(first) // len(turn)
+            first = reference.on_patches(turn, positions).T @ first
+        return activation, np.abs(first.T @ second)
+
+    def kernels(self, layer, split, pairing=0):
+        """CKA, its shares of folds, CCA and its shares."""
+        folds = list(self.folds(layer, split, pairing))
+        same = list(self.folds(layer, split))
+        crosses = [reference.moment(x, y) for x, y in folds]
+        if pairing:  # each image counts the same, each fold where the images are the same
+            share = np.array([len(x) for x, _ in folds]) / len(self.pairings[split][0][0])
+            crosses = [8 * part * cross for part, cross in zip(share, crosses, strict=True)]
+        powers = [
+            reference.inner([reference.moment(x, x) for x, _ in same]),
+            reference.inner([reference.moment(y, y) for _, y in same]),
+        ]
+        shared = reference.inner(crosses)
+        both = self.seen(layer, split, 0)
+        left, right = (reference.whitening(reference.moment(x, x)) for x in both)
+        whole = left @ reference.moment(*self.seen(layer, split, pairing)) @ right
+        parts = np.array([left @ cross @ right for cross in crosses])
+        width = min(whole.shape)
+        return (
+            shared.mean() / np.sqrt(powers[0].mean() * powers[1].mean()),
+            shared / np.sqrt(powers[0] * powers[1]),
+            (whole**2).sum() / width,
+            (parts * whole).sum((1, 2)) / width,
+        )
+
+
+def of_pair(study, partner, own, epoch):
+    """Every dataset of a pair at one epoch, by layer and name."""
+    pair = Pair(study, partner, own, epoch)
+    found, below, lower = {}, None, 0.0
+    number = len(pair.pairings["train"])
+    for layer, weight in pair.weights[1].items():
+        same = pair.seen(layer, "train", 0)
+        activation, weights = pair.overlaps(layer, below)
+        unrelated = [pair.overlaps(layer, below, p) for p in range(1, number)]
+        fitted = shaken([reference.moment(*same, c) for c in CENTRINGS])
+        of_null = [pair.seen(layer, "train", p) for p in range(1, number)]
+        fitted_null = shaken([reference.moment(*each, "uncentred") for each in of_null])
+        values = {"similarity": pair.scores(layer)}
+        values["similarity_null"] = [pair.scores(layer, p) for p in range(1, number)]
+        values["similarity_folds"] = [
+            [reference.cosine(x, y, pair.turn(layer, c), c) for c in CENTRINGS]
+            for x, y in pair.folds(layer, "test")
+        ]
+        for centring, name in zip(CENTRINGS, ("_centred", "_position", ""), strict=True):
+            values[f"rotation{name}"] = pair.turn(layer, centring)
+        for kind, index, cosines in (("activation", 0, activation), ("weight", 1, weights)):
+            leading = [each[index][:VECTORS, :VECTORS] for each in unrelated]
+            values[f"{kind}_overlap"] = cosines[:VECTORS, :VECTORS]
+            values[f"{kind}_subspace"] = reference.spans(cosines)
+            values[f"{kind}_overlap_null"] = np.quantile(leading, 0.95, axis=0)
+            values[f"{kind}_subspace_null"] = [reference.spans(each[index]) for each in unrelated]
+        if below is None:  # no rotation: directions at random in all inputs
+            inputs = weight[0].size
+            shape = np.shape(values["weight_overlap_null"])
+            values["weight_overlap_null"] = np.full(shape, reference.chance_cosine(inputs))
+            chance = np.arange(1, len(values["weight_subspace"]) + 1) / inputs
+            values["weight_subspace_null"] = np.tile(chance, (number - 1, 1))
+        kernels = {split: pair.kernels(layer, split) for split in SAMPLES}
+        values["cka"] = [kernels[split][0] for split in SAMPLES]
+        values["cca"] = [kernels[split][2] for split in SAMPLES]
+        values["cka_folds"], values["cca_folds"] = kernels["test"][1], kernels["test"][3]
+        null = [[pair.kernels(layer, s, p) for s in SAMPLES] for p in range(1, number)]
+        values["cka_null"] = [[each[0] for each in one] for one in null]
+        values["cca_null"] = [[each[2] for each in one] for one in null]
+        for name, value in values.items():
+            tolerance = fitted_null if name.endswith("_null") else fitted
+            tolerance = max(tolerance, lower) if name.startswith("weight") else tolerance
+            if name.startswith(("similarity", "cka", "cca")):
+                tolerance = SCORE
+            found[f"{layer}/{name}"] = np.array(value), tolerance
+        below, lower = layer, max(fitted, fitted_null)
+    return found
+
+
+AXIS = {"similarity_null": 1, "similarity_folds": 1, "cka_null": 1, "cca_null": 1, "cka_folds": 1,
+        "cca_folds": 1, "activation_subspace_null": 1, "weight_subspace_null": 1}  # fmt: skip
+
+
+def spectra(study, seed):
+    """Of one network, by layer and name, (epochs, ...)."""
+    found = {}
+    for layer in study.shapes:
+        for epoch in study.epochs:
+            train, test = (study.representations(seed, epoch, s)[layer] for s in SAMPLES)
+            for name, centring in (("second_moment", "uncentred"), ("covariance", "centred")):
+                values, vectors = reference.eigenvectors(reference.moment(train, train, centring))
+                fresh = reference.moment(test, test, centring)
+                held_out = np.diag(vectors.T @ fresh @ vectors)
+                tolerance = ROUNDING * values[0]
+                gaps = np.min([np.r_[np.inf, -np.diff(values)], np.r_[-np.diff(values), np.inf]], 0)
+                turned = np.minimum(1, 4 * tolerance / gaps) * np.linalg.norm(fresh, 2)
+                found.setdefault(f"{layer}/{name}", []).append((values, tolerance))
+                separate = reference.identified(values, SAMPLES["train"])
+                found.setdefault(f"{layer}/{name}_identified", []).append((separate, 0))
+                found.setdefault(f"{layer}/{name}_held_out", []).append((held_out, turned))
+            values = reference.weight_eigenvectors(study.weights(seed, epoch)[layer])[0]
+            found.setdefault(f"{layer}/weight", []).append((values, 1e-12 * values[0]))
+    return found
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_alignment(study, seed):
+    expected = {
+        "epoch": (study.epochs, 0),
+        "split": (list(SAMPLES), 0),
+        "centring": (CENTRINGS, 0),
+    }
+    for name, epochs in spectra(study, seed).items():
+        values, tolerances = zip(*epochs, strict=True)
+        size = np.broadcast_shapes(*map(np.shape, tolerances), ())
+        tolerance = np.array([np.broadcast_to(each, size) for each in tolerances])
+        expected[f"spectra/{name}"] = np.array(values), tolerance if size else tolerance.max()
+    for partner in range(seed):
+        parts = {}
+        for epoch in study.epochs:
+            for name, value in of_pair(study, partner, seed, epoch).items():
+                parts.setdefault(name, []).append(value)
+        for name, epochs in parts.items():
+            values, tolerances = zip(*epochs, strict=True)
+            axis = AXIS.get(name.rpartition("/")[2], 0)
+            expected[f"seed{partner}/{name}"] = np.stack(values, axis), max(tolerances)
+    check(study.alignments[seed], expected)
+    with h5py.File(study.alignments[seed]) as file:
+        for layer, shape in study.shapes.items():
+            attributes = file[f"spectra/{layer}"].attrs
+            assert attributes["neurons"] == shape[0]
+            assert attributes["fan_in"] == np.prod(shape[1:])
+            assert json.loads(file.attrs["settings"])["seed"] == seed

@@ -1,0 +1,59 @@
+"""clipping.h5, beside a loop over ranks that projects and runs the network again."""
+
+import numpy as np
+import reference
+from checks import check, shares, shares_by_fold, stacked
+from study import BASES
+
+SEED = 1
+LAST = 2  # the epoch
+
+
+def basis(study, name, number, layer):
+    """The vectors that are kept, in columns, and the mean that is left alone."""
+    x = study.representations(SEED, LAST, "train")[layer]
+    if name == "activation":
+        return reference.eigenvectors(reference.moment(x, x, "uncentred"))[1], None
+    if name == "activation_centred":
+        return reference.eigenvectors(reference.moment(x, x))[1], x.mean((0, 2))
+    random = np.random.default_rng([SEED, number]).standard_normal((x.shape[1], x.shape[1]))
+    return np.linalg.qr(random)[0], None
+
+
+def logits(study, name, number, layer, rank):
+    weights, x = study.weights(SEED, LAST), study.x["test"]
+    if name == "weight":
+        vectors = reference.weight_eigenvectors(weights[layer])[1][:, :rank]
+        matrix = weights[layer].reshape(len(weights[layer]), -1)
+        weights[layer] = (matrix @ vectors @ vectors.T).reshape(weights[layer].shape)
+        return reference.forward(weights, x, stride=study.stride)["classifier"]
+    vectors, mean = basis(study, name, number, layer)
+    project = vectors[:, :rank] @ vectors[:, :rank].T
+    return reference.clipped_logits(weights, x, layer, project, mean, stride=study.stride)
+
+
+def test_clipping(study):
+    labels = study.labels["test"]
+    expected = {}
+
+    def add(place, of_ranks, *, alone=False):
+        scored = [(reference.right(z, labels), reference.undecided(z)) for z in of_ranks]
+        whole = stacked([shares(*each) for each in scored])
+        parts = stacked([shares_by_fold(*each) for each in scored])
+        if alone:
+            expected[place] = whole[0][0], whole[1][0]
+            expected[f"{place}_folds"] = parts[0][0], parts[1][0]
+            return
+        expected[place] = whole
+        expected[f"{place}_folds"] = parts[0].T, parts[1].T
+
+    add("reference_accuracy", [study.logits(SEED, LAST, "test")], alone=True)
+    for name in BASES:
+        for number, layer in enumerate(study.shapes if name == "weight" else study.hidden):
+            shape = study.shapes[layer]
+            largest = min(shape[0], int(np.prod(shape[1:]))) if name == "weight" else shape[0]
+            ranks = list(range(1, largest + 1))
+            expected[f"{name}/{layer}/rank"] = ranks, 0
+            curve = [logits(study, name, number, layer, rank) for rank in ranks]
+            add(f"{name}/{layer}/accuracy", curve)
+    check(study.clipping, expected)

@@ -1,0 +1,63 @@
+"""covariance.h5, beside moments of all representations at once; seed 2 is merged from parts."""
+
+import numpy as np
+import pytest
+import reference
+from checks import EPS, check
+from study import SEEDS
+
+# Of a representation in float32, a sum over at most 495 inputs; a moment is a mean over rows of
+# products of two, where these errors do not cancel where they are those of a weight.
+ROUNDING = 4 * 495**0.5 * EPS
+
+
+def moments(x, y, *, partners, space):
+    """Everything that is written of some images, with the size that its rounding goes with."""
+    size = np.sqrt((y**2).mean((0, 2)).max())
+    found = {
+        "count": (len(y) * y.shape[2], 0),
+        "mean": (y.mean((0, 2)), ROUNDING * size),
+        "covariance": (reference.moment(y, y), ROUNDING * size**2),
+    }
+    if space:
+        found["position_mean"] = y.mean(0), ROUNDING * size
+    for seed in partners:
+        theirs = np.sqrt((x[seed] ** 2).mean((0, 2)).max())
+        tolerance = ROUNDING * size * theirs
+        found[f"cross_covariance/seed{seed}"] = reference.moment(x[seed], y), tolerance
+    return found
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_covariance(study, seed):
+    parts = {}  # by name, then by epoch
+    for split in ("train", "test"):
+        fold = reference.folds(len(study.x[split]))
+        for layer in study.shapes:
+            space = study.kind == "cnn" and layer != "classifier"
+            for epoch in study.epochs:
+                phi = [study.representations(each, epoch, split)[layer] for each in range(seed + 1)]
+                found = moments(phi, phi[seed], partners=range(seed), space=space)
+                for name, value in found.items():
+                    parts.setdefault(f"{split}/{layer}/{name}", []).append(value)
+                crossed = range(seed) if split == "test" else []
+                of_folds = [
+                    moments([each[fold == f] for each in phi], phi[seed][fold == f],
+                            partners=crossed, space=space)
+                    for f in range(8)
+                ]  # fmt: skip
+                for name in of_folds[0]:
+                    value = (
+                        np.array([each[name][0] for each in of_folds]),
+                        max(each[name][1] for each in of_folds),
+                    )
+                    parts.setdefault(f"{split}/{layer}/folds/{name}", []).append(value)
+    expected = {"epoch": (study.epochs, 0)}
+    for name in study.shapes:
+        kept = [study.weights(seed, epoch)[name] for epoch in study.epochs]
+        expected[f"weights/{name}"] = np.array(kept), 0
+    for name, epochs in parts.items():
+        values = np.array([value for value, _ in epochs])
+        axis = 1 if "/folds/" in name else 0
+        expected[name] = np.moveaxis(values, 0, axis), max(tolerance for _, tolerance in epochs)
+    check(study.covariances[seed], expected)

@@ -1,0 +1,118 @@
+"""generation.h5, beside networks that are drawn, aligned and scored layer by layer in float64."""
+
+import numpy as np
+import reference
+from checks import EPS, check, shares, shares_by_fold, stacked
+from study import PROCEDURES, TRAINING
+
+SEED = 2
+OTHERS = (0, 1)
+LAST = 2
+ROUNDING = (
+    100 * EPS
+)  # of a similarity, a mean; ten times as much of a logit, relative to the largest
+
+
+def averaged(study, own):
+    """All weights of a layer as the first network reads them, one below the other."""
+    x, stacks = study.x["train"], {layer: [own[layer]] for layer in study.hidden}
+    phi = study.representations(SEED, LAST, "train")
+    for seed in OTHERS:
+        psi = study.representations(seed, LAST, "train")
+        turn = np.eye(x.shape[1])
+        for layer in study.hidden:
+            weight = study.weights(seed, LAST)[layer]
+            stacks[layer].append(reference.read_through(weight, turn))
+            turn = reference.rotation(reference.moment(psi[layer], phi[layer], "uncentred"))
+    return {layer: np.concatenate(each) for layer, each in stacks.items()}
+
+
+def neurons_drawn(study, options, number, level, layer, own, together):
+    """New weights of a layer, that read the channels of the trained network."""
+    if options["layers"] != "all" and layer not in options["layers"]:
+        return own[layer]
+    random = np.random.default_rng([SEED, number, level])
+    shape = own[layer].shape[1:]
+    neurons = round(options["width"] * len(own[layer]))
+    components = reference.factor(own[layer])
+    if options["covariances"] == "white":
+        deviation = np.sqrt((components**2).sum() / components.shape[1])
+        return deviation * random.standard_normal((neurons, *shape))
+    if options["covariances"] == "averaged":
+        components = reference.factor(together[layer])
+    white = random.standard_normal((neurons, len(components)))
+    rank = len(components) if options["rank"] == "all" else options["rank"]
+    return (white[:, :rank] @ components[:rank]).reshape(neurons, *shape)
+
+
+def draw(study, options, number):
+    """Weights of a drawn network, its similarity by layer, and logits by classifier."""
+    own = study.weights(SEED, LAST)
+    together = averaged(study, own) if options["covariances"] == "averaged" else {}
+    trained = study.representations(SEED, LAST, "train")
+    x, tested = study.x["train"], study.x["test"]
+    turn, similarity = np.eye(x.shape[1]), {}
+    for level, layer in enumerate(study.hidden):
+        rows = neurons_drawn(study, options, number, level, layer, own, together)
+        weight = reference.read_through(rows, turn)
+        x = np.maximum(reference.preactivation(weight, x, study.stride), 0)
+        tested = np.maximum(reference.preactivation(weight, tested, study.stride), 0)
+        seen = trained[layer], reference.flat(x)
+        turn = reference.rotation(reference.moment(*seen, "uncentred"))
+        similarity[layer] = reference.cosine(*seen, turn)
+    classifiers = {"": reference.read_through(own["classifier"], turn)}
+    if "flattened" in options["classifiers"] and study.kind == "cnn":
+        features = [each.reshape(len(each), -1, 1) for each in (trained[layer], x)]
+        whole = reference.rotation(reference.moment(*features, "uncentred"))
+        classifiers["flattened"] = reference.read_through(own["classifier"], whole)
+    if "retrained" in options["classifiers"]:
+        shape = {"classifier": (4, x[0].size)}
+        classifiers["retrained"] = reference.descend(
+            reference.initial(shape, SEED),
+            x.reshape(len(x), -1),
+            study.labels["train"],
+            stride=study.stride,
+            seed=SEED,
+            options=TRAINING,
+        )[-1]["classifier"]
+    features = tested.reshape(len(tested), -1)
+    return similarity, {name: features @ weight.T for name, weight in classifiers.items()}
+
+
+def scores(logits, labels, certain=10 * ROUNDING):
+    """certain: of the logits, relative to the largest."""
+    losses = reference.cross_entropies(logits, labels)
+    correct, doubtful = reference.right(logits, labels), reference.undecided(logits)
+    tolerance = certain * np.abs(logits).max()
+    return {
+        "accuracy": shares(correct, doubtful),
+        "accuracy_folds": shares_by_fold(correct, doubtful),
+        "loss": (losses.mean(), tolerance),
+        "loss_folds": (reference.by_fold(losses), tolerance),
+        "calibration_error": (
+            reference.calibration_error(logits, labels),
+            100 * tolerance + 100 * doubtful.mean(),
+        ),
+    }
+
+
+def test_generation(study):
+    labels = study.labels["test"]
+    own = scores(study.logits(SEED, LAST, "test"), labels)
+    expected = {f"reference_{name}": value for name, value in own.items()}
+    for name, options in PROCEDURES.items():
+        parts = {}
+        for number in range(options["draws"]):
+            similarity, by_classifier = draw(study, options, number)
+            for classifier, logits in by_classifier.items():
+                way = "_".join(filter(None, [name if name != "published" else "", classifier]))
+                place = f"variants/{way}/" if way else ""
+                # Few images fire some features: their rotation is next to arbitrary.
+                certain = 0.1 if classifier == "flattened" else 10 * ROUNDING
+                for measure, value in scores(logits, labels, certain).items():
+                    parts.setdefault(f"{place}{measure}", []).append(value)
+                for layer, value in similarity.items() if not classifier else ():
+                    found = parts.setdefault(f"{place}similarity/{layer}", [])
+                    found.append((value, ROUNDING))
+        expected |= {place: stacked(each) for place, each in parts.items()}
+    check(study.generation, expected)

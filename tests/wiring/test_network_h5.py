@@ -1,0 +1,49 @@
+"""network.h5, beside torch.optim.SGD on torch.nn modules in float64."""
+
+import numpy as np
+import pytest
+import reference
+from checks import EPS, check, near, shares, shares_by_fold, stacked
+from study import SEEDS, TRAINING
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_network(study, seed):
+    weights = reference.descend(
+        reference.initial(study.shapes, seed),
+        study.x["train"],
+        study.labels["train"],
+        stride=study.stride,
+        seed=seed,
+        options=TRAINING,
+    )
+    # Eight steps, each a sum over 495 inputs and 16 images in float32, of the size of a weight.
+    rounding = 8 * 495**0.5 * EPS
+    expected = {
+        "epochs": ([0, 1, 2], 0),
+        "epoch": ([0, 1, 2], 0),
+        "steps": ([0, 4, 8], 0),
+    }
+    for name in study.shapes:
+        expected[f"weights/{name}"] = near(np.array([each[name] for each in weights]), rounding)
+    for split, labels in study.labels.items():
+        logits = [
+            reference.forward(each, study.x[split], stride=study.stride)["classifier"]
+            for each in weights
+        ]
+        losses = [reference.cross_entropies(each, labels) for each in logits]
+        scored = [(reference.right(z, labels), reference.undecided(z)) for z in logits]
+        history = {
+            "loss": near(np.array([each.mean() for each in losses]), 4 * rounding),
+            "accuracy": stacked([shares(*each) for each in scored]),
+        }
+        if split == "test":
+            by_fold = np.array([reference.by_fold(each) for each in losses]).T
+            history["folds/loss"] = near(by_fold, 4 * rounding)
+            accuracy = stacked([shares_by_fold(*each) for each in scored])
+            history["folds/accuracy"] = accuracy[0].T, accuracy[1].T
+        for name, value in history.items():
+            folds, _, measure = name.rpartition("/")
+            place = f"history/{folds}/{split}_{measure}".replace("//", "/")
+            expected[place] = value
+    check(study.networks[seed], expected)
