@@ -11,4 +11,9 @@ SOURCES = {  # what each figure is drawn from, one file per seed
     "weight_eigenvectors": ("alignment",),
     "generation": ("generation",),
 }
-OF_PAIRS = ("alignment", "measures", "eigenvectors", "weight_eigenvectors")  # need at least two seeds
+OF_PAIRS = (  # need at least two seeds
+    "alignment",
+    "measures",
+    "eigenvectors",
+    "weight_eigenvectors",
+)
