@@ -1,65 +1,119 @@
-"""Similarity of networks after alignment, beside that of the same networks untrained."""
+"""Similarity of networks after alignment, beside its nulls."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
+from latentdims import storage
 from latentdims.alignment import pairs
 from latentdims.figures import marks, style
 from latentdims.figures.panels import categories, include, legend, note, panels
-from latentdims.intervals import over_pairs
-from latentdims.measured import CENTRINGS
+from latentdims.intervals import COSINE, over_pairs
 from latentdims.storage import SPLITS, STAGES
 
-# Pairings in the order of the legend: the score in the file, the stage, the colour, the marker.
-PAIRINGS = {
-    "trained": ("similarity", "trained", "trained", "o"),
-    "untrained": ("similarity", "initial", "initial", "s"),
-    "trained, unrelated images": ("similarity_shuffled", "trained", "random", "^"),
+LOOKS = {  # by epoch: the label, the colour, the marker
+    "trained": ("trained", "trained", "o"),
+    "initial": ("untrained", "initial", "s"),
 }
-WIDEST = 9  # inches that two panels may take side by side
+WIDEST = 9  # inches that panels may take side by side
 
 Values = Mapping[tuple[int, int], float]  # by pair of seeds
 
 
+class View(NamedTuple):
+    """A panel: a score of pairs, and its place (split[, centring]) behind the axis of epochs."""
+
+    title: str
+    label: str
+    score: str
+    place: tuple[int, ...]
+    squared: bool = False
+
+    def of(self, values: np.ndarray) -> np.ndarray:
+        """The numbers that are shown, (..., epochs, *splits and centrings) -> (..., epochs)."""
+        chosen = values[(..., *self.place)]
+        return chosen * np.abs(chosen) if self.squared else chosen
+
+
 def draw(files: Mapping[str, Sequence[str]]) -> style.Figure:
     """Variance explained, held out and centred; and the cosine as the tutorial reports it."""
-    layers = list(pairs(files["alignment"]))
+    paths = files["alignment"]
+    with storage.read(paths[1], needs=["centring"]) as file:
+        centrings = list(file["centring"].asstr()[()])
+    test, train = SPLITS.index("test"), SPLITS.index("train")
+    titles = {"centred": "test images, centred", "position": "test images, centred by position"}
+    views = [
+        View(title, "variance explained s²", "similarity", (test, centrings.index(name)), True)
+        for name, title in titles.items()
+        if name in centrings
+    ]
+    if "uncentred" in centrings:
+        place = (train, centrings.index("uncentred"))
+        views.append(View("training images, uncentred", "similarity s", "similarity", place))
+    return of_views(paths, views)
+
+
+def of_views(paths: Sequence[str], views: Sequence[View]) -> style.Figure:
+    """A panel for each view, and in it a place for each layer: every pair of trained and of
+    untrained networks, and the trained ones on unrelated images."""
+    layers = list(pairs(paths))
     width = max(2.6, 0.5 + 0.3 * len(layers))
-    rows = 1 if 2 * width <= WIDEST else 2
-    figure, axes = panels(rows=rows, columns=2 // rows, width=width)
-    left, right = axes.flat
-    left.set(ylabel="variance explained s²", title="test images, centred")
-    right.set(ylabel="similarity s", title="training images, uncentred")
-    for number, (label, (score, stage, *look)) in enumerate(PAIRINGS.items()):
-        at = list(STAGES).index(stage)
-        held_out = (at, SPLITS.index("test"), CENTRINGS.index("centred"))
-        published = (at, SPLITS.index("train"), CENTRINGS.index("uncentred"))
-        for place, (layer, scored) in enumerate(pairs(files["alignment"], score=score).items()):
-            x, what = place + 0.25 * (number - 1), f"{style.title(layer)}, {label}"
-            explained = {pair: s[held_out] * abs(s[held_out]) for pair, s in scored.items()}
-            _point(left, x, explained, what, label, *look)
-            _point(right, x, {pair: s[published] for pair, s in scored.items()}, what, label, *look)
-    for axis in (left, right):
+    columns = len(views) if len(views) * width <= WIDEST else 1
+    figure, axes = panels(rows=len(views) // columns, columns=columns, width=width)
+    for axis, view in zip(axes.flat, views, strict=True):
+        axis.set(title=view.title, ylabel=view.label)
+        _panel(axis, paths, view)
         categories(axis, [style.title(layer) for layer in layers], width=width)
         include(axis, y=[-0.04, 1.02])  # room for whole markers at 0
-    marks.explain(left, ".", "one pair")
-    if len(files["alignment"]) > 2:
-        marks.explain(left, "|", marks.INTERVAL)
-    legend(figure, left)
+    first = axes.flat[0]
+    marks.explain(first, ".", "one pair")
+    if len(paths) > 2:
+        marks.explain(first, "|", marks.INTERVAL)
+    legend(figure, first)
     return figure
 
 
-def _point(
-    axis: style.Axes, x: float, values: Values, what: str, label: str, colour: str, marker: str
-) -> None:
-    """Every pair as a dot, and beside them their mean with its 95 % interval over networks."""
+def _panel(axis: style.Axes, paths: Sequence[str], view: View) -> None:
+    scores, nulls = pairs(paths, score=view.score), pairs(paths, score=f"{view.score}_null")
+    for place, (layer, scored) in enumerate(scores.items()):
+        for number, (stage, (label, colour, marker)) in enumerate(LOOKS.items()):
+            at = list(STAGES).index(stage)
+            values = {pair: float(view.of(each)[at]) for pair, each in scored.items()}
+            known = _defined(axis, values, what=f"{style.title(layer)}, {label}")
+            if known:
+                x = place + 0.25 * (number - 1)
+                marks.dots(axis, x + 0.08, list(known.values()), colour=colour)
+                value, low, high, _ = over_pairs(known, within=COSINE)
+                marks.bar(
+                    axis, x, value, low=low, high=high, colour=colour, marker=marker, label=label
+                )
+        unrelated = list(_unrelated(nulls[layer], view))
+        if unrelated:
+            low, high = marks.middle(unrelated)
+            marks.bar(
+                axis,
+                place + 0.25,
+                float(np.mean(unrelated)),
+                low=low,
+                high=high,
+                colour="random",
+                marker="^",
+                label=marks.UNRELATED,
+            )
+
+
+def _unrelated(nulls: Mapping[tuple[int, int], np.ndarray], view: View) -> Iterator[float]:
+    """Those of trained networks, of every pair and pairing."""
+    for null in nulls.values():
+        values = view.of(null)[:, -1]
+        yield from values[np.isfinite(values)].tolist()
+
+
+def _defined(axis: style.Axes, values: Values, *, what: str) -> Values:
+    """What is defined; what is not is named above the panel."""
     defined = {pair: value for pair, value in values.items() if np.isfinite(value)}
     if len(defined) < len(values):
         count = f" in {len(values) - len(defined)} of {len(values)} pairs" if defined else ""
         note(axis, f"undefined{count}: {what}")
-    if not defined:
-        return
-    marks.dots(axis, x + 0.08, list(defined.values()), colour=colour)
-    value, low, high, _ = over_pairs(defined)
-    marks.bar(axis, x, value, low=low, high=high, colour=colour, marker=marker, label=label)
+    return defined

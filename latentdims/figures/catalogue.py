@@ -6,8 +6,14 @@ SOURCES = {  # what each figure is drawn from, one file per seed
     "clipping": ("alignment", "clipping"),
     "weights": ("alignment", "clipping"),
     "alignment": ("alignment",),
+    "measures": ("alignment",),
     "eigenvectors": ("alignment",),
     "weight_eigenvectors": ("alignment",),
     "generation": ("generation",),
 }
-OF_PAIRS = ("alignment", "eigenvectors", "weight_eigenvectors")  # need at least two seeds
+OF_PAIRS = (  # need at least two seeds
+    "alignment",
+    "measures",
+    "eigenvectors",
+    "weight_eigenvectors",
+)

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from latentdims import storage
 from latentdims.figures import marks, spectra, style
 from latentdims.figures.panels import include, label_rows, legend, logarithmic, panels, ranks
+from latentdims.intervals import PERCENT
 
 BASES = {
     "activation": ("eigenvectors", "trained"),
@@ -42,7 +43,7 @@ def accuracy(
         kept = file[f"{basis}/{layer}/rank"][()] if f"{basis}/{layer}" in file else []
     if len(kept):
         networks = storage.stacked(paths, f"{basis}/{layer}/accuracy")
-        marks.curves(axis, kept, networks, label=label, colour=colour)
+        marks.curves(axis, kept, networks, label=label, colour=colour, within=PERCENT)
 
 
 def limits(axis: style.Axes, paths: Sequence[str], *, chance: float) -> None:

@@ -8,7 +8,7 @@ from latentdims import storage
 from latentdims.alignment import pairs
 from latentdims.figures import marks, panels, spectra, style
 from latentdims.figures.panels import label_rows, note, ticks
-from latentdims.intervals import curve_over_pairs
+from latentdims.intervals import SHARE, curve_over_pairs
 from latentdims.procrustes import chance_cosine
 from latentdims.storage import STAGES
 
@@ -28,22 +28,32 @@ def pair(paths: Sequence[str], *, kind: str, spectrum: str, size: str) -> style.
     found = [spectra.read(path) for path in paths[:2]]
     subspaces = pairs(paths, score=f"{kind}_subspace")
     layers = [layer for layer in found[0] if kind == "weight" or layer != "classifier"]
+    nulls = pairs(paths, score=f"{kind}_subspace_null")
     figure, axes = panels.panels(rows=3, columns=len(layers), heights=[1, 1.2, 1])
-    for (top, middle, bottom), layer in zip(axes.T, layers, strict=True):
-        with storage.read(paths[1], needs=[f"seed0/{layer}"]) as file:
-            overlap = file[f"seed0/{layer}/{kind}_overlap"][-1]
+    for (top, matrix, bottom), layer in zip(axes.T, layers, strict=True):
         top.set(title=style.title(layer), xlabel="rank")
         bottom.set(xlabel="k")
-        _spectra(top, [seed[layer] for seed in found], spectrum, last=len(overlap))
         dimension = int(found[0][layer][size])
         rank = found[0][layer][spectrum].shape[1]
-        image = _matrix(middle, overlap, chance=chance_cosine(dimension, comparisons=rank))
-        _subspaces(bottom, subspaces[layer], dimension=dimension)
+        overlap, null = _overlap(paths[1], f"seed0/{layer}/{kind}_overlap")
+        if null is None:
+            null = np.full_like(overlap, chance_cosine(dimension, comparisons=rank))
+        _spectra(top, [seed[layer] for seed in found], spectrum, last=len(overlap))
+        image = _matrix(matrix, overlap, null=null)
+        _subspaces(bottom, subspaces[layer], nulls.get(layer, {}), dimension=dimension)
     label_rows(axes, "eigenvalue", "eigenvector, seed 0", "overlap of first k")
     shrink = 0.3 / len(panels.side_by_side(axes[0]))
     figure.colorbar(image, ax=list(axes.flat), label="|cosine|", shrink=shrink, aspect=15)
-    panels.legend(figure, *axes[0], axes[2, 0])
+    panels.legend(figure, *axes[0], *axes[2])
     return figure
+
+
+def _overlap(path: str, name: str) -> tuple[np.ndarray, np.ndarray | None]:
+    """|cosines| of the trained pair, and what those on unrelated images stay below in 95 % of the
+    pairings; None where no rotation was fitted."""
+    with storage.read(path, needs=[name]) as file:
+        null = file[f"{name}_null"][-1] if f"{name}_null" in file else None
+        return file[name][-1], null
 
 
 def _spectra(
@@ -69,11 +79,10 @@ def _spectra(
     panels.ranks(axis, last)
 
 
-def _matrix(axis: style.Axes, overlap: np.ndarray, *, chance: float) -> style.AxesImage:
-    """|cosines|, ranks from the top left."""
+def _matrix(axis: style.Axes, overlap: np.ndarray, *, null: np.ndarray) -> style.AxesImage:
+    """|cosines|, ranks from the top left; pale where they are not above the null."""
     height, width = overlap.shape
     axis.set(xlabel="eigenvector, seed 1")
-    note(axis, f"random: below {chance:.2f}")
     axis.xaxis.set_major_locator(style.ticker.FixedLocator(ticks(width)))
     axis.yaxis.set_major_locator(style.ticker.FixedLocator(ticks(height)))
     if not np.isfinite(overlap).any():
@@ -83,6 +92,7 @@ def _matrix(axis: style.Axes, overlap: np.ndarray, *, chance: float) -> style.Ax
         vmin=0,
         vmax=1,
         cmap="viridis",
+        alpha=np.where(overlap > null, 1.0, 0.25),
         extent=(0.5, width + 0.5, height + 0.5, 0.5),
         origin="upper",
         aspect="equal",
@@ -90,10 +100,14 @@ def _matrix(axis: style.Axes, overlap: np.ndarray, *, chance: float) -> style.Ax
     )
 
 
-def _subspaces(
-    axis: style.Axes, overlaps: Mapping[tuple[int, int], np.ndarray], *, dimension: int
-) -> None:
-    """Overlap of all pairs (stages, k) on average, with the interval over networks."""
+Overlaps = Mapping[tuple[int, int], np.ndarray]  # by pair of seeds
+
+
+def _subspaces(axis: style.Axes, overlaps: Overlaps, nulls: Overlaps, *, dimension: int) -> None:
+    """Overlap of all pairs (epochs, k), above that on unrelated images (pairings, epochs, k).
+
+    Where no rotation was fitted, there is none of these, and chance is k/d.
+    """
     last = len(next(iter(overlaps.values()))[0])
     ranks = np.arange(1, last + 1)
     for (stage, name), width in zip(enumerate(STAGES), (2.4, 1.2), strict=True):
@@ -105,11 +119,19 @@ def _subspaces(
         label = style.NAMES[name]
         if len(defined) < len(overlaps):
             note(axis, f"{label}: undefined in {len(overlaps) - len(defined)} of {len(overlaps)}")
-        if defined:
-            means = curve_over_pairs(defined)
+        if len({seed for pair in defined for seed in pair}) >= marks.MANY:
+            means = curve_over_pairs(defined, within=SHARE)
             marks.mean(axis, ranks, means, label=label, colour=name, linewidth=width)
-    marks.line(
-        axis, ranks, ranks / dimension, label="chance, k/d", colour="reference", linestyle=":"
-    )
+        elif defined:
+            each = list(defined.values())
+            marks.several(axis, ranks, each, label=f"{label}, one pair", colour=name)
+    unrelated = [null[:, -1] for null in nulls.values() if np.isfinite(null[:, -1]).all()]
+    if unrelated:
+        low, high = marks.middle(np.concatenate(unrelated))
+        marks.shaded(axis, ranks, low, high, label=marks.UNRELATED, colour="random")
+    if not nulls:
+        marks.line(
+            axis, ranks, ranks / dimension, label="chance, k/d", colour="reference", linestyle=":"
+        )
     panels.ranks(axis, last, logarithmic=True)
     panels.include(axis, y=[0, 1.02])

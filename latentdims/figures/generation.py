@@ -8,9 +8,10 @@ import numpy as np
 from latentdims import storage
 from latentdims.figures import marks, panels, style
 from latentdims.figures.panels import note
-from latentdims.intervals import over_seeds
+from latentdims.intervals import PERCENT, over_networks
 
 CLASSIFIERS = ("flattened", "retrained")  # the others are aligned over channels
+WHITE = "variants/white"  # and what follows: the null of the published procedure
 
 
 def draw(files: Mapping[str, Sequence[str]]) -> style.Figure:
@@ -20,7 +21,9 @@ def draw(files: Mapping[str, Sequence[str]]) -> style.Figure:
     """
     paths = files["generation"]
     with storage.read(paths[0], needs=["accuracy", "similarity"]) as file:
-        ways = [""] + [f"variants/{name}/" for name in file.get("variants", {})]
+        names = [f"variants/{name}/" for name in file.get("variants", {})]
+        ways = ["", *(name for name in names if not name.startswith(WHITE))]
+        nulls = [name for name in names if name.startswith(WHITE)]
         ranks = {way: _rank(file[f"/{way}"].attrs) for way in ways}
         layers = storage.layers(file["similarity"])
     low_rank = {way: rank for way, rank in ranks.items() if rank}
@@ -31,10 +34,10 @@ def draw(files: Mapping[str, Sequence[str]]) -> style.Figure:
     crowded = min(0.06 * len(layers) * len(paths), 4.5)
     width = max(3, 1.8 + named, 0.8 + crowded)
     figure, axes = panels.panels(rows=rows, columns=2, heights=heights, width=width)
-    _accuracies(axes[0, 0], paths)
+    _accuracies(axes[0, 0], paths, white=f"{WHITE}/" in nulls)
     _similarities(axes[0, 1], paths, layers, width=width)
     if rows == 2:
-        _ways(axes[1, 0], paths, others)
+        _ways(axes[1, 0], paths, others, nulls)
         if low_rank:
             _ranks(axes[1, 1], paths, low_rank)
         else:
@@ -49,15 +52,17 @@ def _rank(attributes: Mapping[str, str]) -> int | None:
     return None if rank == "all" else int(rank)
 
 
-def _accuracies(axis: style.Axes, paths: Sequence[str]) -> None:
+def _accuracies(axis: style.Axes, paths: Sequence[str], *, white: bool) -> None:
     for seed, whole in enumerate(storage.stacked(paths, "reference_accuracy")):
-        _draws(axis, seed - 0.15, np.atleast_1d(whole), colour="trained", label="trained")
+        _draws(axis, seed - 0.25, np.atleast_1d(whole), colour="trained", label="trained")
     draws = storage.stacked(paths, "accuracy")
     if draws.shape[1] > 1:
         axis.set_title("mean and standard deviation over draws")
         marks.explain(axis, ".", "one draw")
     for seed, values in enumerate(draws):
-        _draws(axis, seed + 0.15, values, colour="generated", label="drawn")
+        _draws(axis, seed, values, colour="generated", label="drawn")
+    for seed, values in enumerate(storage.stacked(paths, f"{WHITE}/accuracy") if white else ()):
+        _draws(axis, seed + 0.25, values, colour="random", label="drawn, white covariances")
     marks.undefined(axis, np.isfinite(draws).all(axis=1))
     axis.set(xlabel="seed", ylabel="test accuracy (%)")
     panels.whole_numbers(axis)
@@ -97,14 +102,18 @@ def _draws(axis: style.Axes, x: float, draws: np.ndarray, *, colour: str, label:
     marks.bar(axis, x + 0.02, centre, colour=colour, label=label, **ends)
 
 
-def _ways(axis: style.Axes, paths: Sequence[str], ways: Sequence[str]) -> None:
-    """Mean accuracy over networks of the trained ones and of each way of drawing."""
-    names = {"reference_accuracy": "trained"} | {f"{way}accuracy": _name(way) for way in ways}
+def _ways(
+    axis: style.Axes, paths: Sequence[str], ways: Sequence[str], nulls: Sequence[str]
+) -> None:
+    """Mean accuracy over networks of the trained ones, of each way of drawing, and of its null."""
     axis.set(xlabel="test accuracy (%)", title=_over(paths))
-    for place, name in enumerate(names):
-        colour = "trained" if name == "reference_accuracy" else "generated"
-        _mean(axis, place, storage.stacked(paths, name), colour, horizontal=True)
-    panels.lines(axis, list(names.values()))
+    _mean(axis, 0, paths, "reference_accuracy", colour="trained", horizontal=True)
+    for place, way in enumerate(ways, start=1):
+        _mean(axis, place, paths, f"{way}accuracy", colour="generated", horizontal=True)
+        null = f"{WHITE}/" if not way else f"{WHITE}_{way.removeprefix('variants/')}"
+        if null in nulls:
+            _mean(axis, place, paths, f"{null}accuracy", colour="random", horizontal=True)
+    panels.lines(axis, ["trained", *map(_name, ways)])
     panels.include(axis, x=[0])
 
 
@@ -125,7 +134,7 @@ def _ranks(axis: style.Axes, paths: Sequence[str], ranks: Mapping[str, int]) -> 
     """Mean accuracy over networks against how many components of each covariance were drawn."""
     axis.set(xlabel="components drawn", ylabel="test accuracy (%)", title=_over(paths))
     for way, rank in sorted(ranks.items(), key=lambda item: item[1]):
-        _mean(axis, rank, storage.stacked(paths, f"{way}accuracy"), "generated")
+        _mean(axis, rank, paths, f"{way}accuracy", colour="generated")
     for name, line, label in (
         ("reference_accuracy", "--", "whole network"),
         ("accuracy", "-.", "drawn from all components"),
@@ -137,12 +146,28 @@ def _ranks(axis: style.Axes, paths: Sequence[str], ranks: Mapping[str, int]) -> 
 
 
 def _mean(
-    axis: style.Axes, place: float, seeds: np.ndarray, colour: str, *, horizontal: bool = False
+    axis: style.Axes,
+    place: float,
+    paths: Sequence[str],
+    name: str,
+    *,
+    colour: str,
+    horizontal: bool = False,
 ) -> None:
     """Mean over networks of the mean over draws, with its 95 % interval from three on."""
-    means = np.array([values.mean() for values in seeds])
-    defined = np.isfinite(means)
+    folds = storage.stacked(paths, f"{name}_folds")  # (networks[, draws], folds)
+    means = folds.reshape(len(paths), -1, folds.shape[-1]).mean(1)
+    defined = np.isfinite(means).all(axis=1)
     marks.undefined(axis, defined)
     if defined.any():
-        value, low, high, _ = over_seeds(means[defined])
-        marks.bar(axis, place, value, low=low, high=high, colour=colour, horizontal=horizontal)
+        value, low, high, _ = over_networks(means[defined], within=PERCENT)
+        marks.bar(
+            axis,
+            place,
+            value,
+            low=low,
+            high=high,
+            colour=colour,
+            marker="^" if colour == "random" else "o",
+            horizontal=horizontal,
+        )

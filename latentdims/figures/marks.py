@@ -8,31 +8,57 @@ from numpy.typing import ArrayLike, NDArray
 from latentdims.figures import style
 from latentdims.figures.panels import note
 from latentdims.figures.style import Axes
-from latentdims.intervals import Estimate, curve_over_seeds
+from latentdims.intervals import Estimate, Range, curve_over_networks
 
 INTERVAL = "95 % interval over networks"
+BAND = "95 % band over networks"
+UNRELATED = "unrelated images, 95 % of pairings"
+MANY = 6  # networks, from which on a band stands for them
 ZERO = 1e-12  # of weights in float32, relative to the largest eigenvalue
 FEW = 3  # points, up to which a curve shows them
 
 
 def curves(
-    axis: Axes, x: ArrayLike, networks: ArrayLike, *, label: str, colour: str, linestyle: str = "-"
+    axis: Axes,
+    x: ArrayLike,
+    networks: ArrayLike,
+    *,
+    label: str,
+    colour: str,
+    linestyle: str = "-",
+    within: Range = None,
 ) -> None:
-    """One curve per network, (networks, points), as their mean with its 95 % interval.
+    """One curve per network, (networks, points): each of them, or, from `MANY` on, their mean with
+    its 95 % band.
 
-    With fewer than three networks there is no interval, and every curve is drawn. A curve with a
-    number that is undefined is left out, and its network named above the panel.
+    A curve with a number that is undefined is left out, and its network named above the panel.
     """
     values = np.asarray(networks, dtype=np.float64)
     defined = np.isfinite(values).all(axis=1)
     undefined(axis, defined)
     values = values[defined]
-    if len(values) < 3:
-        for curve in values:
-            line(axis, x, curve, label=label, colour=colour, linestyle=linestyle)
-    else:
-        estimates = curve_over_seeds(values)
+    if len(values) >= MANY:
+        estimates = curve_over_networks(values, within=within)
         mean(axis, x, estimates, label=label, colour=colour, linestyle=linestyle)
+    else:
+        several(axis, x, values, label=label, colour=colour, linestyle=linestyle)
+
+
+def several(
+    axis: Axes, x: ArrayLike, each: ArrayLike, *, label: str, colour: str, linestyle: str = "-"
+) -> None:
+    """A thin curve for each, (curves, points)."""
+    for curve in np.asarray(each):
+        line(
+            axis,
+            x,
+            curve,
+            label=label,
+            colour=colour,
+            linestyle=linestyle,
+            linewidth=0.8,
+            alpha=0.8,
+        )
 
 
 def mean(
@@ -50,8 +76,20 @@ def mean(
     line(axis, x, means, label=label, colour=colour, linestyle=linestyle, linewidth=linewidth)
     if estimates[0].low is not None:
         low, high = ([getattr(each, end) for each in estimates] for end in ("low", "high"))
-        shade = style.COLOURS[colour]
-        axis.fill_between(x, low, high, color=shade, alpha=0.25, linewidth=0, label=INTERVAL)
+        shaded(axis, x, low, high, label=BAND, colour=colour)
+
+
+def shaded(
+    axis: Axes, x: ArrayLike, low: ArrayLike, high: ArrayLike, *, label: str, colour: str
+) -> None:
+    """A band from low to high."""
+    shade = style.COLOURS[colour]
+    axis.fill_between(x, low, high, color=shade, alpha=0.25, linewidth=0, label=label)
+
+
+def middle(values: ArrayLike) -> NDArray[np.float64]:
+    """Ends of the middle 95 % of values (values, ...): (2, ...)."""
+    return np.quantile(np.asarray(values, dtype=np.float64), [0.025, 0.975], axis=0)
 
 
 def spectra(
