@@ -60,7 +60,7 @@ def write(page: str, text: str) -> None:
 
 def headline(rows: Sequence[Row]) -> str:
     """The table of the README, and over how many networks its means are."""
-    networks = next(row.n for row in rows if row.quantity == "test_accuracy")
+    networks = next(row.n for row in rows if row.quantity == "accuracy")
     intervals = ", with 95 % intervals" if any(row.low is not None for row in rows) else ""
     said = f"Ours are means over {networks} networks{intervals}; published are single runs."
     return f"{said}\n\n{markdown(overview.headline(rows, 'cifar10'))}"

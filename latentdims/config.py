@@ -10,7 +10,7 @@ from typing import Any
 import jsonschema
 import yaml
 
-from latentdims import architectures, quantities, ranks
+from latentdims import architectures, beside, ranks
 from latentdims.config_file import expanded
 from latentdims.errors import InputError, nearest
 
@@ -67,7 +67,7 @@ def resolve(config: Mapping[str, Any]) -> dict[str, Any]:
             if value not in NOTHING
         }
         _check_network(name, network, resolved)
-    resolved["published"] = quantities.published(resolved)
+    resolved["published"] = beside.published(resolved)
     return resolved
 
 

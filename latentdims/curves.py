@@ -1,26 +1,41 @@
-"""Curves of the figures, point by point, with the same intervals as single numbers."""
+"""Curves of the figures, point by point, with simultaneous intervals."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
+
+import h5py
+import numpy as np
 
 from latentdims import storage
 from latentdims.alignment import pairs
-from latentdims.intervals import Estimate, curve_over_pairs, curve_over_seeds
-from latentdims.storage import SPLITS, STAGES
+from latentdims.intervals import (
+    PERCENT,
+    POSITIVE,
+    SHARE,
+    Estimate,
+    curve_over_networks,
+    curve_over_pairs,
+)
+from latentdims.quantities import Name
+from latentdims.storage import SPLITS
+
+Paths = Sequence[str | Path]
+MOMENTS = {"uncentred": "second_moment", "centred": "covariance"}
+ENDS = ((-1, ""), (0, "untrained"))  # of the axis of epochs, with the null that they are
 
 
 @dataclass(frozen=True)
 class Curve:
     """A quantity against rank, k or epoch: at (points,), and an estimate for each."""
 
-    layer: str
-    quantity: str
-    at: Sequence[int]
+    name: Name
+    at: Sequence[float]
     estimates: Sequence[Estimate]
 
 
-def of(paths: Mapping[str, Sequence[str | Path]]) -> Iterator[Curve]:
+def of(paths: Mapping[str, Paths]) -> Iterator[Curve]:
     """Every curve of one network, from its files by kind, one per seed."""
     yield from _training(paths["network"])
     yield from _spectra(paths["alignment"])
@@ -29,48 +44,81 @@ def of(paths: Mapping[str, Sequence[str | Path]]) -> Iterator[Curve]:
     yield from _clipping(paths["clipping"])
 
 
-def _training(paths: Sequence[str | Path]) -> Iterator[Curve]:
-    for split in SPLITS:
-        for what in ("accuracy", "loss"):
-            seeds = storage.stacked(paths, f"history/{split}_{what}")
-            epochs = range(seeds.shape[1])
-            yield Curve("", f"{split}_{what}_by_epoch", epochs, curve_over_seeds(seeds))
+def _training(paths: Paths) -> Iterator[Curve]:
+    epochs = storage.stacked(paths[:1], "history/epoch")[0]
+    for split, (what, within) in product(SPLITS, (("accuracy", PERCENT), ("loss", POSITIVE))):
+        values = storage.stacked(paths, f"history/{split}_{what}")  # (S, epochs)
+        if split == "test":
+            folds = storage.stacked(paths, f"history/folds/test_{what}")  # (S, F, epochs)
+            values = folds + (values - folds.mean(1))[:, None]
+        estimates = curve_over_networks(values, within=within)
+        yield Curve(Name(f"{what}_by_epoch", split=split), epochs.tolist(), estimates)
 
 
-def _spectra(paths: Sequence[str | Path]) -> Iterator[Curve]:
-    moments = ("second_moment", "covariance")
-    kinds = ["weight", *(f"{moment}{split}" for moment in moments for split in ("", "_held_out"))]
+def _epochs(path: str | Path) -> np.ndarray:
+    with storage.read(path, needs=["epoch"]) as file:
+        return file["epoch"][()]
+
+
+def _spectra(paths: Paths) -> Iterator[Curve]:
+    epochs = _epochs(paths[0])
     with storage.read(paths[0], needs=["spectra"]) as file:
         layers = storage.layers(file["spectra"])
-    for layer in layers:
-        for kind in kinds:
-            spectra = storage.stacked(paths, f"spectra/{layer}/{kind}")
-            for stage, name in enumerate(STAGES):
-                estimates = curve_over_seeds(spectra[:, stage])
-                yield _by_rank(layer, f"eigenvalue_{kind}_{name}", estimates)
+    for layer, (epoch, null) in product(layers, ENDS):
+        when = float(epochs[epoch])
+        for split, (centring, moment) in product(SPLITS, MOMENTS.items()):
+            kind = moment if split == "train" else f"{moment}_held_out"
+            spectra = storage.stacked(paths, f"spectra/{layer}/{kind}")[:, epoch]
+            name = Name("eigenvalue", layer, split, centring, when, null)
+            yield _by_rank(name, curve_over_networks(spectra, within=POSITIVE))
+        weights = storage.stacked(paths, f"spectra/{layer}/weight")[:, epoch]
+        name = Name("weight_eigenvalue", layer, epoch=when, null=null)
+        yield _by_rank(name, curve_over_networks(weights, within=POSITIVE))
 
 
-def _overlaps(paths: Sequence[str | Path]) -> Iterator[Curve]:
+def _overlaps(paths: Paths) -> Iterator[Curve]:
+    epochs = _epochs(paths[-1])
     for kind in ("activation", "weight"):
+        quantity = f"subspace_overlap_{kind}"
+        nulls = pairs(paths, score=f"{kind}_subspace_null")
         for layer, found in pairs(paths, score=f"{kind}_subspace").items():
-            for stage, name in enumerate(STAGES):
-                estimates = curve_over_pairs({pair: each[stage] for pair, each in found.items()})
-                yield _by_rank(layer, f"subspace_overlap_{kind}_{name}", estimates)
+            for epoch, null in ENDS:
+                chosen = {pair: each[epoch] for pair, each in found.items()}
+                name = Name(quantity, layer, epoch=float(epochs[epoch]), null=null)
+                yield _by_rank(name, curve_over_pairs(chosen, within=SHARE))
+            networks = len({seed for pair in found for seed in pair})
+            unrelated = np.concatenate([null[:, -1] for null in nulls[layer].values()])
+            name = Name(quantity, layer, epoch=float(epochs[-1]), null="unrelated")
+            yield _by_rank(name, _bands(unrelated, networks=networks))
 
 
-def _clipping(paths: Sequence[str | Path]) -> Iterator[Curve]:
+def _bands(null: np.ndarray, *, networks: int) -> list[Estimate]:
+    """Mean and the middle 95 % of a null (pairs and pairings, points), at each point."""
+    ends = np.quantile(null, [0.025, 0.975], axis=0)  # NaN where one of them is
+    return [
+        Estimate(mean, low, high, networks)
+        if np.isfinite(mean)
+        else Estimate(mean, None, None, networks)
+        for mean, low, high in zip(null.mean(0).tolist(), *ends.tolist(), strict=True)
+    ]
+
+
+def _clipping(paths: Paths) -> Iterator[Curve]:
     with storage.read(paths[0]) as file:
         places = [
             (basis, layer)
             for basis in file
-            if basis != "reference_accuracy"
+            if isinstance(file[basis], h5py.Group)
             for layer in storage.layers(file[basis])
         ]
     for basis, layer in places:
         ranks = storage.stacked(paths[:1], f"{basis}/{layer}/rank")[0].tolist()
-        estimates = curve_over_seeds(storage.stacked(paths, f"{basis}/{layer}/accuracy"))
-        yield Curve(layer, f"clipped_accuracy_{basis}", ranks, estimates)
+        values = storage.stacked(paths, f"{basis}/{layer}/accuracy")  # (S, ranks)
+        folds = storage.stacked(paths, f"{basis}/{layer}/accuracy_folds")  # (S, F, ranks)
+        values = folds + (values - folds.mean(1))[:, None]
+        name = Name(f"clipped_accuracy_{basis}", layer, "test")
+        yield Curve(name, ranks, curve_over_networks(values, within=PERCENT))
 
 
-def _by_rank(layer: str, quantity: str, estimates: Sequence[Estimate]) -> Curve:
-    return Curve(layer, quantity, range(1, len(estimates) + 1), estimates)
+def _by_rank(name: Name, estimates: Sequence[Estimate]) -> Curve:
+    return Curve(name, range(1, len(estimates) + 1), estimates)

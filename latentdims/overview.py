@@ -10,21 +10,18 @@ from typing import Any
 
 from latentdims import __version__, storage
 from latentdims import table as words
+from latentdims.quantities import ONE_RUN
 from latentdims.table import Row, read_csv
 
-BEFORE = {"variance_explained_test_centred_initial": "the same s², untrained"}
-HEADLINES = {  # the numbers of the page, in order; of layers, those of all but the classifier
-    name: BEFORE.get(name) or words.HEADLINES[name]
-    for name in (
-        "test_accuracy",
-        "similarity_train_uncentred_trained",
-        "variance_explained_test_centred_trained",
-        *BEFORE,
-        "generated_accuracy",
-        "generated_accuracy_flattened",
-        "generated_retention",
-    )
-}
+SHOWN = (  # of the headlines, in order; of layers, those of all but the classifier
+    "accuracy",
+    "similarity",
+    "variance_explained",
+    "generated_accuracy",
+    "generated_accuracy_flattened",
+    "retention_above_chance",
+    "retention_above_white",
+)
 PACKAGES = ("numpy", "scipy", "h5py", "pillow", "matplotlib", "snakemake")
 
 Table = list[list[str]]  # the first line is the head
@@ -79,14 +76,15 @@ def headline(rows: Sequence[Row], dataset: str) -> Table:
     shown = [row for row in rows if row.dataset == dataset and _is_headline(row)]
     networks = list(dict.fromkeys(row.network for row in shown))
     published = {row.network for row in shown if row.published}
-    order = [*HEADLINES, *(row.quantity for row in shown)]
+    order = [key for key in words.HEADLINES if key[0] in SHOWN]
+    order += [row.key for row in shown]
     lines: dict[tuple[str, str], dict[str, Row]] = {}
-    for row in sorted(shown, key=lambda row: order.index(row.quantity)):
-        lines.setdefault((row.quantity, row.layer), {})[row.network] = row
+    for row in sorted(shown, key=lambda row: order.index(row.key)):
+        lines.setdefault((row.words, row.layer), {})[row.network] = row
     table = [["quantity", *(name for each in networks for name in _columns(each, published))]]
     for (quantity, layer), found in lines.items():
         where = f", {layer.replace('layer', 'layer ')}" if layer else ""
-        cells = [HEADLINES.get(quantity, quantity) + where]
+        cells = [quantity + where]
         for network in networks:
             own = found.get(network)
             cells.append(own.in_words() if own else "")
@@ -97,7 +95,9 @@ def headline(rows: Sequence[Row], dataset: str) -> Table:
 
 
 def _is_headline(row: Row) -> bool:
-    return bool(row.published) or (row.quantity in HEADLINES and row.layer != "classifier")
+    known = row.quantity in SHOWN and row.key in words.HEADLINES and row.layer != "classifier"
+    at_end = not (row.null == "unrelated" and row.epoch == 0)
+    return not row.quantity.endswith(ONE_RUN) and (bool(row.published) or (known and at_end))
 
 
 def _columns(network: str, published: set[str]) -> list[str]:
@@ -108,7 +108,8 @@ def _explained(rows: Sequence[Row], seeds: int) -> str:
     """What the numbers are, over how many networks."""
     networks = f"{seeds} network{'s' * (seeds > 1)}"
     intervals = (
-        "Brackets are 95 % intervals over networks."
+        "Brackets are 95 % intervals over networks and test images; of unrelated images, the middle "
+        "95 % of the pairings."
         if any(row.low is not None for row in rows)
         else "An interval needs at least three networks."
     )

@@ -1,11 +1,12 @@
-"""Our numbers, with their intervals, beside published ones."""
+"""Our numbers, with what to expect of a single run, beside published ones."""
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from latentdims.figures import marks, panels, style
-from latentdims.table import HEADLINES, Row, read_csv
+from latentdims.quantities import ONE_RUN
+from latentdims.table import Row, read_csv
 
 AXES = {  # what stands along the axis of quantities that have this word in their names, by unit
     ("accuracy", "percent"): "accuracy (%)",
@@ -18,7 +19,7 @@ UNITS = {"percent": " (%)", "1": ""}
 
 def draw(files: Mapping[str, str]) -> style.Figure:
     """A line for every number of the summary that has a published one, a panel per kind."""
-    rows = [row for row in read_csv(files["table"]) if row.published]
+    rows = [row for row in read_csv(files["table"]) if _is_of_one_run(row)]
     several = len({row.dataset for row in rows}) > 1
     kinds: dict[str, list[Row]] = {}
     for row in rows:
@@ -39,12 +40,18 @@ def draw(files: Mapping[str, str]) -> style.Figure:
     return figure
 
 
+def _is_of_one_run(row: Row) -> bool:
+    return bool(row.published) and row.quantity.endswith(ONE_RUN)
+
+
 def _axis(row: Row) -> str:
     """What a quantity is measured in, in words."""
     for (word, unit), label in AXES.items():
         if word in row.quantity and unit == row.unit:
             return label
-    return row.quantity.replace("_", " ") + UNITS.get(row.unit, f" ({row.unit})")
+    return row.quantity.removesuffix(ONE_RUN).replace("_", " ") + UNITS.get(
+        row.unit, f" ({row.unit})"
+    )
 
 
 def _panel(axis: style.Axes, rows: Sequence[Row]) -> None:
@@ -66,11 +73,11 @@ def _panel(axis: style.Axes, rows: Sequence[Row]) -> None:
                 low=row.low,
                 high=row.high,
                 colour="trained",
-                label="ours",
+                label="ours, mean",
                 horizontal=True,
             )
     if any(row.low is not None for row in rows):
-        marks.explain(axis, "|", marks.INTERVAL)
+        marks.explain(axis, "|", "95 % of single runs")
 
 
 def _name(row: Row, several: bool) -> str:
@@ -78,5 +85,5 @@ def _name(row: Row, several: bool) -> str:
     place = [row.dataset] if several else []
     place += [row.network, *filter(None, [style.title(row.layer)])]
     undefined = "" if np.isfinite(row.value) else " (undefined)"
-    quantity = HEADLINES.get(row.quantity, row.quantity.replace("_", " "))
+    quantity = row._replace(quantity=row.quantity.removesuffix(ONE_RUN)).words
     return f"{', '.join(place)}: {quantity}{undefined}"

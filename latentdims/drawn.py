@@ -1,0 +1,149 @@
+"""Numbers of networks that were drawn from covariances, beside their null, white covariances."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from latentdims import storage
+from latentdims.intervals import (
+    COSINE,
+    PERCENT,
+    POSITIVE,
+    Estimate,
+    Range,
+    over_networks,
+    ratio_of_means,
+)
+from latentdims.quantities import WHITE, Name
+
+Array = NDArray[np.float64]
+Paths = Sequence[str | Path]
+MEASURES = {"accuracy": PERCENT, "loss": POSITIVE, "calibration_error": PERCENT}
+
+
+def ways(path: str | Path) -> dict[str, tuple[str, str]]:
+    """How networks were drawn, by their folder in the file: what the names of their quantities end
+    with, and their null."""
+    with storage.read(path) as file:
+        found = {"": ("", "")}
+        for name in storage.layers(file.get("variants", {})):
+            null = WHITE if name == WHITE or name.startswith(f"{WHITE}_") else ""
+            way = name.removeprefix(WHITE) if null else f"_{name}"
+            found[f"variants/{name}/"] = way, null
+    return found
+
+
+def scores(paths: Paths, name: str) -> Array:
+    """By fold of the test images, (S, F), or (S, D, F) of D draws; of the whole split, (S, D),
+    where they have no folds."""
+    whole = storage.stacked(paths, name)
+    with storage.read(paths[0]) as file:
+        if f"{name}_folds" not in file:
+            return whole
+    folds = storage.stacked(paths, f"{name}_folds")
+    return folds + (whole - folds.mean(-1))[..., None]
+
+
+def of(paths: Paths) -> Iterator[tuple[Name, Array, Range]]:
+    """Numbers with a value for each network, (S,), or more, (S, D, F), and their range."""
+    for way, values in _calibration(paths):
+        yield Name(way, split="test"), values, PERCENT
+    for folder, (way, null) in ways(paths[0]).items():
+        for measure, within in MEASURES.items():
+            values = scores(paths, f"{folder}{measure}")
+            values = values if values.ndim == 3 else values.mean(1)
+            yield Name(f"generated_{measure}{way}", split="test", null=null), values, within
+        for layer in _layers(paths[0], folder):
+            values = storage.stacked(paths, f"{folder}similarity/{layer}").mean(1)
+            name = Name(f"generated_similarity{way}", layer, "train", "uncentred", null=null)
+            yield name, values, COSINE
+
+
+def _calibration(paths: Paths) -> Iterator[tuple[str, Array]]:
+    yield "calibration_error", storage.stacked(paths, "reference_calibration_error")
+
+
+def derived(paths: Paths) -> Iterator[tuple[Name, Estimate, Sequence[float]]]:
+    """Numbers that are made of several: estimates, and those of the single networks."""
+    level = chance(paths[0])
+    yield Name("chance_accuracy"), Estimate(level, None, None, len(paths)), ()
+    trained = scores(paths, "reference_accuracy")
+    found = ways(paths[0])
+    white = {way: folder for folder, (way, null) in found.items() if null}
+    for folder, (way, null) in found.items():
+        yield from _deviations(paths, folder, way, null)
+        if null:
+            continue
+        accuracy = scores(paths, f"{folder}accuracy").mean(1)
+        yield _retention("chance", way, accuracy - level, trained - level)
+        if way in white:
+            floor = scores(paths, f"{white[way]}accuracy").mean(1)
+            yield _retention("white", way, accuracy - floor, trained - floor)
+            name = Name(f"generated_accuracy_above_white{way}", split="test")
+            above = accuracy - floor
+            yield name, over_networks(above, within=(-100, 100)), above.mean(1).tolist()
+
+
+def _retention(
+    null: str, way: str, above: Array, gained: Array
+) -> tuple[Name, Estimate, Sequence[float]]:
+    """A ratio of means over networks; undefined where one is not above its null."""
+    mean = gained.mean(1)
+    each = above.mean(1) / np.where(mean > 0, mean, np.nan)
+    name = Name(f"retention_above_{null}{way}", split="test")
+    return name, ratio_of_means(above, gained), each.tolist()
+
+
+def _deviations(
+    paths: Paths, folder: str, way: str, null: str
+) -> Iterator[tuple[Name, Estimate, Sequence[float]]]:
+    """Standard deviations over the draws of one network, pooled over networks."""
+    names = {f"generated_{each}{way}": ("", each, "test", "") for each in MEASURES}
+    if _layers(paths[0], folder):
+        names |= {
+            f"generated_similarity{way}/{layer}": (
+                layer,
+                f"similarity/{layer}",
+                "train",
+                "uncentred",
+            )
+            for layer in _layers(paths[0], folder)
+        }
+    for quantity, (layer, dataset, split, centring) in names.items():
+        draws = storage.stacked(paths, folder + dataset)
+        if draws.shape[1] > 1:
+            within = float(np.sqrt(draws.var(axis=1, ddof=1).mean()))
+            full = f"{quantity.partition('/')[0]}_deviation_over_draws"
+            name = Name(full, layer, split, centring, null=null)
+            yield name, Estimate(within, None, None, draws.size), ()
+
+
+def _layers(path: str | Path, folder: str) -> list[str]:
+    with storage.read(path) as file:
+        return storage.layers(file.get(f"{folder}similarity", {}))
+
+
+def chance(path: str | Path) -> float:
+    """Accuracy of guessing, in percent."""
+    with storage.read(path) as file:
+        return 100 / int(file.attrs["classes"])
+
+
+def not_above(paths: Paths) -> Iterator[str]:
+    """Which networks are not above a null, so that nothing can be retained."""
+    level = chance(paths[0])
+    trained = storage.stacked(paths, "reference_accuracy")
+    nulls = {"chance": np.full(len(paths), level)}
+    for folder, (way, null) in ways(paths[0]).items():
+        if null:
+            of = f"drawn{way.replace('_', ', ')}, white"
+            nulls[of] = storage.stacked(paths, f"{folder}accuracy").mean(1)
+    for name, floors in nulls.items():
+        for seed, (accuracy, floor) in enumerate(zip(trained, floors, strict=True)):
+            if not accuracy > floor:
+                yield (
+                    f"retention: the trained network of seed {seed} is not above {name}, "
+                    f"{floor:.1f} %"
+                )
