@@ -108,8 +108,8 @@ def _explained(rows: Sequence[Row], seeds: int) -> str:
     """What the numbers are, over how many networks."""
     networks = f"{seeds} network{'s' * (seeds > 1)}"
     intervals = (
-        "Brackets are 95 % intervals over networks and test images; of unrelated images, the middle "
-        "95 % of the pairings."
+        "Brackets are 95 % intervals over networks and test images; of unrelated images, the "
+        "middle 95 % of the pairings."
         if any(row.low is not None for row in rows)
         else "An interval needs at least three networks."
     )

@@ -2,9 +2,9 @@
 
 import csv
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 Key = tuple[str, str, str, str]  # quantity, split, centring, null
 
@@ -100,6 +100,7 @@ COLUMNS = (
     *("comparison", "dataset", "network", "seed", "partner", "layer", "quantity", "split"),
     *("centring", "epoch", "null", "at", "value", "low", "high", "n", "unit", "published"),
 )
+TEXTS = {*COLUMNS} - {"seed", "epoch", "at", "value", "low", "high", "n"}
 
 
 def write_csv(path: str | Path, rows: Sequence[Row]) -> None:
@@ -121,16 +122,11 @@ def read_csv(path: str | Path) -> list[Row]:
     """The means of a file that `write_csv` made, without single networks and curves."""
     with Path(path).open(newline="", encoding="utf-8") as file:
         lines = [line for line in csv.DictReader(file) if not line["at"] and not line["seed"]]
-    numbers = {"low", "high", "epoch"}
-    return [
-        Row(
-            **{name: text for name, text in line.items() if name not in _PARSED},
-            **{name: float(line[name]) if line[name] else None for name in numbers},
-            value=float(line["value"] or "nan"),
-            n=int(line["n"]),
-        )
-        for line in lines
-    ]
+    return [_parsed(line) for line in lines]
 
 
-_PARSED = {"value", "low", "high", "n", "epoch", "seed", "at"}
+def _parsed(line: Mapping[str, str]) -> Row:
+    texts: dict[str, Any] = {name: text for name, text in line.items() if name in TEXTS}
+    for name in ("low", "high", "epoch"):
+        texts[name] = float(line[name]) if line[name] else None
+    return Row(**texts, value=float(line["value"] or "nan"), n=int(line["n"]))

@@ -1,7 +1,7 @@
 """Similarity of networks after alignment, beside its nulls."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -32,7 +32,8 @@ class View(NamedTuple):
 
     def of(self, values: np.ndarray) -> np.ndarray:
         """The numbers that are shown, (..., epochs, *splits and centrings) -> (..., epochs)."""
-        chosen = values[(..., *self.place)]
+        key: Any = (..., *self.place)
+        chosen = values[key]
         return chosen * np.abs(chosen) if self.squared else chosen
 
 
