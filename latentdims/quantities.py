@@ -111,7 +111,7 @@ CURVES = {  # point by point: their units alone are needed
 }
 CHANCES = ("theory", "simulation", "bulk", "initial")
 WORDS = {  # what stands for the fields, which a configuration names
-    "chance": "|".join(CHANCES),
+    "chance": f"(?:{'|'.join(CHANCES)})",
     "basis": r"\w+",
     "way": r"(?:_\w+)?",
     "classifier": r"(?:_\w+)?",
