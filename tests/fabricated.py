@@ -7,7 +7,6 @@ import h5py
 import numpy as np
 
 from latentdims import storage
-from latentdims.spectra import identified
 
 CLASSES = 3
 VARIANTS = {  # of generation, and their ranks
@@ -42,63 +41,107 @@ def files(
     return found
 
 
-def _write(file: h5py.File, name: str, data: object) -> None:
-    storage.write(file, name, data, units="1", description="made up")
+def write(group: h5py.Group, name: str, data: object, *axes: str) -> None:
+    """A dataset with axes by name."""
+    storage.write(group, name, data, units="1", description="made up", dimensions=axes)
+
+
+def axes(file: h5py.File) -> None:
+    """Those of an alignment, at two epochs."""
+    storage.axis(file, "epoch", [0.0, 2.0], units="epochs")
+    storage.axis(file, "split", storage.SPLITS)
+    storage.axis(file, "centring", ["uncentred", "centred"])
+
+
+FOLDS, PAIRINGS = 4, 5
 
 
 def _network(file, random, widths, *, seed, draws):
-    for split in storage.SPLITS:
-        _write(file, f"history/{split}_accuracy", [10.0, *random.uniform(20, 100, 2)])
-        _write(file, f"history/{split}_loss", [2.3, *random.uniform(0.1, 3, 2)])
+    storage.axis(file, "epoch", [0.0, 2.0], units="epochs")
+    storage.axis(file.create_group("history"), "epoch", [0.0, 1.0, 2.0], units="epochs")
+    for what, low, high in (("accuracy", 20, 100), ("loss", 0.1, 3)):
+        for split in storage.SPLITS:
+            write(file, f"history/{split}_{what}", random.uniform(low, high, 3), "epoch")
+        folds = random.uniform(low, high, (FOLDS, 3))
+        write(file, f"history/folds/test_{what}", folds, "fold", "epoch")
 
 
 def _alignment(file, random, widths, *, seed, draws):
+    axes(file)
     fan_in = 20
     for layer, neurons in widths.items():
         group = file.create_group(f"spectra/{layer}")
         group.attrs.update(fan_in=fan_in, neurons=neurons)
         for name in ("second_moment", "covariance"):
             values = np.sort(random.lognormal(0, 2, (2, neurons)))[:, ::-1]
-            _write(group, name, values)
-            _write(group, f"{name}_held_out", values * random.uniform(0.8, 1, values.shape))
-            alone = [identified(stage, samples=100) for stage in values]
-            _write(group, f"{name}_identified", alone)
+            write(group, name, values, "epoch", "rank")
+            fresh = values * random.uniform(0.8, 1, values.shape)
+            write(group, f"{name}_held_out", fresh, "epoch", "rank")
+            alone = random.uniform(size=values.shape) < 0.7
+            write(group, f"{name}_identified", alone, "epoch", "rank")
         rank = min(neurons, fan_in)
-        _write(group, "weight", np.sort(random.lognormal(-4, 1, (2, rank)))[:, ::-1])
+        weights = np.sort(random.lognormal(-4, 1, (2, rank)))[:, ::-1]
+        write(group, "weight", weights, "epoch", "weight_rank")
         for partner in range(seed):
             pair = file.create_group(f"seed{partner}/{layer}")
-            _write(pair, "similarity", random.uniform(0, 1, (2, 2, 2)))
-            _write(pair, "similarity_shuffled", random.uniform(-0.1, 0.1, (2, 2, 2)))
-            for kind, size in (("activation", neurons), ("weight", rank)):
-                _write(pair, f"{kind}_overlap", random.uniform(0, 1, (2, *[min(size, 50)] * 2)))
-                _write(pair, f"{kind}_subspace", np.sort(random.uniform(0, 1, (2, size))))
+            _pair(pair, random, {"activation": neurons, "weight": rank})
         fan_in = neurons
 
 
+def _pair(group, random, sizes):
+    for score, places in (("similarity", ("split", "centring")), ("cka", ("split",))):
+        for name in (score, "cca") if score == "cka" else (score,):
+            shape = (2,) * len(places)
+            write(group, name, random.uniform(0, 1, (2, *shape)), "epoch", *places)
+            folds = random.uniform(0, 1, (FOLDS, 2, *shape[1:]))
+            write(group, f"{name}_folds", folds, "fold", "epoch", *places[1:])
+            null = random.uniform(-0.1, 0.1, (PAIRINGS, 2, *shape))
+            write(group, f"{name}_null", null, "pairing", "epoch", *places)
+    for kind, size in sizes.items():
+        shown = (2, *[min(size, 50)] * 2)
+        vectors = ("epoch", f"{kind}_vector_partner", f"{kind}_vector")
+        write(group, f"{kind}_overlap", random.uniform(0, 1, shown), *vectors)
+        write(group, f"{kind}_overlap_null", random.uniform(0, 0.6, shown), *vectors)
+        shares = np.sort(random.uniform(0, 1, (2, size)))
+        write(group, f"{kind}_subspace", shares, "epoch", f"{kind}_k")
+        null = np.sort(random.uniform(0, 0.5, (PAIRINGS, 2, size)))
+        write(group, f"{kind}_subspace_null", null, "pairing", "epoch", f"{kind}_k")
+
+
 def _clipping(file, random, widths, *, seed, draws):
-    _write(file, "reference_accuracy", random.uniform(40, 99))
+    write(file, "reference_accuracy", random.uniform(40, 99))
+    write(file, "reference_accuracy_folds", random.uniform(40, 99, FOLDS), "fold")
     fan_in = 20
     for layer, neurons in widths.items():
         for basis in ("activation", "activation_centred", "random", "weight"):
             dimension = min(neurons, fan_in) if basis == "weight" else neurons
             if basis == "weight" or layer != "classifier":
-                _write(file, f"{basis}/{layer}/rank", np.arange(1, dimension + 1))
+                group = file.create_group(f"{basis}/{layer}")
+                storage.axis(group, "rank", np.arange(1, dimension + 1))
                 accuracy = np.sort(random.uniform(10, 100, dimension))
-                _write(file, f"{basis}/{layer}/accuracy", accuracy)
+                write(group, "accuracy", accuracy, "rank")
+                folds = accuracy + random.uniform(-1, 1, (FOLDS, dimension))
+                write(group, "accuracy_folds", folds, "fold", "rank")
         fan_in = neurons
 
 
 def _generation(file, random, widths, *, seed, draws):
     file.attrs["classes"] = CLASSES
-    file.attrs["procedure"] = json.dumps({"rank": "all"})
-    _write(file, "reference_accuracy", random.uniform(40, 99))
-    _write(file, "accuracy", random.uniform(10, 99, draws))
-    for layer in list(widths)[:-1]:
-        _write(file, f"similarity/{layer}", random.uniform(-0.2, 1, draws))
-    for name, rank in VARIANTS.items():
-        group = file.create_group(f"variants/{name}")
-        _write(group, "accuracy", random.uniform(10, 99, draws))
+    for measure in ("accuracy", "loss"):
+        write(file, f"reference_{measure}", random.uniform(40, 99))
+        write(file, f"reference_{measure}_folds", random.uniform(40, 99, FOLDS), "fold")
+    write(file, "reference_calibration_error", random.uniform(1, 9))
+    for name, rank in {"": "all", **VARIANTS, "white": "all", "white_flattened": "all"}.items():
+        group = file.require_group(f"variants/{name}") if name else file
         group.attrs["procedure"] = json.dumps({"rank": rank})
+        for measure in ("accuracy", "loss", "calibration_error"):
+            write(group, measure, random.uniform(10, 99, draws), "draw")
+        for measure in ("accuracy", "loss"):
+            folds = random.uniform(10, 99, (draws, FOLDS))
+            write(group, f"{measure}_folds", folds, "draw", "fold")
+        if not name:
+            for layer in list(widths)[:-1]:
+                write(file, f"similarity/{layer}", random.uniform(-0.2, 1, draws), "draw")
 
 
 def _kill(path: Path, *, layer: str, seed: int) -> None:
@@ -106,13 +149,14 @@ def _kill(path: Path, *, layer: str, seed: int) -> None:
     with h5py.File(path, "r+") as file:
 
         def change(name: str, item: h5py.HLObject) -> None:
-            if not isinstance(item, h5py.Dataset) or layer not in name:
+            if not isinstance(item, h5py.Dataset) or storage.is_axis(item) or layer not in name:
                 return
             own = name.startswith("spectra") and seed == 1
             pair = name.startswith("seed") and (seed == 1 or name.startswith("seed1"))
             if own and "weight" not in name:
                 item[...] = 0
-            if (pair and "similarity" in name) or (name.startswith("similarity") and seed == 1):
+            scores = any(score in name for score in ("similarity", "cka", "cca"))
+            if (pair and scores) or (name.startswith("similarity") and seed == 1):
                 item[...] = np.nan
                 item.attrs["reason"] = f"{layer} is zero for every image"
 

@@ -21,7 +21,7 @@ from docutils.core import publish_parts
 from jinja2 import Template
 
 from latentdims import figures, storage
-from latentdims.figures import catalogue, style
+from latentdims.figures import catalogue, marks, style
 from latentdims.table import Row, write_csv
 
 WORDS = {  # what must stand on each, of three networks
@@ -30,12 +30,13 @@ WORDS = {  # what must stand on each, of three networks
     "clipping": ["rank kept", "test accuracy (%)", "random directions", "chance", "whole network"],
     "weights": ["Marchenko-Pastur edge", "untrained", "trained", "test accuracy (%)", "classifier"],
     "alignment": ["variance explained", "trained", "untrained", "unrelated images", "one pair"],
-    "eigenvectors": ["eigenvector, seed 0", "eigenvector, seed 1", "|cosine|", "chance, k/d"],
+    "measures": ["CKA, debiased", "CCA, mean", "untrained", "unrelated images"],
+    "eigenvectors": ["eigenvector, seed 0", "eigenvector, seed 1", "|cosine|", "unrelated images"],
     "weight_eigenvectors": ["eigenvector, seed 0", "eigenvector, seed 1", "classifier"],
-    "generation": ["seed", "trained", "similarity", "channels", "flattened", "components drawn"],
+    "generation": ["seed", "trained", "channels", "white covariances", "components drawn"],
 }
-INTERVAL = "95 % interval over networks"
-WITH_INTERVALS = [name for name in WORDS if name != "spectra"]  # a line for each network there
+WITH_INTERVALS = ("alignment", "measures", "generation")  # of three networks
+WITH_BANDS = ("training", "clipping", "weights", "eigenvectors", "weight_eigenvectors")  # of six
 
 
 def draw(name: str, files: dict) -> style.Figure:
@@ -104,6 +105,7 @@ SHAPES = [  # layers, width, seeds, draws
     (1, 1, 1, 1),
     (2, 2, 3, 2),
     (4, 8, 2, 1),
+    (2, 5, 6, 2),
     pytest.param(8, 2, 10, 3, marks=pytest.mark.slow),
     pytest.param(1, 512, 10, 1, marks=pytest.mark.slow),
     pytest.param(2, 512, 2, 2, marks=pytest.mark.slow),
@@ -121,8 +123,12 @@ def test_shapes(layers, width, seeds, draws, tmp_path, monkeypatch):
             assert drawing.get_figwidth() < 14, name
             texts = check_readable(drawing, tmp_path / f"{name}.png", monkeypatch)
             assert not any(text in ("0.9", "0.5") for text in ticks(drawing, "rank")), name
-            if seeds >= 3 and name in WITH_INTERVALS:
-                assert any(INTERVAL in text for text in texts), name
+            for figures_with, fewest, words in (
+                (WITH_INTERVALS, 3, marks.INTERVAL),
+                (WITH_BANDS, 6, marks.BAND),
+            ):
+                said = any(words in text for text in texts)
+                assert said == (seeds >= fewest) or name not in figures_with, name
 
 
 def ticks(figure, label):
@@ -157,7 +163,7 @@ def test_nothing_is_defined(seeds, tmp_path, monkeypatch):
     for path in [path for kind in files.values() for path in kind]:
         with h5py.File(path, "r+") as file:
             for name in storage.arrays(file):
-                if file[name].dtype.kind == "f":
+                if file[name].dtype.kind == "f" and not storage.is_axis(file[name]):
                     file[name][...] = np.nan
     for name in catalogue.SOURCES:
         if seeds > 1 or name not in catalogue.OF_PAIRS:
@@ -194,31 +200,36 @@ def test_samples(classes, channels, size, tmp_path, monkeypatch):
 def test_reproduction_draws_every_unit(seeds, tmp_path, monkeypatch):
     ends = (0.5, 1.5) if seeds == 3 else (None, None)
     quantities = {
-        "test_accuracy": "percent",
-        "test_loss": "nats",
-        "test_calibration_error": "percent",
-        "similarity_train_uncentred_trained": "1",
-        "variance_explained_test_centred_trained": "1",
-        "learned_components_theory": "1",
-        "generated_retention": "1",
+        ("accuracy", "test", ""): "percent",
+        ("loss", "test", ""): "nats",
+        ("calibration_error", "test", ""): "percent",
+        ("similarity", "train", "uncentred"): "1",
+        ("variance_explained", "test", "centred"): "1",
+        ("learned_components_theory", "", ""): "1",
+        ("retention_above_chance", "test", ""): "1",
     }
-    rows = [
-        Row("d", "n" * 40, "layer1", quantity, 1.0, *ends, seeds, unit, "0.7;1.1")
-        for quantity, unit in quantities.items()
-    ]
-    rows.append(Row("e", "n", "", "test_accuracy", float("nan"), None, None, seeds, "percent", "3"))
-    rows.append(Row("e", "n", "", "test_accuracy", 2.0, None, None, seeds, "percent", ""))
+
+    def row(dataset, network, layer, key, value, published, low=None, high=None):
+        quantity, split, centring = key
+        unit = quantities[key]
+        more = {"split": split, "centring": centring, "published": published}
+        name = f"{quantity}_of_one_run" if published else quantity
+        return Row(dataset, network, layer, name, value, low, high, seeds, unit, **more)
+
+    rows = [row("d", "n" * 40, "layer1", key, 1.0, "0.7;1.1", *ends) for key in quantities]
+    rows.append(row("e", "n", "", ("accuracy", "test", ""), float("nan"), "3"))
+    rows.append(row("e", "n", "", ("accuracy", "test", ""), 2.0, ""))
     write_csv(tmp_path / "summary.csv", rows)
     drawing = draw("reproduction", {"table": str(tmp_path / "summary.csv")})
     texts = check_readable(drawing, tmp_path / "reproduction.png", monkeypatch)
     assert {
         "accuracy (%)",
         "cross-entropy (nats)",
-        "test calibration error (%)",
+        "calibration error (%)",
         "similarity s",
         "variance explained s²",
         "learned components theory",
-        "generated retention",
+        "retention above chance",
         "e, n: test accuracy, trained (undefined)",
     } <= {*texts}
 
@@ -227,7 +238,7 @@ DRAW_ALL = """
 import sys
 from importlib import import_module
 from pathlib import Path
-from latentdims.figures import catalogue, style
+from latentdims.figures import catalogue, marks, style
 data, output = map(Path, sys.argv[1:])
 seeds = range(len(list(data.glob("network*.h5"))))
 for name, kinds in [*catalogue.SOURCES.items(), ("samples", ()), ("reproduction", ())]:
@@ -267,7 +278,7 @@ def test_bytes_depend_on_data_alone(tmp_path):
     data.mkdir()
     fabricated.files(data, layers=2, width=6, seeds=3, draws=2)
     write_images(data / "images.h5")
-    row = Row("d", "n", "", "test_accuracy", 50.0, 49.0, 51.0, 3, "percent", "52.5")
+    row = Row("d", "n", "", "accuracy_of_one_run", 50.0, 49.0, 51.0, 3, "percent", "52.5")
     write_csv(data / "summary.csv", [row])
     (tmp_path / "settings").mkdir()
     for place in ("settings/matplotlibrc", "matplotlibrc"):
