@@ -20,6 +20,7 @@ from latentdims.quantities import WHITE, Name
 
 Array = NDArray[np.float64]
 Paths = Sequence[str | Path]
+ROUNDING = 1e-9  # of percents: what is not above it is nothing
 MEASURES = {"accuracy": PERCENT, "loss": POSITIVE, "calibration_error": PERCENT}
 
 
@@ -90,6 +91,7 @@ def _retention(
     null: str, way: str, above: Array, gained: Array
 ) -> tuple[Name, Estimate, Sequence[float]]:
     """A ratio of means over networks; undefined where one is not above its null."""
+    gained = np.where(gained.mean(1, keepdims=True) > ROUNDING, gained, 0)
     mean = gained.mean(1)
     each = above.mean(1) / np.where(mean > 0, mean, np.nan)
     name = Name(f"retention_above_{null}{way}", split="test")
