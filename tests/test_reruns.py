@@ -114,8 +114,8 @@ OF_ONE_NETWORK = dict.fromkeys(OF_A_SEED, 2) | {"summary": 1, "figure": FIGURES}
         ),
         (
             "intervals.py",
-            "CONFIDENCE = 0.95",
-            "CONFIDENCE = 0.9",
+            "PERCENT: Range = (0, 100)",
+            "PERCENT: Range = (0, 101)",
             {"summary": 1, "figure": 2 * FIGURES},
         ),
         ("models/cnn.py", "stride: int = 2", "stride: int = 1", OF_ONE_NETWORK),
@@ -136,7 +136,7 @@ def test_an_edit_runs_exactly_what_it_reaches(again, file, old, new, expected):
 NEW_NETWORK = {"networks": {"wide": {"architecture": "mlp", "widths": [16]}}}
 NEW_DATA = {"datasets": {"more": {"source": "embedded", "train_samples": 90, "test_samples": 40}}}
 OTHER_IMAGES = {"datasets": {"shapes": {**TINY["datasets"]["shapes"], "seed": 5}}}
-PUBLISHED = {"published": {"shapes": {"mlp": {"test_accuracy": [31.5]}}}}
+PUBLISHED = {"published": {"shapes": {"mlp": {"accuracy": {"split": "test", "values": [31.5]}}}}}
 
 
 @pytest.mark.parametrize(
