@@ -75,7 +75,7 @@ def summarise(
     reasons = {network: _reasons(paths) for network, paths in files.items()}
     _log_undefined(rows, reasons)
     write_csv(table, rows + points)
-    made_by = f"\n<!-- {record.text(record.params())} -->\n"
+    made_by = f"\n<!-- {record.statement()} -->\n"
     Path(comparison).write_text(markdown(rows, reasons) + made_by, encoding="utf-8")
 
 
