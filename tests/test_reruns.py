@@ -222,7 +222,7 @@ def test_code_edited_where_there_are_no_records_is_found_in_figures_and_files(ag
     for rule, count in {"clip": 4, "samples": 1, "figure": 6, "summary": 1, "total": 13}.items():
         assert re.search(rf"^{rule} +{count}$", output, re.MULTILINE), output
     said = re.findall(
-        r"^latentdims: (\w+): results of other settings or code, such as (\S+) \(code\)",
+        r"^latentdims: (\w+): results of other settings, code or inputs, such as (\S+) \(code\)",
         output,
         re.M,
     )
