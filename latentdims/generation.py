@@ -69,27 +69,33 @@ def generate(
     for name, options in procedures.items():
         logger.info("%s: %s", name, options)
         drawn[name] = _draws(reference, loaded, options, settings)
-    of_seed = f"of seed {settings['seed']}"
-    reasons = {
-        f"similarity/{layer}": f"{layer} {'of a draw ' if kept.any() else ''}{of_seed} is dead: "
-        "zero on every training image"
-        for layer, kept in reference.representations.items()
-    }
-    not_finite = f"outputs of a draw {of_seed} are not finite"
+    reference_scores = measures(own, {"": own.weights[own.layers[-1].name]}, loaded.test)[""]
+    reasons = _reasons(reference, seed=settings["seed"])
     with storage.create(output, settings=settings, device=device) as file:
         file.attrs["classes"] = len(loaded.classes)
-        trained_one = {"": own.weights[own.layers[-1].name]}
-        for measure, score in measures(own, trained_one, loaded.test)[""].items():
-            _write(file, f"reference_{measure}", score, reason=f"outputs {of_seed} are not finite")
+        for measure, value in reference_scores.items():
+            _write(file, f"reference_{measure}", value, reason=reasons["reference"])
         for name, options in procedures.items():
-            for classifier, scores in drawn[name].items():
+            for classifier, found in drawn[name].items():
                 way = "_".join(filter(None, [name if name != PUBLISHED else "", classifier]))
                 group = file.create_group(f"variants/{way}") if way else file
                 if not classifier:
                     group.attrs["procedure"] = json.dumps(options, sort_keys=True)
-                for measure, each in scores.items():
-                    reason = reasons.get(measure, not_finite)
-                    _write(group, measure, np.array(each), reason=reason, dimensions=("draw",))
+                for measure, values in found.items():
+                    reason = reasons.get(measure, reasons["draw"])
+                    _write(group, measure, np.array(values), reason=reason, dimensions=("draw",))
+
+
+def _reasons(reference: Reference, *, seed: int) -> dict[str, str]:
+    """Why scores may be undefined: of the reference, of draws, and each similarity."""
+    return {
+        "reference": f"outputs of seed {seed} are not finite",
+        "draw": f"outputs of a draw of seed {seed} are not finite",
+    } | {
+        f"similarity/{layer}": f"{layer} {'of a draw ' if kept.any() else ''}of seed {seed} is "
+        "dead: zero on every training image"
+        for layer, kept in reference.representations.items()
+    }
 
 
 def _draws(
