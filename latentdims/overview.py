@@ -96,8 +96,9 @@ def headline(rows: Sequence[Row], dataset: str) -> Table:
 
 def _is_headline(row: Row) -> bool:
     known = row.quantity in SHOWN and row.key in words.HEADLINES and row.layer != "classifier"
-    at_end = not (row.null == "unrelated" and row.epoch == 0)
-    return not row.quantity.endswith(ONE_RUN) and (bool(row.published) or (known and at_end))
+    if row.null == "unrelated" or row.quantity.endswith(ONE_RUN):  # summary.md has both
+        return False
+    return known or bool(row.published)
 
 
 def _columns(network: str, published: set[str]) -> list[str]:

@@ -41,7 +41,6 @@ def test_headline_has_a_column_for_each_network_and_for_what_is_published():
         [words["generated_accuracy", ""], "31.3 %", "", "", ""],
         [f"{words[explained, '']}, layer 1", "0.000", "", "", ""],
         [f"{words[explained, '']}, layer 2", "", "", "", ""],
-        [f"{words[explained, 'unrelated']}, layer 1", "0.100", "", "", ""],
         ["loss, test", "", "", "1.250 nats", "1.200 nats"],
     ]
 
