@@ -33,6 +33,12 @@ def without_records(workflow: Workflow) -> None:
     shutil.rmtree(workflow.folder / ".snakemake")
 
 
+def without_records_and_times(workflow: Workflow) -> None:
+    without_records(workflow)
+    for path in workflow.folder.rglob("results/**/*.*"):
+        os.utime(path, times=(1e9, 1e9))
+
+
 def assert_plans(workflow: Workflow, expected: dict[str, int], *arguments: str) -> None:
     assert workflow.planned(*arguments) == Counter({**expected, "all": 1} if expected else {})
 
@@ -182,8 +188,38 @@ def test_what_is_added_runs_alone(again, change, expected):
     assert_plans(again, expected)
 
 
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [({"training": {"epochs": 2}}, {}), (OTHER_IMAGES, {"samples": 1})],
+)
+def test_results_of_older_networks_or_images_are_found_without_records(again, change, expected):
+    again.configure(changed(**change))
+    networks = [
+        f"results/shapes/{n}/seed{seed}/network.h5" for n in ("mlp", "cnn") for seed in (0, 1)
+    ]
+    again.complete("--quiet", "all", "--", *networks)
+    without_records_and_times(again)
+    downstream = {rule: count for rule, count in EVERYTHING.items() if rule != "train"}
+    assert_plans(again, {**downstream, **expected})
+
+
+def test_merged_parts_state_what_the_parts_were_made_from(tmp_path):
+    config = changed(covariance={"parts": 2}, networks={"cnn": TINY["networks"]["cnn"]})
+    del config["networks"]["mlp"]
+    workflow = Workflow(tmp_path / "code", config)
+    network, covariance = (f"results/shapes/cnn/seed0/{n}.h5" for n in ("network", "covariance"))
+    workflow.complete("--quiet", "all", "--", covariance)
+    without_records_and_times(workflow)
+    assert workflow.planned("--", covariance) == Counter()
+    config["datasets"].update(OTHER_IMAGES["datasets"])
+    workflow.configure(config)
+    workflow.complete("--quiet", "all", "--", network)
+    without_records_and_times(workflow)
+    assert workflow.planned("--", covariance) == Counter(covariance=2, merge=1)
+
+
 def test_nothing_without_records_even_where_results_were_renamed(again):
-    without_records(again)
+    without_records_and_times(again)
     (again.folder / "results").rename(again.folder / "kept")
     again.configure(changed(results="kept"))
     assert_plans(again, {})
