@@ -116,7 +116,7 @@ def sample(all_of: dict[str, list[str]], size: int, seed: int) -> list[tuple[str
 def copy(folder: Path) -> Path:
     """The tracked files of the repository, as they are in the working tree."""
     shutil.rmtree(folder, ignore_errors=True)
-    listed = subprocess.check_output(["git", "ls-files", "-z"], cwd=ROOT, text=True)
+    listed = subprocess.check_output(["git", "ls-files", "-z"], cwd=ROOT, encoding="utf-8")
     for name in filter(None, listed.split("\0")):
         if (ROOT / name).is_file():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)

@@ -22,7 +22,7 @@ from latentdims import record, storage
 from latentdims.workflow.job import running
 
 with running(snakemake):
-    made_by = record.text(record.params())
+    made_by = record.statement()
     for output in map(Path, snakemake.output):
         if output.suffix == ".h5":
             with storage.create(output, settings={}):

@@ -99,6 +99,7 @@ def consensus(
             files[0].check_comparable(files[-1])
         storage.axis(file, "epoch", files[0].epochs, units="epochs")
         storage.axis(file, "split", SPLITS)
+        storage.axis(file, "seed", range(len(files)))
         for layer in files[0].layers:
             rotations, scores = [], []
             for stage in range(len(files[0].epochs)):

@@ -110,7 +110,7 @@ def _explained(rows: Sequence[Row], seeds: int) -> str:
     intervals = (
         "Brackets are 95 % intervals over networks and test images; of unrelated images, the "
         "middle 95 % of the pairings."
-        if any(row.low is not None for row in rows)
+        if any(row.low is not None for row in rows if row.null != "unrelated")
         else "An interval needs at least three networks."
     )
     return (

@@ -1,4 +1,7 @@
-"""What made a file: the parameters of the job that runs, which every file that it writes states."""
+"""What made a file: the parameters of the job that runs, and what its inputs state in turn.
+
+Every file that a job writes states both.
+"""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -7,21 +10,36 @@ from contextvars import ContextVar
 from typing import Any
 
 _params: ContextVar[Mapping[str, Any] | None] = ContextVar("params", default=None)
+_inputs: ContextVar[str] = ContextVar("inputs", default="")
 
 
 @contextmanager
-def made_by(params: Mapping[str, Any]) -> Iterator[None]:
-    """While it is open, files are made by a job of these parameters."""
-    token = _params.set(params)
+def made_by(params: Mapping[str, Any], inputs: str = "") -> Iterator[None]:
+    """While it is open, files are made by a job of these parameters.
+
+    inputs: digest of what its inputs state, by `workflow.recorded.digest`.
+    """
+    tokens = _params.set(params), _inputs.set(inputs)
     try:
         yield
     finally:
-        _params.reset(token)
+        _params.reset(tokens[0])
+        _inputs.reset(tokens[1])
 
 
 def params() -> Mapping[str, Any]:
     """The parameters of the job that runs; none outside of one."""
     return _params.get() or {}
+
+
+def inputs() -> str:
+    """Digest of what the inputs of the job that runs state; empty where they state nothing."""
+    return _inputs.get()
+
+
+def statement() -> str:
+    """Both, as a file that is not HDF5 states them."""
+    return f"{text(params())} {inputs()}"
 
 
 def text(params: Mapping[str, Any]) -> str:

@@ -40,7 +40,8 @@ def create(
     It is made in memory, because HDF5 takes the process down where the disk is full, then written
     beside its final name, flushed to the disk, read back, and moved there.
     settings: what made the content, stored as JSON with sorted keys; beside them stand the
-    parameters of the job that runs, with the fingerprint of its code.
+    parameters of the job that runs, with the fingerprint of its code, and a digest of what its
+    inputs state.
     Raises InputError where a float dataset is infinite, or undefined without a `reason`, and the
     OSError, naming the path, where it cannot be written.
     """
@@ -56,6 +57,7 @@ def create(
             file.attrs["settings"] = json.dumps(settings, sort_keys=True)
             file.attrs["code"] = str(record.params().get("code", ""))
             file.attrs["params"] = record.text(record.params())
+            file.attrs["inputs"] = record.inputs()
             yield file
             file.flush()
             _write_bytes(partial, file.id.get_file_image(), name=path)

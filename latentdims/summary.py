@@ -59,7 +59,7 @@ def summarise(
     reasons = {network: _reasons(paths) for network, paths in files.items()}
     _log_undefined(means, reasons)
     write_csv(table, means + single + points)
-    made_by = f"\n<!-- {record.text(record.params())} -->\n"
+    made_by = f"\n<!-- {record.statement()} -->\n"
     Path(comparison).write_text(markdown.tables(means, reasons) + made_by, encoding="utf-8")
 
 

@@ -35,6 +35,9 @@ if PARTS > 1:
     rule merge:
         input:
             network=NETWORK,
+            # Stated alone, since parts are gone afterwards.
+            images=rules.prepare.output.images,
+            partners=of_partners(NETWORK),
             parts=lambda wildcards: collect(PART, **wildcards, part=range(PARTS)),
         output:
             covariance=COVARIANCE,

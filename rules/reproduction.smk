@@ -1,5 +1,6 @@
 rule reproduction:
     input:
+        rules.summary.output.comparison,  # states what the table is made from
         table=rules.summary.output.table,
     output:
         svg=report(

@@ -6,7 +6,7 @@ import pytest
 import torch
 from conftest import SHAPE
 
-from latentdims import architectures, clipping, covariance, networks, training
+from latentdims import architectures, clipping, covariance, folds, networks, training
 from latentdims.clipping import accuracy_by_rank, of_representation, of_weights
 from latentdims.data import Split
 from latentdims.layer import Layer
@@ -44,18 +44,25 @@ def random_basis(dimension: int) -> torch.Tensor:
     )
 
 
+def of_whole(network, split, curves):
+    """Accuracy of the whole split, from that of its folds."""
+    share = np.bincount(folds.of(len(split.labels))) / len(split.labels)
+    reference, found = accuracy_by_rank(network, split, curves)
+    return share @ reference, [share @ each for each in found]
+
+
 @pytest.mark.parametrize("number", [0, 1, 2])
 def test_weights_at_every_rank(network, split, number):
     layer = network.layers[number]
     weight = network.weights[layer.name]
     vectors = torch.from_numpy(weight_components(weight.numpy())[1].astype(np.float32))
     ranks = range(1, vectors.shape[1] + 1)
-    _, [found] = accuracy_by_rank(network, split, [(of_weights(network, number, vectors), ranks)])
+    _, [found] = of_whole(network, split, [(of_weights(network, number, vectors), ranks)])
     for rank in ranks:
         projector = vectors[:, :rank] @ vectors[:, :rank].T
         projected = (weight.flatten(1) @ projector).reshape(weight.shape)
         expected = evaluate(replaced(network, layer, projected), split)[1]
-        assert found[rank - 1] == expected, rank
+        assert found[rank - 1] == pytest.approx(expected, abs=1e-9), rank
 
 
 @pytest.mark.parametrize("number", [1, 2])
@@ -66,16 +73,14 @@ def test_representations_at_every_rank(network, split, number):
     channels, positions = layer.patch_shape
     vectors = random_basis(channels)
     ranks = range(1, channels + 1)
-    _, [found] = accuracy_by_rank(
-        network, split, [(of_representation(network, number, vectors), ranks)]
-    )
+    _, [found] = of_whole(network, split, [(of_representation(network, number, vectors), ranks)])
     for rank in ranks:
         projector = vectors[:, :rank] @ vectors[:, :rank].T
         projected = torch.einsum(
             "ocp,cd->odp", weight.reshape(-1, channels, positions), projector
         ).reshape(weight.shape)
         expected = evaluate(replaced(network, layer, projected), split)[1]
-        assert found[rank - 1] == expected, rank
+        assert found[rank - 1] == pytest.approx(expected, abs=1e-9), rank
 
 
 @pytest.mark.parametrize("number", [1, 2])
@@ -88,22 +93,22 @@ def test_centred_basis_adds_the_mean_back(network, split, number):
         x = networks.activate(before, networks.linear(before, x, network.weights[before.name]))
     shift = mean.reshape(1, -1, *(1,) * (x.ndim - 2))
     components = of_representation(network, number, vectors, mean)
-    _, [found] = accuracy_by_rank(network, split, [(components, [1, channels])])
+    _, [found] = of_whole(network, split, [(components, [1, channels])])
     for index, rank in enumerate([1, channels]):
         projector = vectors[:, :rank] @ vectors[:, :rank].T
         projected = torch.einsum("nc...,cd->nd...", x - shift, projector) + shift
         logits = network.logits(projected, after=number)
         correct = (logits.argmax(1) == split.labels).sum().item()
-        assert found[index] == 100 * correct / len(split.labels)
+        assert found[index] == pytest.approx(100 * correct / len(split.labels), abs=1e-9)
 
 
 def test_skipping_ranks_changes_nothing(network, split):
     components = of_weights(network, 0, random_basis(network.layers[0].fan_in))
     chosen: list[list[int]] = [list(range(1, 10)), [2, 5, 9], []]
-    reference, found = accuracy_by_rank(network, split, [(components, ranks) for ranks in chosen])
-    assert reference == evaluate(network, split)[1]
+    reference, found = of_whole(network, split, [(components, ranks) for ranks in chosen])
+    assert reference == pytest.approx(evaluate(network, split)[1], abs=1e-9)
     every, some, none = found
-    assert (some == every[[1, 4, 8]]).all()
+    np.testing.assert_allclose(some, every[[1, 4, 8]], rtol=1e-12)
     assert len(none) == 0
 
 
@@ -126,11 +131,13 @@ def test_file(images, tmp_path, settings):
         device="cpu",
     )
     with h5py.File(output) as file:
-        assert sorted(file) == sorted([*bases, "reference_accuracy"])
+        folds_of = "reference_accuracy_folds"
+        assert sorted(file) == sorted([*bases, "reference_accuracy", folds_of, "fold"])
         assert list(file["weight"]) == ["classifier", "layer1", "layer2"]
         assert list(file["activation"]) == list(file["random"]) == ["layer1", "layer2"]
         assert file["weight/layer1/rank"][()].tolist() == [1, 2, 3]
         assert file["activation/layer2/rank"][()].tolist() == [1, 2, 3, 4, 5, 6]
         for basis in bases:  # nothing is clipped at full rank
             for group in file[basis].values():
-                assert group["accuracy"][-1] == file["reference_accuracy"][()]
+                assert group["accuracy"][-1] == pytest.approx(file["reference_accuracy"][()])
+                np.testing.assert_allclose(group["accuracy_folds"][:, -1], file[folds_of][()])

@@ -124,12 +124,13 @@ def test_names_that_yaml_reads_as_numbers_are_text():
     given = yaml.safe_load(
         "{datasets: {2024: {source: embedded}, 1e3: {source: embedded}}, seeds: 2,"
         " networks: {64: {architecture: mlp, widths: [8]}},"
-        " published: {2024: {64: {test_loss: [1]}}}}"
+        " published: {2024: {64: {chance_accuracy: [1]}}}}"
     )
     resolved = resolve(given)
     assert list(resolved["datasets"]) == ["1e3", "2024"]
     assert list(resolved["networks"]) == ["64"]
-    assert resolved["published"] == {"2024": {"64": {"test_loss": [1.0]}}}
+    (entry,) = resolved["published"]["2024"]["64"]
+    assert (entry["quantity"], entry["values"]) == ("chance_accuracy", [1.0])
 
 
 @pytest.mark.parametrize("nothing", [None, "null"])

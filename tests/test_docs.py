@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from latentdims import table
+
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
 PAGES = [README, *sorted((ROOT / "docs").glob("*.md"))]
@@ -79,8 +81,8 @@ def found(folder: Path, pictures) -> None:
     for picture in pictures:
         (folder / "figures" / picture).parent.mkdir(parents=True, exist_ok=True)
         (folder / "figures" / picture).write_text("new picture")
-    heads = "dataset,network,layer,quantity,value,low,high,n,unit,published,at"
-    numbers = "cifar10,mlp,,test_accuracy,43.21,,,2,percent,42.7;42.4,"
+    heads = ",".join(table.COLUMNS)
+    numbers = ",cifar10,mlp,,,,accuracy,test,,5,,,43.21,,,2,percent,42.7;42.4"
     (folder / "summary.csv").write_text(f"{heads}\n{numbers}\n")
     (folder / "summary.md").write_text("**Tables** \\1\n<!-- {} -->\n")
 
@@ -95,9 +97,9 @@ def test_make_readme_writes_the_tutorial_into_the_readme_and_nothing_else(update
     update.main()
     row = "| test accuracy, trained | 43.2 % | 42.7 %, 42.4 % |"
     said = "Ours are means over 2 networks; published are single runs."
-    table = f"{said}\n\n| quantity | mlp | mlp, published |\n| --- | --- | --- |\n{row}"
+    block = f"{said}\n\n| quantity | mlp | mlp, published |\n| --- | --- | --- |\n{row}"
     assert (tmp_path / "README.md").read_text() == (
-        f"before\n<!-- results -->\n{table}\n<!-- /results -->\nafter\n"
+        f"before\n<!-- results -->\n{block}\n<!-- /results -->\nafter\n"
     )
     assert "old" in (tmp_path / "docs" / "results.md").read_text()
     assert (tmp_path / "docs" / "eigenvectors.svg").read_text() == "new picture"

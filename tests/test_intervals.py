@@ -1,49 +1,164 @@
-"""Intervals cover what they claim to, and are not invented."""
+"""Intervals cover what they claim to, stay within what a number can be, and are not invented."""
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from latentdims.intervals import over_pairs, over_seeds
+from latentdims import intervals
+from latentdims.intervals import (
+    COSINE,
+    PERCENT,
+    counted,
+    curve_over_networks,
+    curve_over_pairs,
+    of_one_run,
+    over_networks,
+    over_pairs,
+    ratio_of_means,
+)
 
 
 def test_student_interval_of_a_textbook_sample():
-    estimate = over_seeds([1.0, 2.0, 3.0])
+    estimate = over_networks([1.0, 2.0, 3.0])
     half = 4.302652729911275 * 1 / 3**0.5  # t of two degrees of freedom, 97.5 %
     assert estimate.value == 2
     assert (estimate.low, estimate.high) == pytest.approx((2 - half, 2 + half))
     assert estimate.n == 3
 
 
-@pytest.mark.parametrize("values", [[1.0], [1.0, 2.0]])
-def test_fewer_than_three_seeds_give_no_interval(values):
-    estimate = over_seeds(values)
-    assert (estimate.low, estimate.high) == (None, None)
+@pytest.mark.parametrize("values", [[1.0], [1.0, 2.0], [[1.0, 3.0], [2.0, 5.0]]])
+def test_fewer_than_three_networks_give_no_interval(values):
+    for found in (over_networks(values), of_one_run(np.reshape(values, (len(values), -1)))):
+        assert (found.value, found.low, found.high) == (np.mean(values), None, None)
+    assert over_pairs({(0, 1): 0.5}) == (0.5, None, None, 2)
+    assert counted([1.0, 4.0, 7.0]) == (4.0, None, None, 3)
 
 
-def test_pairs_of_additive_effects_have_the_interval_of_the_seeds():
-    """Where a pair's value is the mean of two seeds' values, leaving out one seed is leaving out
-    its value, and the jackknife gives 4/4 of the standard error of 2·mean/2."""
+def test_pairs_of_additive_effects_have_the_interval_of_the_networks():
     seeds = np.array([1.0, 4.0, 2.0, 7.0, 5.0])
     pairs = {(r, s): (seeds[r] + seeds[s]) / 2 for s in range(5) for r in range(s)}
-    assert over_pairs(pairs) == pytest.approx(over_seeds(seeds))
+    assert over_pairs(pairs) == pytest.approx(over_networks(seeds))
 
 
-def test_one_pair_is_of_two_networks():
-    assert over_pairs({(0, 1): 0.5}) == (0.5, None, None, 2)
+def test_undefined_values_have_no_interval():
+    found = over_networks([0.5, np.nan, 0.4], within=COSINE)
+    assert np.isnan(found.value) and found.low is None and found.n == 3
+    assert np.isnan(ratio_of_means([1.0, 2.0, 3.0], [2.0, 0.0, 3.0]).value)
 
 
-def test_pairs_with_one_reference_count_the_others():
-    pairs = {(0, 1): 1.0, (0, 2): 2.0, (0, 3): 3.0}
-    assert over_pairs(pairs) == over_seeds([1.0, 2.0, 3.0])
+@given(
+    st.lists(st.floats(0.01, 99.99), min_size=3, max_size=8),
+    st.integers(1, 8),
+    st.floats(0, 30),
+)
+def test_intervals_stay_in_their_range(networks, folds, spread):
+    shifts = np.linspace(-spread, spread, folds)
+    values = np.clip(np.array(networks)[:, None] + shifts, 0.001, 99.999)
+    found = over_networks(values, within=PERCENT)
+    assert 0 <= found.low <= found.value + 1e-9
+    assert found.value - 1e-9 <= found.high <= 100
+    other = over_networks(values[::-1], within=PERCENT)  # in any order
+    assert found == pytest.approx(other, rel=1e-6)
+    scaled = over_networks(values / 50 - 1, within=COSINE)  # in any unit
+    assert scaled.low == pytest.approx(found.low / 50 - 1, abs=1e-6)
 
 
-def test_interval_over_pairs_covers_in_95_percent():
-    """A product kernel of seeds: E = mean², estimated from pairs of 8 seeds, 1000 times."""
-    random = np.random.default_rng(0)
-    covered = 0
-    for _ in range(1000):
-        x = random.normal(1, 0.3, 8)
-        estimate = over_pairs({(r, s): x[r] * x[s] for s in range(8) for r in range(s)})
-        covered += estimate.low <= 1 <= estimate.high
-    # Binomial error of 1000 trials: 0.7 points; the t interval of a jackknife is approximate.
-    assert 0.92 <= covered / 1000 <= 0.98
+def simulated(cover, *, draws=600):
+    """The share of draws that an interval covers, with three standard errors of 95 %."""
+    random = np.random.default_rng(3)
+    share = np.mean([cover(random) for _ in range(draws)])
+    return share, 3 * (0.95 * 0.05 / draws) ** 0.5
+
+
+@pytest.mark.parametrize("runs", [3, 5, 10])
+def test_networks_and_test_images_are_crossed(runs):
+    """Effects of networks and of folds, of one size: an interval over networks alone would cover
+    far less."""
+
+    def effects(random):
+        shared = random.normal(0, 1, 8) * 2
+        return 60 + random.normal(0, 1, (runs, 1)) + shared + random.normal(0, 0.5, (runs, 8))
+
+    def crossed(random):
+        found = over_networks(effects(random), within=PERCENT)
+        return found.low <= 60 <= found.high
+
+    def alone(random):
+        found = over_networks(effects(random).mean(1), within=PERCENT)
+        return found.low <= 60 <= found.high
+
+    share, error = simulated(crossed)
+    assert share >= 0.95 - error
+    assert simulated(alone)[0] < share
+    if runs > 3:
+        assert share <= 0.95 + max(error, 0.035)  # two-way standard errors are careful
+
+
+def test_one_run_is_covered_by_its_prediction():
+    """Networks, draws and test images: another network, drawn once, on other images."""
+
+    def run(random, runs, draws):
+        effects = random.normal(0, 1, (runs, 1, 1)) + random.normal(0, 2, (runs, draws, 1))
+        return 40 + effects + random.normal(0, 2, (1, 1, 8))
+
+    def cover(random):
+        found = of_one_run(run(random, 5, 4), within=PERCENT)
+        return found.low <= run(random, 1, 1).mean() <= found.high
+
+    share, error = simulated(cover)
+    assert abs(share - 0.95) <= error + 0.01
+
+
+def test_pairs_are_covered_whether_all_or_some():
+    """A product kernel of networks: E = mean², from all pairs of 8, or three earlier ones of
+    each."""
+
+    def cover(pairs):
+        def once(random):
+            x = random.normal(1, 0.3, 8)
+            found = over_pairs({pair: x[pair[0]] * x[pair[1]] for pair in pairs})
+            return found.low <= 1 <= found.high
+
+        return simulated(once)
+
+    every = [(r, s) for s in range(8) for r in range(s)]
+    for pairs in (every, [(r, s) for r, s in every if s - r <= 3]):
+        share, error = cover(pairs)
+        assert share >= 0.95 - error - 0.01, pairs  # the t interval of a jackknife approximates
+
+
+def test_a_band_holds_the_whole_curve():
+    """Curves that vary in three ways: intervals point by point hold fewer whole ones."""
+    truth = np.linspace(20, 80, 40)
+    ways = np.array([np.cos(np.pi * n * np.linspace(0, 1, 40)) for n in range(3)])
+
+    def cover(bands):
+        def once(random):
+            curves = truth + random.normal(0, 2, (8, 3)) @ ways
+            found = bands(curves)
+            return all(each.low <= t <= each.high for each, t in zip(found, truth, strict=True))
+
+        return simulated(once, draws=300)
+
+    share, error = cover(lambda curves: curve_over_networks(curves, within=PERCENT))
+    assert abs(share - 0.95) <= error
+    alone = cover(lambda curves: [over_networks(point, within=PERCENT) for point in curves.T])
+    assert alone[0] < share - error
+    one = intervals.over_networks(truth[:8])
+    assert curve_over_networks(truth[:8, None])[0] == pytest.approx(one)
+
+
+def test_curves_of_pairs_are_their_single_points_or_wider():
+    random = np.random.default_rng(5)
+    pairs = {(r, s): random.uniform(0.2, 0.8, 6) for s in range(5) for r in range(s)}
+    for point, found in enumerate(curve_over_pairs(pairs, within=COSINE)):
+        one = over_pairs({pair: values[point] for pair, values in pairs.items()}, within=COSINE)
+        assert found.value == pytest.approx(one.value)
+        assert found.low <= one.low and one.high <= found.high
+
+
+def test_a_ratio_of_means_is_not_a_mean_of_ratios():
+    found = ratio_of_means([1.0, 2.0, 6.0], [2.0, 4.0, 20.0])
+    assert found.value == pytest.approx(9 / 26)
+    assert found.low < found.value < found.high

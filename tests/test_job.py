@@ -13,7 +13,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from snakemake.iocontainers import Params
+from snakemake.iocontainers import InputFiles, Params
 
 from latentdims.errors import InputError, of_machine
 from latentdims.workflow import job, provenance
@@ -29,6 +29,7 @@ def snakemake(tmp_path):
     yield SimpleNamespace(
         log=[str(tmp_path / "logs" / "job.log")],
         resources={"gpu": 1},
+        input=InputFiles(),
         params=Params(fromdict={"code": stamp(tmp_path / "script.py")}),
         scriptdir=str(tmp_path),
     )
@@ -154,7 +155,7 @@ import sys, time
 from pathlib import Path
 from types import SimpleNamespace
 from unittest.mock import MagicMock
-from snakemake.iocontainers import Params
+from snakemake.iocontainers import InputFiles, Params
 from latentdims.workflow.job import running
 torch = sys.modules["torch"] = MagicMock(__version__="with three GPUs")
 torch.cuda.device_count = lambda: 3
@@ -163,7 +164,8 @@ from latentdims.workflow.provenance import stamp
 script = Path("scripts/train.py")
 params = {"code": stamp(script)}
 job = SimpleNamespace(
-    log=[sys.argv[1]], resources={"gpu": 1}, params=Params(fromdict=params), scriptdir=script.parent
+    log=[sys.argv[1]], resources={"gpu": 1}, params=Params(fromdict=params), input=[],
+    scriptdir=script.parent,
 )
 with running(job) as job:
     assert job.device == "cuda"

@@ -8,35 +8,41 @@ import torch
 
 from latentdims import overview
 from latentdims.figures import catalogue
-from latentdims.table import Row
+from latentdims.table import HEADLINES, Row
 
 
-def row(network, layer, quantity, value, *, low=None, high=None, published="", dataset="d"):
+def row(network, layer, quantity, value, *, low=None, high=None, **more):
     unit = {"accuracy": "percent", "loss": "nats"}.get(quantity.rpartition("_")[2], "1")
-    return Row(dataset, network, layer, quantity, value, low, high, 3, unit, published)
+    more = {"dataset": "d", "split": "test", "centring": "centred" if layer else "", **more}
+    columns = {"network": network, "layer": layer, "quantity": quantity, **more}
+    return Row(value=value, low=low, high=high, n=3, unit=unit, **columns)
 
 
 def test_headline_has_a_column_for_each_network_and_for_what_is_published():
-    explained = "variance_explained_test_centred_trained"
+    explained = "variance_explained"
     rows = [
         row("deep", "", "generated_accuracy", 31.26),
-        row("deep", "", "test_accuracy", 43.14, low=42.9, high=43.4, published="42.7;42.4"),
+        row("deep", "", "accuracy", 43.14, low=42.9, high=43.4, published="42.7;42.4"),
         row("deep", "layer1", explained, -0.0001),
         row("deep", "layer2", explained, float("nan")),  # undefined
         row("deep", "classifier", explained, 0.9),
-        row("deep", "layer1", "effective_rank_covariance", 7),
-        row("flat", "", "test_accuracy", 57),
-        row("flat", "", "test_loss", 1.25, published="1.2"),
-        row("deep", "", "test_accuracy", 12, dataset="other"),
+        row("deep", "layer1", explained, 0.2, null="unrelated", epoch=0.0),
+        row("deep", "layer1", explained, 0.1, null="unrelated", epoch=5.0),
+        row("deep", "layer1", "effective_rank", 7),
+        row("flat", "", "loss_of_one_run", 1.25, published="1.2"),
+        row("flat", "", "accuracy", 57),
+        row("flat", "", "loss", 1.25, published="1.2"),
+        row("deep", "", "accuracy", 12, dataset="other"),
     ]
-    words = overview.HEADLINES
+    words = {(key[0], key[3]): said for key, said in HEADLINES.items()}
     assert overview.headline(rows, "d") == [
         ["quantity", "deep", "deep, published", "flat", "flat, published"],
-        [words["test_accuracy"], "43.1 % [42.9 %, 43.4 %]", "42.7 %, 42.4 %", "57.0 %", ""],
-        [f"{words[explained]}, layer 1", "0.000", "", "", ""],
-        [f"{words[explained]}, layer 2", "", "", "", ""],
-        [words["generated_accuracy"], "31.3 %", "", "", ""],
-        ["test_loss", "", "", "1.250 nats", "1.200 nats"],
+        [words["accuracy", ""], "43.1 % [42.9 %, 43.4 %]", "42.7 %, 42.4 %", "57.0 %", ""],
+        [words["generated_accuracy", ""], "31.3 %", "", "", ""],
+        [f"{words[explained, '']}, layer 1", "0.000", "", "", ""],
+        [f"{words[explained, '']}, layer 2", "", "", "", ""],
+        [f"{words[explained, 'unrelated']}, layer 1", "0.100", "", "", ""],
+        ["loss, test", "", "", "1.250 nats", "1.200 nats"],
     ]
 
 
@@ -60,7 +66,7 @@ def opening(workflow) -> str:
         "other ways: flattened",
         f"torch {torch.__version__} on cpu",
         "An interval needs at least three networks.",
-        overview.HEADLINES["variance_explained_test_centred_trained"],
+        "variance explained s², test images, centred",
     ],
 )
 def test_report_opens_with_what_was_run_and_found(finished, said):

@@ -13,14 +13,16 @@ from latentdims.errors import InputError
 
 def test_the_list_is_what_a_finished_run_holds(finished):
     settings = resolve(TINY)
+    columns = ("quantity", "layer", "split", "centring", "null")
     with (finished.folder / "results/summary.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     for name, network in settings["networks"].items():
-        found = {(r["quantity"], r["layer"]) for r in rows if r["network"] == name and not r["at"]}
+        of = [r for r in rows if r["network"] == name and not r["at"] + r["seed"]]
+        found = {tuple(row[column] for column in columns) for row in of}
+        known = quantities.of_network(network, settings)
         expected = {
-            (quantity, layer)
-            for quantity, (layers, enough) in quantities.of_network(network, settings)
-            for layer in layers or [""]
+            (n.quantity, n.layer, n.split, n.centring, n.null)
+            for n, enough in known.items()
             if enough
         }
         assert found == expected
@@ -28,10 +30,11 @@ def test_the_list_is_what_a_finished_run_holds(finished):
 
 
 def test_what_is_not_on_the_list_has_no_unit():
-    assert quantities.unit("test_loss") == "nats"
+    assert quantities.unit("loss") == quantities.unit("loss_of_one_run") == "nats"
     assert quantities.unit("generated_loss_few_3_retrained_deviation_over_draws") == "nats"
-    assert quantities.unit("eigenvalue_covariance_held_out_initial") == "activation^2"
-    for name in ("test_lose", "similarity_train", "xtest_loss", "generated_accuracy2"):
+    assert quantities.unit("eigenvalue") == "activation^2"
+    assert quantities.unit("learned_components_bulk") == "1"
+    for name in ("lose", "similarity_train", "xloss", "generated_accuracy2", "bulk"):
         with pytest.raises(KeyError):
             quantities.unit(name)
 
@@ -44,6 +47,7 @@ def config(numbers: dict[str, Any], **changes: Any) -> dict[str, Any]:
             "net": {"architecture": "cnn", "channels": [4, 6], "kernel_size": 3},
         },
         "seeds": 3,
+        "training": {"epochs": 4},
         "clipping": {"bases": ["activation", "weight"]},
         "generation": {
             "draws": 4,
@@ -59,47 +63,90 @@ def config(numbers: dict[str, Any], **changes: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    "name",
+    ("name", "columns", "chosen"),
     [
-        "test_loss",
-        "train_accuracy",
-        "similarity_train_uncentred_shuffled/classifier",
-        "variance_explained_by_mean_test_centred_initial/layer2",
-        "rank_within_1_point_activation/layer2",
-        "rank_within_1_point_weight/classifier",
-        "generated_accuracy_flattened_deviation_over_draws",
-        "generated_retention_few_3",
-        "generated_loss_one_retrained",
-        "generated_similarity_one/layer1",
-        "power_law_exponent_range_covariance/layer1",
+        ("loss", {"split": "test"}, ("loss", "", "test", "", None, "")),
+        ("accuracy", {"split": "train", "epoch": 4}, ("accuracy", "", "train", "", 4.0, "")),
+        (
+            "similarity/classifier",
+            {"split": "train", "centring": "uncentred", "null": "unrelated", "epoch": 0},
+            ("similarity", "classifier", "train", "uncentred", 0.0, "unrelated"),
+        ),
+        (
+            "cka/layer2",
+            {"split": "test", "null": "untrained"},
+            ("cka", "layer2", "test", "centred", None, "untrained"),
+        ),
+        (
+            "rank_within_1_point_weight/classifier",
+            {},
+            ("rank_within_1_point_weight", "classifier", "test", "", None, ""),
+        ),
+        (
+            "generated_accuracy_flattened",
+            {"null": "white"},
+            ("generated_accuracy_flattened", "", "test", "", None, "white"),
+        ),
+        (
+            "retention_above_white_flattened",
+            {},
+            ("retention_above_white_flattened", "", "test", "", None, ""),
+        ),
+        (
+            "generated_loss_one_retrained",
+            {},
+            ("generated_loss_one_retrained", "", "test", "", None, ""),
+        ),
+        (
+            "power_law_exponent/layer1",
+            {"centring": "centred"},
+            ("power_law_exponent", "layer1", "train", "centred", None, ""),
+        ),
     ],
 )
-def test_published_numbers_of_what_is_measured_stay(name):
-    given = {"mine": {"net": {name: [50.0, 41.5]}}}
-    assert resolve(config(given["mine"]["net"]))["published"] == given
+def test_published_numbers_are_named_by_columns(name, columns, chosen):
+    expected = dict(zip(quantities.Name._fields, chosen, strict=True))
+    forms = [{**columns, "values": [50.0, 41.5]}, [{**columns, "values": [50.0, 41.5]}]]
+    forms += [] if columns else [[50.0, 41.5]]
+    for given in forms:
+        (entry,) = resolve(config({name: given}))["published"]["mine"]["net"]
+        assert entry == {**expected, "values": [50.0, 41.5]}
+
+
+def test_several_numbers_of_one_quantity():
+    given = [{"split": "train", "values": 71}, {"split": "test", "values": [61, 62]}]
+    found = resolve(config({"accuracy": given}))["published"]["mine"]["net"]
+    assert [(each["split"], each["values"]) for each in found] == [
+        ("train", [71.0]),
+        ("test", [61.0, 62.0]),
+    ]
+
+
+TEST = {"split": "test", "values": [50]}
 
 
 @pytest.mark.parametrize(
     ("numbers", "message"),
     [
-        ({"test_acuracy": [50]}, r"published\.mine\.net\.test_acuracy: .*mean 'test_accuracy'"),
+        ({"acuracy": [50]}, r"published\.mine\.net\.acuracy: no such .*mean 'accuracy'"),
         ({"accuracy_of_mine_zzz": [50]}, r"no such quantity; "),
+        ({"accuracy": [50]}, r"accuracy: give its split, one of train, test"),
+        ({"similarity/layer1": TEST}, r"give its centring, one of uncentred, centred"),
+        ({"accuracy": {**TEST, "split": "tset"}}, r"accuracy\.split: not 'tset'; .*mean 'test'"),
+        ({"accuracy": {**TEST, "null": "white"}}, r"accuracy\.null: not 'white'"),
+        ({"accuracy": {**TEST, "epoch": 3}}, r"accuracy\.epoch: found 3, expected 4"),
+        ({"accuracy": {**TEST, "epok": 4}}, r"accuracy\.epok: no such column; .*mean 'epoch'"),
+        ({"accuracy": [TEST, 50]}, "50 stands beside columns"),
         ({"generated_accuracy_fewer_3": [50]}, "did you mean 'generated_accuracy_few_3'"),
         ({"rank_within_1_point_random/layer1": [5]}, "mean 'rank_within_1_point_"),
-        ({"test_loss/layer1": [5]}, "test_loss/layer1: is not of a layer; write test_loss"),
-        (
-            {"effective_rank_covariance": [5]},
-            "is of a layer; write effective_rank_covariance/layer1",
-        ),
-        ({"effective_rank_covariance/layr2": [5]}, "no such layer; did you mean 'layer2'"),
-        (
-            {"generated_similarity/classifier": [0.5]},
-            "classifier: no such layer; did you mean .layer",
-        ),
-        ({"test_loss": []}, r"published\.mine\.net\.test_loss: holds no number"),
-        ({"test_loss": [1, float("nan")]}, "test_loss.1: found nan, expected a finite number"),
-        ({"test_loss": ["inf"]}, "test_loss.0: found inf, expected a finite number"),
-        ({"test_loss": ["much"]}, "expected a number"),
+        ({"loss/layer1": TEST}, "loss/layer1: is not of a layer; write loss"),
+        ({"effective_rank": [5]}, "is of a layer; write effective_rank/layer1"),
+        ({"effective_rank/layr2": [5]}, "no such layer; did you mean 'layer2'"),
+        ({"generated_similarity/classifier": [0.5]}, "no such layer; did you mean .layer"),
+        ({"loss": []}, r"published\.mine\.net\.loss: holds no number"),
+        ({"loss": {"split": "test"}}, "loss: holds no number"),
+        ({"loss": {"split": "test", "values": [1, float("nan")]}}, "expected a finite number"),
+        ({"loss": {"split": "test", "values": ["much"]}}, "found 'much', expected a number"),
     ],
 )
 def test_published_numbers_of_anything_else_are_refused(numbers, message):
@@ -108,10 +155,11 @@ def test_published_numbers_of_anything_else_are_refused(numbers, message):
 
 
 def test_published_names_are_those_of_the_configuration():
+    loss = {"loss": TEST}
     with pytest.raises(InputError, match=r"published\.mne: no such data set; did you mean 'mine'"):
-        resolve(config({}, published={"mne": {"net": {"test_loss": [1]}}}))
+        resolve(config({}, published={"mne": {"net": loss}}))
     with pytest.raises(InputError, match=r"published\.mine\.nt: no such network; .* 'net'"):
-        resolve(config({}, published={"mine": {"nt": {"test_loss": [1]}}}))
+        resolve(config({}, published={"mine": {"nt": loss}}))
     flat = {"mine": {"flat": {"generated_accuracy_flattened": [1]}}}  # nothing to be flattened
     with pytest.raises(InputError, match=r"no such quantity; did you mean"):
         resolve(config({}, published=flat))
@@ -120,17 +168,19 @@ def test_published_names_are_those_of_the_configuration():
 def test_numbers_that_a_smaller_run_does_not_reach_are_left_out():
     """So that a configuration can be tried with fewer seeds and draws."""
     numbers = {
-        "test_loss": [2.0],
-        "similarity_train_uncentred_trained/layer1": [0.9],
+        "loss": TEST,
+        "similarity/layer1": {**TEST, "centring": "centred"},
         "generated_accuracy_deviation_over_draws": [1.0],
-        "variance_explained_by_mean_test_centred_trained/layer1": [0.5],
+        "variance_explained_by_mean/layer1": TEST,
     }
 
     def left(**changes):
-        return set(numbers) - set(resolve(config(numbers, **changes))["published"]["mine"]["net"])
+        found = resolve(config(numbers, **changes))["published"]["mine"]["net"]
+        return {name.partition("/")[0] for name in numbers} - {each["quantity"] for each in found}
 
-    similarity, mean = [name for name in numbers if "/" in name]
+    similarity, mean = "similarity", "variance_explained_by_mean"
     assert left() == set()
     assert left(seeds=2) == left(alignment={"pairs": "first"}) == {mean}
+    assert left(alignment={"partners": 1}) == {mean}
     assert left(seeds=1) == {mean, similarity}
     assert left(generation={"draws": 1}) == {"generated_accuracy_deviation_over_draws"}

@@ -114,8 +114,8 @@ OF_ONE_NETWORK = dict.fromkeys(OF_A_SEED, 2) | {"summary": 1, "figure": FIGURES}
         ),
         (
             "intervals.py",
-            "CONFIDENCE = 0.95",
-            "CONFIDENCE = 0.9",
+            "PERCENT: Range = (0, 100)",
+            "PERCENT: Range = (0, 101)",
             {"summary": 1, "figure": 2 * FIGURES},
         ),
         ("models/cnn.py", "stride: int = 2", "stride: int = 1", OF_ONE_NETWORK),
@@ -136,7 +136,7 @@ def test_an_edit_runs_exactly_what_it_reaches(again, file, old, new, expected):
 NEW_NETWORK = {"networks": {"wide": {"architecture": "mlp", "widths": [16]}}}
 NEW_DATA = {"datasets": {"more": {"source": "embedded", "train_samples": 90, "test_samples": 40}}}
 OTHER_IMAGES = {"datasets": {"shapes": {**TINY["datasets"]["shapes"], "seed": 5}}}
-PUBLISHED = {"published": {"shapes": {"mlp": {"test_accuracy": [31.5]}}}}
+PUBLISHED = {"published": {"shapes": {"mlp": {"accuracy": {"split": "test", "values": [31.5]}}}}}
 
 
 @pytest.mark.parametrize(
@@ -222,7 +222,7 @@ def test_code_edited_where_there_are_no_records_is_found_in_figures_and_files(ag
     for rule, count in {"clip": 4, "samples": 1, "figure": 6, "summary": 1, "total": 13}.items():
         assert re.search(rf"^{rule} +{count}$", output, re.MULTILINE), output
     said = re.findall(
-        r"^latentdims: (\w+): results of other settings or code, such as (\S+) \(code\)",
+        r"^latentdims: (\w+): results of other settings, code or inputs, such as (\S+) \(code\)",
         output,
         re.M,
     )

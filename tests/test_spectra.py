@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from latentdims.figures import marks, panels
-from latentdims.intervals import over_seeds
+from latentdims.intervals import over_networks
 from latentdims.moments import ROWS, Centred, Moments
 from latentdims.spectra import (
     RESOLUTION,
@@ -146,14 +146,14 @@ def test_equal_eigenvalues_are_told_apart_in_5_percent_only():
     assert abs(marks[:, 3].mean() - 0.05) < 4 * np.sqrt(0.05 * 0.95 / trials)
 
 
-def test_interval_over_seeds_covers_a_known_exponent_in_95_percent():
+def test_interval_over_networks_covers_a_known_exponent_in_95_percent():
     """Spectra k^-1.3 of five networks that differ by 10 % at every rank, 200 times."""
     random = np.random.default_rng(0)
     ranks, trials = np.arange(1.0, 201), 200
     covered = 0
     for _ in range(trials):
         noise = np.exp(0.1 * random.standard_normal((5, 200)))
-        estimate = over_seeds([power_law(ranks**-1.3 * each)[0] for each in noise])
+        estimate = over_networks([power_law(ranks**-1.3 * each)[0] for each in noise])
         covered += estimate.low <= 1.3 <= estimate.high
     assert abs(covered / trials - 0.95) < 4 * np.sqrt(0.95 * 0.05 / trials)
 

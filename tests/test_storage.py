@@ -11,6 +11,7 @@ from unittest.mock import Mock
 import h5py
 import numpy as np
 import pytest
+import xarray
 
 from latentdims import storage
 from latentdims.errors import InputError, of_machine
@@ -34,9 +35,58 @@ def test_round_trip_with_provenance(tmp_path):
     with storage.read(tmp_path / "deeper" / "file.h5", needs=["x/y"]) as file:
         assert file["x/y"][()].tolist() == [1, 2]
         assert dict(file["x/y"].attrs)["units"] == "1"
-        assert file["x/y"].dims[0].label == "n"
+        assert list(file["x/y"].dims[0]) == ["n"]
+        assert file["x/n"][()].tolist() == [0, 1]
         assert storage.settings(file) == {"a": [2], "b": 1}
         assert {"format_version", "package_version", "torch_version", "device"} <= set(file.attrs)
+
+
+def test_xarray_opens_a_group_with_names_and_coordinates(tmp_path):
+    with storage.create(tmp_path / "file.h5", settings={}) as file:
+        storage.axis(file, "epoch", [0.0, 2.5], units="epochs")
+        storage.axis(file, "split", ["train", "test"])
+        values = np.arange(24.0).reshape(2, 2, 2, 3)
+        for place, axes in (("a/b/x", ("epoch", "split", "channel", "channel_2")),):
+            storage.write(file, place, values, units="m", description="made up", dimensions=axes)
+        storage.write(
+            file, "a/y", values[0, 0, 0], units="m", description="made up", dimensions=("rank",)
+        )
+    with xarray.open_dataset(tmp_path / "file.h5", group="a/b", engine="h5netcdf") as opened:
+        found = opened["x"].sel(epoch=2.5, split="test")
+        assert found.dims == ("channel", "channel_2")
+        np.testing.assert_array_equal(found, values[1, 1])
+        assert opened["epoch"].attrs["units"] == "epochs"
+    with xarray.open_dataset(tmp_path / "file.h5", group="a", engine="h5netcdf") as opened:
+        assert opened["y"].sel(rank=1) == 0  # ranks are counted from 1
+
+
+def test_every_file_of_a_run_opens_with_names(finished):
+    """Each group with data, in xarray: no axis is without a name, or those that all share without
+    coordinates."""
+    seen = set()
+    for path in sorted((finished.folder / "results/shapes/cnn").rglob("*.h5")):
+        with h5py.File(path) as file:
+            groups = {item.parent.name for item in datasets(file)}
+        for group in groups:
+            with xarray.open_dataset(path, group=group, engine="h5netcdf") as opened:
+                names = {str(name) for each in opened.data_vars.values() for name in each.dims}
+                assert not any(name.startswith("phony") for name in names), (path, group)
+                assert names <= {*opened.coords}, (path, group)
+                seen |= names
+    expected = "epoch split centring rank draw fold pairing channel channel_2 channel_partner"
+    assert {*expected.split()} <= seen
+
+
+def datasets(file):
+    found = []
+    file.visititems(
+        lambda _, item: (
+            found.append(item)
+            if isinstance(item, h5py.Dataset) and not storage.is_axis(item)
+            else None
+        )
+    )
+    return found
 
 
 def test_the_same_content_gives_the_same_bytes(tmp_path):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from conftest import write_images
 
-from latentdims import data, networks, storage
+from latentdims import data, folds, networks, storage
 from latentdims.errors import InputError
 from latentdims.training import train
 
@@ -43,12 +43,21 @@ def test_history_and_kept_epochs(images, tmp_path, settings):
     loaded = data.load(images, preprocessing=made["preprocessing"], device="cpu")
     trained = networks.load(tmp_path / "network.h5", settings=made, images=loaded.sha256)
     assert trained.epochs.tolist() == [0, 2, 4]
+    steps = -(-len(loaded.train.labels) // made["training"]["batch_size"])
     with storage.read(tmp_path / "network.h5") as file:
         assert file["weights/layer2"].shape == (3, 6, 3, 3, 3)
-        for index, epoch in enumerate(trained.epochs):
+        assert file["steps"][()].tolist() == [0, 2 * steps, 4 * steps]
+        for index, epoch in enumerate(trained.epochs.astype(int)):
             loss, accuracy = networks.evaluate(trained.at(index, device="cpu"), loaded.test)
             assert file["history/test_loss"][epoch] == loss
             assert file["history/test_accuracy"][epoch] == accuracy
+            for scores, measure in zip(
+                networks.by_image(trained.at(index, device="cpu"), loaded.test),
+                ("loss", "accuracy"),
+                strict=True,
+            ):
+                found = file[f"history/folds/test_{measure}"][:, epoch]
+                np.testing.assert_allclose(found, folds.means(scores.numpy()), rtol=1e-12)
         assert len(file["history/train_loss"]) == 5
         assert file["history/train_loss"][-1] < file["history/train_loss"][0]
 

@@ -127,19 +127,28 @@ def test_a_dead_layer_leaves_its_own_numbers_empty_and_no_others(files, tmp_path
         assert REASON in file["layer2/similarity"].attrs["reason"]
     with caplog.at_level("INFO"):
         rows = summarised(files, tmp_path)
-    assert rows["similarity_train_uncentred_trained", "layer2"] == ("", "", "")
-    assert rows["participation_ratio_covariance", "layer2"] == ("", "", "")
-    assert rows["generated_similarity", "layer2"] == ("", "", "")
+    view = ("train", "uncentred")
     for name in (
-        ("similarity_train_uncentred_initial", "layer2"),
-        ("similarity_train_uncentred_trained", "layer1"),
-        ("participation_ratio_covariance", "layer1"),
-        ("generated_accuracy", ""),
-        ("generated_similarity", "layer1"),
-        ("rank_within_1_point_activation", "layer2"),
-        ("identified_eigenvectors_covariance", "layer2"),
+        ("similarity", "layer2", *view, ""),
+        ("similarity", "layer2", *view, "unrelated"),
+        ("similarity_above_untrained", "layer2", *view, ""),
+        ("cka", "layer2", "test", "centred", ""),
+        ("participation_ratio", "layer2", "train", "centred", ""),
+        ("generated_similarity", "layer2", *view, ""),
     ):
-        assert np.isfinite(list(map(float, rows[name]))).all()
+        assert rows[name] == ("", "", ""), name
+    for name in (
+        ("similarity", "layer2", *view, "untrained"),
+        ("similarity", "layer1", *view, ""),
+        ("similarity", "layer1", *view, "unrelated"),
+        ("cka", "layer1", "test", "centred", ""),
+        ("participation_ratio", "layer1", "train", "centred", ""),
+        ("generated_accuracy", "", "test", "", ""),
+        ("generated_similarity", "layer1", *view, ""),
+    ):
+        assert np.isfinite(list(map(float, rows[name]))).all(), name
+    assert rows["rank_within_1_point_activation", "layer2", "test", "", ""][0]
+    assert rows["identified_eigenvectors", "layer2", "train", "centred", ""][0]
     assert f"d, n: {REASON}" in caplog.text
     text = (tmp_path / "summary.md").read_text()
     told = [f"classifier of seed {DEAD} is dead: zero on every training image", REASON]
@@ -147,8 +156,8 @@ def test_a_dead_layer_leaves_its_own_numbers_empty_and_no_others(files, tmp_path
     assert "nan" not in text + (tmp_path / "summary.csv").read_text()
 
 
-def summarised(files, tmp_path) -> dict[tuple[str, str], tuple[str, str, str]]:
-    """Value, low and high of the single numbers of a summary."""
+def summarised(files, tmp_path) -> dict[tuple[str, ...], tuple[str, str, str]]:
+    """Value, low and high of the means of a summary, by quantity, layer, split, centring, null."""
     summary.summarise(
         inputs=files,
         runs=[("d", "n", seed) for seed in range(SEEDS)],
@@ -159,9 +168,13 @@ def summarised(files, tmp_path) -> dict[tuple[str, str], tuple[str, str, str]]:
     )
     with (tmp_path / "summary.csv").open() as file:
         return {
-            (row["quantity"], row["layer"]): (row["value"], row["low"], row["high"])
+            tuple(row[column] for column in ("quantity", "layer", "split", "centring", "null")): (
+                row["value"],
+                row["low"],
+                row["high"],
+            )
             for row in csv.DictReader(file)
-            if not row["at"]
+            if not row["at"] + row["seed"] and (row["null"], row["epoch"]) != ("unrelated", "0")
         }
 
 
@@ -268,7 +281,7 @@ def test_networks_are_drawn_from_weights_that_are_zero():
 @pytest.mark.parametrize("seeds", [2, 4])
 def test_a_mean_of_which_one_is_undefined_is_undefined(seeds):
     values = [float(seed) for seed in range(seeds - 1)] + [np.nan]
-    estimate = intervals.over_seeds(values)
+    estimate = intervals.over_networks(values)
     assert np.isnan(estimate.value)
     assert estimate.n == seeds
 

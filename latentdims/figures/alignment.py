@@ -40,7 +40,7 @@ class View(NamedTuple):
 def draw(files: Mapping[str, Sequence[str]]) -> style.Figure:
     """Variance explained, held out and centred; and the cosine as the tutorial reports it."""
     paths = files["alignment"]
-    with storage.read(paths[1], needs=["centring"]) as file:
+    with storage.read(paths[-1], needs=["centring"]) as file:
         centrings = list(file["centring"].asstr()[()])
     test, train = SPLITS.index("test"), SPLITS.index("train")
     titles = {"centred": "test images, centred", "position": "test images, centred by position"}

@@ -11,7 +11,7 @@ from latentdims.storage import SPLITS
 def draw(files: Mapping[str, Sequence[str]]) -> style.Figure:
     """Each measure on test images, centred, beside untrained networks and unrelated images."""
     paths, test = files["alignment"], SPLITS.index("test")
-    with storage.read(paths[1], needs=["centring"]) as file:
+    with storage.read(paths[-1], needs=["centring"]) as file:
         centring = list(file["centring"].asstr()[()]).index("centred")
     return of_views(
         paths,

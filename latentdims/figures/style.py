@@ -68,7 +68,7 @@ for font in sorted(Path(matplotlib.get_data_path(), "fonts", "ttf").glob("*.ttf"
 def save(figure: Figure, *, svg: str | Path, pdf: str | Path) -> None:
     """Write both formats, without dates: a figure changes only when its data do.
 
-    Both state the parameters of the job that runs.
+    Both state the parameters of the job that runs, and a digest of what its inputs state.
 
     The layout is solved in another order each time: its last digits are rounded away.
     """
@@ -76,7 +76,7 @@ def save(figure: Figure, *, svg: str | Path, pdf: str | Path) -> None:
     figure.set_layout_engine("none")
     for axis in figure.axes:
         axis.set_position(tuple(round(length, 5) for length in axis.get_position().bounds))
-    made_by = record.text(record.params())
+    made_by = record.statement()
     figure.savefig(svg, format="svg", metadata={"Date": None, "Description": made_by})
     undated = {"CreationDate": None, "ModDate": None}
     figure.savefig(pdf, format="pdf", metadata={**undated, "Subject": made_by})

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from latentdims import record
 from latentdims.errors import InputError, of_machine
-from latentdims.workflow import provenance
+from latentdims.workflow import provenance, recorded
 
 Item = TypeVar("Item")
 
@@ -94,7 +94,8 @@ def running(snakemake: Any) -> Iterator[Job]:
         stamped = getattr(snakemake.params, "code", None)
         if stamped is not None:  # not where a checksum says what is made
             provenance.check_code(stamped, folder=snakemake.scriptdir)
-        with record.made_by(dict(snakemake.params.items())):
+        inputs = recorded.digest(snakemake.input)
+        with record.made_by(dict(snakemake.params.items()), inputs):
             yield Job(snakemake.resources)
         declared = snakemake.resources.get("mem_mb", "?")
         seconds = time.monotonic() - start

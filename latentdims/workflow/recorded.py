@@ -1,8 +1,10 @@
-"""Which parameters made a file that is there, so that planning sees where others are asked for."""
+"""What made a file that is there, so that planning sees where something else is asked for."""
 
+import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -12,46 +14,94 @@ from latentdims import record
 from latentdims.storage import FORMAT_VERSION
 
 STATED = {  # where files other than HDF5 state them
-    ".svg": re.compile(rb"<dc:description>(\{.*?\})</dc:description>"),
-    ".pdf": re.compile(rb"/Subject \((\{.*?\})\)\n"),
-    ".md": re.compile(rb"<!-- (\{.*?\}) -->"),
+    ".svg": re.compile(rb"<dc:description>(\{.*?\}) ([0-9a-f]*)</dc:description>"),
+    ".pdf": re.compile(rb"/Subject \((\{.*?\}) ([0-9a-f]*)\)\n"),
+    ".md": re.compile(rb"<!-- (\{.*?\}) ([0-9a-f]*) -->"),
 }
 ESCAPED = re.compile(rb"\\([\\()])")  # in PDF
+# Inputs of this name are removed after use; what they are made from is an input beside them.
+TEMPORARY = "parts"
 
 
-def difference(path: Path, params: Mapping[str, Any]) -> str:
-    """How the parameters that a file states differ from these; empty where they agree.
+def digest(paths: Iterable[str]) -> str:
+    """Of what the inputs of a job state, in order; empty where none states anything.
 
+    It depends on no path, time or other content: an input that is made again from the same changes
+    nothing. Raises OSError where one is missing or cannot be opened.
+    """
+    left_out = {*getattr(paths, TEMPORARY, ())}
+    digests = "".join(_digest(*_known(path)) for path in paths if path not in left_out)
+    return _hash(digests) if digests else ""
+
+
+def difference(path: Path, params: Mapping[str, Any], inputs: str | None = None) -> str:
+    """How what a file states differs from these parameters and inputs; empty where it agrees.
+
+    inputs: as `digest` gives it; None where it cannot be told.
     Also empty where a file cannot be opened, and for kinds of files that state no parameters.
     """
-    if path.suffix != ".h5" and path.suffix not in STATED:
+    if not _states(path):
         return ""
     try:
-        text = _of_hdf5(path) if path.suffix == ".h5" else _of_text(path)
+        text, found_inputs = _stated(*_known(path))
     except OSError as error:
         return "damaged" if error.errno is None else ""  # an errno: the system failed, not the file
     except (KeyError, TypeError, ValueError):
         return "damaged, or of another version of this package"
-    if text == record.text(params):  # the usual case: nothing to parse
-        return ""
-    found, asked = json.loads(text), json.loads(record.text(params))
-    return ", ".join(_differing(found, asked))
+    others = ["inputs"] if inputs not in (None, found_inputs) else []
+    if text != record.text(params):  # rarely: else there is nothing to parse
+        found, asked = json.loads(text), json.loads(record.text(params))
+        others = [*_differing(found, asked), *others]
+    return ", ".join(others)
 
 
-def _of_hdf5(path: Path) -> str:
+def _states(path: Path) -> bool:
+    """Whether it is of a kind that states what made it."""
+    return path.suffix == ".h5" or path.suffix in STATED
+
+
+def _known(path: str | Path) -> tuple[Path, int, int]:
+    """What a file is remembered by: many jobs read the same ones."""
+    there = Path(path).stat()
+    return Path(path), there.st_mtime_ns, there.st_size
+
+
+@cache
+def _digest(path: Path, modified: int, size: int) -> str:
+    try:
+        return _hash(" ".join(_stated(path, modified, size))) if _states(path) else ""
+    except OSError as error:
+        if error.errno is not None:
+            raise
+        return ""  # damaged: made again
+    except (KeyError, TypeError, ValueError):
+        return ""  # not of this package
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+@cache
+def _stated(path: Path, _modified: int, _size: int) -> tuple[str, str]:
+    """Its parameters as text, and the digest of its inputs."""
+    return _of_hdf5(path) if path.suffix == ".h5" else _of_text(path)
+
+
+def _of_hdf5(path: Path) -> tuple[str, str]:
     with h5py.File(path, "r", locking=False) as file:
         version = int(file.attrs["format_version"])
         if version != FORMAT_VERSION:
             raise ValueError(version)
-        return str(file.attrs["params"])
+        return str(file.attrs["params"]), str(file.attrs["inputs"])
 
 
-def _of_text(path: Path) -> str:
+def _of_text(path: Path) -> tuple[str, str]:
     found = STATED[path.suffix].search(path.read_bytes())
     if found is None:
         raise ValueError(path)
     text = ESCAPED.sub(rb"\1", found[1]) if path.suffix == ".pdf" else found[1]
-    return text.decode("ascii")
+    return text.decode("ascii"), found[2].decode("ascii")
 
 
 def _differing(found: Any, asked: Any, key: str = "") -> Iterator[str]:
