@@ -64,4 +64,6 @@ def tolerance(row: Row) -> float:
     named = dict(each.partition("=")[::2] for each in row)
     if named["quantity"].startswith(COUNTS):
         return 1.0
+    if named["quantity"].startswith("retention"):  # of one image of 100, over a gain of ten points
+        return 0.1
     return ABSOLUTE.get(named["unit"], 0.0)

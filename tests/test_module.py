@@ -107,7 +107,7 @@ def test_two_modules_run_each_in_its_folder(fresh, tmp_path):
 def test_the_cluster_is_asked_beside_an_onstart_of_the_importer(fresh, tmp_path, monkeypatch):
     commands = tmp_path / "bin"
     commands.mkdir()
-    for name in ("sbatch", "sinfo", "scontrol"):
+    for name in ("sbatch", "sinfo", "scontrol", "squeue", "sacct"):
         (commands / name).write_text(
             "#!/bin/sh\necho 'sbatch: error: no such partition' >&2\nexit 1\n"
         )
