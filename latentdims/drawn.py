@@ -71,7 +71,6 @@ def derived(paths: Paths) -> Iterator[tuple[Name, Estimate, Sequence[float]]]:
     level = chance(paths[0])
     yield Name("chance_accuracy"), Estimate(level, None, None, len(paths)), ()
     trained = scores(paths, "reference_accuracy")
-    whole = storage.stacked(paths, "reference_accuracy")  # not rounded by folds
     found = ways(paths[0])
     white = {way: folder for folder, (way, null) in found.items() if null}
     for folder, (way, null) in found.items():
@@ -79,22 +78,13 @@ def derived(paths: Paths) -> Iterator[tuple[Name, Estimate, Sequence[float]]]:
         if null:
             continue
         accuracy = scores(paths, f"{folder}accuracy").mean(1)
-        gained = _gained(trained - level, whole > level)
-        yield _retention("chance", way, accuracy - level, gained)
+        yield _retention("chance", way, accuracy - level, trained - level)
         if way in white:
             floor = scores(paths, f"{white[way]}accuracy").mean(1)
-            drawn = storage.stacked(paths, f"{white[way]}accuracy").mean(1)
-            yield _retention(
-                "white", way, accuracy - floor, _gained(trained - floor, whole > drawn)
-            )
+            yield _retention("white", way, accuracy - floor, trained - floor)
             name = Name(f"generated_accuracy_above_white{way}", split="test")
             above = accuracy - floor
             yield name, over_networks(above, within=(-100, 100)), above.mean(1).tolist()
-
-
-def _gained(gained: Array, above: NDArray[np.bool_]) -> Array:
-    """(S, F), and 0 for a network that is not above its null, which folds may have rounded up."""
-    return np.where(above[:, None], gained, 0.0)
 
 
 def _retention(

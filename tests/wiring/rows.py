@@ -9,6 +9,7 @@ from pathlib import Path
 
 import h5py
 import intervals_by_hand as by_hand
+import learned_components
 import numpy as np
 from numpy.typing import NDArray
 
@@ -186,7 +187,7 @@ def spectra(files: Files, last: float) -> Rows:
         edge = np.full(len(files), (1 + (fan_in / neurons) ** 0.5) ** 2 / 3 / fan_in)
         named = {"layer": layer, "epoch": last}
         yield from each_and_mean({"quantity": "marchenko_pastur_edge", **named}, edge, POSITIVE)
-        for chance, counts in learned(initial, trained, fan_in, neurons).items():
+        for chance, counts in learned_components.counts(initial, trained, fan_in, neurons).items():
             told = {"quantity": f"learned_components_{chance}", **named}
             yield key(**told), alone(counts.mean(), len(files))
             yield from each(told, counts)
@@ -207,13 +208,13 @@ def participation_ratio(values: Array) -> float:
 
 
 def effective_rank(values: Array) -> float:
-    shares = values / values.sum()
+    shares = values[values > 0] / values.sum()
     return np.prod(shares**-shares)
 
 
 def slope(values: Array, first: int, last: int) -> float:
     """The normal equations of a line through logarithms, weights 1 / rank."""
-    ranks = np.arange(first, min(last, len(values)) + 1)
+    ranks = np.arange(first, min(last, np.count_nonzero(values)) + 1)
     if len(ranks) < 3:
         return np.nan
     x, y, w = np.log(ranks), np.log(values[ranks - 1]), 1 / ranks
@@ -222,7 +223,7 @@ def slope(values: Array, first: int, last: int) -> float:
 
 
 def slopes(values: Array) -> float:
-    d = len(values)
+    d = np.count_nonzero(values)
     found = [slope(values, a, b) for a in (5, 10, 20) for b in (d // 4, d // 2, d)]
     return np.nanmax(found) - np.nanmin(found) if np.isfinite(found).any() else np.nan
 
@@ -233,39 +234,6 @@ DERIVED = {
     "power_law_exponent": lambda values: slope(values, 10, 500),
     "power_law_exponent_range": slopes,
 }
-
-
-def learned(initial: Array, trained: Array, d: int, n: int) -> dict[str, Array]:
-    """Counts (S,) of trained eigenvalues (S, R) above what independent weights have."""
-    unit = edge_of_chance(d, n)
-    simulated = np.random.default_rng(99).uniform(-1, 1, (3000, n, d)) / d**0.5
-    quantile = np.quantile(np.linalg.norm(simulated, 2, axis=(1, 2)) ** 2 / n, 0.95)
-    bulk = np.array([bulk_variance(values, d, n) for values in trained])[:, None]
-    return {
-        "theory": (trained > unit / 3 / d).sum(1) * 1.0,
-        "simulation": (trained > quantile).sum(1) * 1.0,
-        "bulk": (trained > unit * bulk).sum(1) * 1.0,
-        "initial": (trained > initial.max(1, keepdims=True)).sum(1) * 1.0,
-    }
-
-
-def edge_of_chance(d: int, n: int) -> float:
-    """Johnstone's (2001) 95 % quantile for weights of variance 1."""
-    a, b = max(n - 1, 1) ** 0.5, d**0.5
-    return ((a + b) ** 2 + 0.9793 * (a + b) * (1 / a + 1 / b) ** (1 / 3)) / n
-
-
-def bulk_variance(values: Array, d: int, n: int) -> float:
-    """The median of a spectrum over that of Marchenko and Pastur, without what lies above."""
-    low, high = (1 - (d / n) ** 0.5) ** 2, (1 + (d / n) ** 0.5) ** 2
-    x = np.linspace(low, high, 400_001)[1:-1]
-    mass = np.cumsum(np.sqrt((high - x) * (x - low)) / x)
-    median = x[np.searchsorted(mass, mass[-1] / 2)]
-    for above in range(len(values)):  # the first count that agrees with itself
-        variance = np.median(values[above:]) / median
-        if (values > edge_of_chance(d, n) * variance).sum() <= above:
-            return variance
-    return np.nan
 
 
 def overlaps(files: Files, last: float) -> Rows:
