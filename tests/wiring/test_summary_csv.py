@@ -128,10 +128,32 @@ def numbers(key, wanted):
     """Each number with its absolute tolerance; the ends of a band are simulated."""
     value, low, high, _ = wanted
     band = bool(key[COLUMNS.index("at")]) and key[COLUMNS.index("null")] != "unrelated"
-    for name, number in zip(NUMBERS, (value, low, high), strict=True):
-        size = max(abs(value), abs(number))
-        wide = BAND * abs(number - value) * (1 + abs(np.log(number / value))) if band else 0
-        yield name, number, EXACT * size + ROUNDING + (0 if math.isnan(wide) else wide)
+    yield "value", value, EXACT * abs(value) + ROUNDING
+    for name, end in (("low", low), ("high", high)):
+        wide = simulated(key[0], value, end) if band and not math.isnan(end) else 0
+        yield name, end, EXACT * max(abs(value), abs(end)) + ROUNDING + wide
+
+
+def simulated(quantity, value, end):
+    """How far an end moves if the half width does by BAND, on the scale of its range.
+
+    Next to an end of the range, as overlaps of whole spaces are, rounding decides on the width.
+    """
+    bottom, top = range_of(quantity)
+    if not bottom + 1e-6 < value < top - 1e-6:
+        return np.inf
+    if np.isinf(top):
+        return abs(end) * BAND * abs(np.log(end / value)) * 1.2
+    shares = (np.array([value, end]) - bottom) / (top - bottom)
+    centre, at = np.log(shares / np.maximum(1 - shares, 1e-300))
+    moved = [centre + (at - centre) * factor for factor in (1 - BAND, 1 + BAND)]
+    return (top - bottom) * max(abs(1 / (1 + math.exp(-z)) - shares[1]) for z in moved)
+
+
+def range_of(quantity):
+    if "loss" in quantity or "eigenvalue" in quantity:
+        return 0, np.inf
+    return 0, 100 if "accuracy" in quantity else 1
 
 
 def test_every_row_of_fabricated_files(files, tmp_path):
