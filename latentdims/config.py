@@ -263,12 +263,13 @@ def _procedures(resolved: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[
 
 
 def _check_variant(name: str, options: Mapping[str, Any], *, key: str, seeds: int) -> None:
-    if name in ("published", "flattened", "retrained"):
+    if name in ("published", "flattened", "retrained", "deviation_over_draws"):
         raise InputError(f"{key}: this name is reserved; choose another")
-    if name.startswith("white"):
-        raise InputError(
-            f"{key}: names that begin with 'white' are reserved for the null; choose another"
-        )
+    for start in ("white", "above_white"):
+        if name.startswith(start):
+            raise InputError(
+                f"{key}: names that begin with '{start}' are reserved for the null; choose another"
+            )
     if options["covariances"] == "averaged" and seeds < 2:
         raise InputError(
             f"{key}.covariances: an average needs two networks or more; give seeds: 2, or "

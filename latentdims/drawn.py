@@ -54,10 +54,10 @@ def of(paths: Paths) -> Iterator[tuple[Name, Array, Range]]:
     for folder, (way, null) in ways(paths[0]).items():
         for measure, within in MEASURES.items():
             values = scores(paths, f"{folder}{measure}")
-            values = values if values.ndim == 3 else values.mean(1)
+            values = values if values.ndim == 3 else values[..., None]
             yield Name(f"generated_{measure}{way}", split="test", null=null), values, within
         for layer in _layers(paths[0], folder):
-            values = storage.stacked(paths, f"{folder}similarity/{layer}").mean(1)
+            values = storage.stacked(paths, f"{folder}similarity/{layer}")[..., None]
             name = Name(f"generated_similarity{way}", layer, "train", "uncentred", null=null)
             yield name, values, COSINE
 

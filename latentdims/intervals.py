@@ -119,6 +119,50 @@ def of_one_run(values: ArrayLike, *, within: Range = None) -> Estimate:
     return _estimates(mean, np.array([variance]), critical_values(freedom), runs, within)[0]
 
 
+def of_one_pair(values: Pairs, *, within: Range = None) -> Estimate:
+    """Mean with the 95 % prediction interval of a single other pair {(r, s): value or (F,)}.
+
+    The other pair is of two other networks, on as many other test images. A pair is the sum of two
+    effects of networks and of one of its own: their variances are those of the analysis of variance
+    (moments), the second one 0 where there are too few pairs to tell them apart. n counts networks.
+    """
+    pairs = sorted(values)
+    seeds = sorted({seed for pair in pairs for seed in pair})
+    sample = np.array([_array(values[pair]).reshape(-1) for pair in pairs])  # (pairs, F)
+    member = np.array([[seed in pair for pair in pairs] for seed in seeds], dtype=np.float64)
+    scale, degrees = _scale_of_pairs(member)
+    deviations = sample - sample.mean(0)
+    spread = _spread((member @ deviations)[..., None], sample.mean(0)[:, None], scale, degrees)
+    effect, own, residual = _components(member, deviations.mean(1))
+    of_networks, of_folds = 2 * effect + float(spread.networks[0]), 2 * float(spread.folds[0])
+    variance = of_networks + own + of_folds
+    parts = of_networks**2 / degrees
+    parts += own**2 / residual if residual else 0.0
+    parts += of_folds**2 / spread.fold_degrees if spread.fold_degrees else 0.0
+    freedom = np.array([variance**2 / parts if parts > 0 else degrees])
+    mean = np.array([sample.mean()])
+    critical = critical_values(freedom)
+    return _estimates(mean, np.array([variance]), critical, len(seeds), within)[0]
+
+
+def _components(member: Array, deviations: Array) -> tuple[float, float, int]:
+    """Variances of the effects of networks and of pairs of their own, and degrees of the second.
+
+    member: (S, pairs), 1 where a network is in a pair. deviations: of pairs from their mean.
+    """
+    pairs = len(deviations)
+    design = np.vstack([np.ones(pairs), member]).T
+    fitted = design @ np.linalg.lstsq(design, deviations, rcond=None)[0]
+    residual = pairs - int(np.linalg.matrix_rank(design))
+    own = float(((deviations - fitted) ** 2).sum()) / residual if residual else 0.0
+    degree = member.sum(1)
+    power = float(((member @ member.T - np.outer(degree, degree) / pairs) ** 2).sum())
+    if power < 1e-9:
+        return 0.0, own, residual
+    noise = own * float(degree.sum() - (degree**2).sum() / pairs)
+    return max(float(((member @ deviations) ** 2).sum()) - noise, 0.0) / power, own, residual
+
+
 def curve_over_networks(values: ArrayLike, *, within: Range = None) -> list[Estimate]:
     """Mean over networks at every point of curves (S, P) or (S, F, P), with simultaneous 95 %
     bands: the whole curve of the population lies within in 95 % of studies."""

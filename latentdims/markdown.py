@@ -122,7 +122,7 @@ WAYS = {
     "generated_loss{}": "cross-entropy",
     "generated_calibration_error{}": "calibration error",
 }
-DRAWN = "generated_accuracy(?!.*_deviation_|_above_white|.*_of_one_run)"
+DRAWN = r"generated_accuracy(?!_above_white)(?!.*_deviation_over_draws$).*"
 TRAINED = ("accuracy", "", "", "loss", "calibration_error")
 
 
@@ -134,8 +134,7 @@ def _ways(rows: Sequence[Row]) -> str:
         ways = [
             (quantity.removeprefix("generated_accuracy"), null)
             for *key, quantity, null in found
-            if tuple(key) == of
-            and re.fullmatch(r"generated_accuracy(?!.*_deviation|_above).*", quantity)
+            if tuple(key) == of and re.fullmatch(DRAWN, quantity)
         ]
         lines.append([*of, "trained", *(found.get((*of, each, ""), "") for each in TRAINED)])
         for way, null in sorted(ways, key=_order):
@@ -145,7 +144,7 @@ def _ways(rows: Sequence[Row]) -> str:
 
 
 def _of_test(row: Row) -> bool:
-    return row.split == "test" and not row.layer
+    return row.split == "test" and not row.layer and not row.quantity.endswith(ONE_RUN)
 
 
 def _order(way: tuple[str, str]) -> list[str]:

@@ -16,6 +16,7 @@ from latentdims.intervals import (
     COSINE,
     PERCENT,
     POSITIVE,
+    SHARE,
     Estimate,
     Range,
     counted,
@@ -37,18 +38,24 @@ Array = NDArray[np.float64]
 Pairs = Mapping[tuple[int, int], Array]
 Paths = Sequence[str | Path]
 
+DIMENSIONS = ("participation_ratio", "effective_rank")  # from 1 to the number of channels
 COUNTS = ("learned_components", "identified_eigenvectors", "rank_within_1_point")
 
 
 class Number(NamedTuple):
-    """A mean over networks; with the value of each, and its runs (S, D, F) by draw and fold, or
-    (S, F), where there are any; within: what each can be."""
+    """A mean over networks; with the value of each, and its single runs, where there are any: by
+    network, draw and fold (S, D, F), or (S, F), or by pair. within: what each can be."""
 
     name: Name
     estimate: Estimate
     networks: Sequence[float] = ()
-    runs: Array | None = None
+    runs: Array | Pairs | None = None
     within: Range = None
+
+    @property
+    def is_default(self) -> bool:
+        """Whether it is what its columns other than the epoch name: at the last one that it has."""
+        return not (self.name.null == "unrelated" and self.name.epoch == 0)
 
 
 def of(paths: Mapping[str, Paths]) -> Iterator[Number]:
@@ -105,6 +112,7 @@ class Scores:
     whole: Pairs
     folds: Pairs
     null: Pairs
+    within: Range = COSINE
 
     def squared(self, quantity: str) -> "Scores":
         """Their squares, with the signs of the scores."""
@@ -130,11 +138,10 @@ class Scores:
         """The trained networks, and beside them untrained ones and unrelated images."""
         trained, untrained = self.at(-1), self.at(0)
         name, last = self.name, float(epochs[-1])
-        runs = np.array([np.atleast_1d(each) for each in trained.values()])
-        estimate = over_pairs(trained, within=COSINE)
-        yield Number(name._replace(epoch=last), estimate, runs=runs, within=COSINE)
+        estimate = over_pairs(trained, within=self.within)
+        yield Number(name._replace(epoch=last), estimate, runs=trained, within=self.within)
         nothing = name._replace(epoch=0.0, null="untrained")
-        yield Number(nothing, over_pairs(untrained, within=COSINE))
+        yield Number(nothing, over_pairs(untrained, within=self.within))
         for epoch, when in ((-1, last), (0, 0.0)):
             unrelated = np.array([each[:, epoch] for each in self.null.values()])
             band = _band(unrelated, networks=estimate.n)
@@ -181,12 +188,14 @@ def _similarities(paths: Paths) -> Iterator[Number]:
             yield from each.numbers(epochs)
             yield each.above_untrained(epochs)
         yield scores.p(epochs)
-    for measure in ("cka", "cca"):
-        for scores in _scores(paths, measure, []):
+    for measure, within in (("cka", COSINE), ("cca", SHARE)):
+        for scores in _scores(paths, measure, [], within=within):
             yield from scores.numbers(epochs)
 
 
-def _scores(paths: Paths, score: str, centrings: Sequence[str]) -> Iterator[Scores]:
+def _scores(
+    paths: Paths, score: str, centrings: Sequence[str], *, within: Range = COSINE
+) -> Iterator[Scores]:
     """A score of each layer, split and, if it has any, centring."""
     folds = pairs(paths, score=f"{score}_folds")
     nulls = pairs(paths, score=f"{score}_null")
@@ -206,6 +215,7 @@ def _scores(paths: Paths, score: str, centrings: Sequence[str]) -> Iterator[Scor
                 chosen(whole, at),
                 chosen(folds[layer]) if split == "test" else {},
                 chosen(nulls[layer], at),
+                within,
             )
 
 
@@ -226,19 +236,24 @@ def _consensus(paths: Paths) -> Iterator[Number]:
 
 def _spectra(paths: Paths) -> Iterator[Number]:
     found: dict[Name, list[float]] = {}
+    sizes: dict[str, int] = {}
     for path in paths:
         with storage.read(path, needs=["spectra", "epoch"]) as file:
             last = float(file["epoch"][-1])
             for layer in storage.layers(file["spectra"]):
+                sizes[layer] = int(file["spectra"][layer].attrs["neurons"])
                 for name, value in _of_spectrum(file["spectra"][layer], layer):
                     found.setdefault(name._replace(epoch=last), []).append(value)
-    yield from map(_summed_up, found, found.values())
+    for name, values in found.items():
+        dimensions = name.quantity in DIMENSIONS
+        within = (1, sizes[name.layer]) if dimensions else POSITIVE
+        yield _summed_up(name, values, within=within)
 
 
-def _summed_up(name: Name, values: Sequence[float]) -> Number:
+def _summed_up(name: Name, values: Sequence[float], *, within: Range = POSITIVE) -> Number:
     if name.quantity.startswith(COUNTS):
         return Number(name, counted(values), values)
-    return Number(name, over_networks(values, within=POSITIVE), values)
+    return of_networks(name, np.array(values), within)
 
 
 def _of_spectrum(group: h5py.Group, layer: str) -> Iterator[tuple[Name, float]]:

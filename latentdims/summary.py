@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from latentdims import curves, drawn, markdown, numbers, quantities, record, storage
-from latentdims.intervals import Estimate, of_one_run
+from latentdims.intervals import Estimate, of_one_pair, of_one_run
 from latentdims.numbers import Number
 from latentdims.quantities import ONE_RUN, Name
 from latentdims.table import Row, write_csv
@@ -77,13 +77,16 @@ def _means(number: Number, beside: Published) -> Iterator[tuple[Name, Estimate, 
         for value in entry["values"]
         if number.name[:4] == tuple(entry[key] for key in number.name._fields[:4])
         and number.name.null == entry["null"]
-        and entry["epoch"] in (None, number.name.epoch)
+        and (number.is_default if entry["epoch"] is None else entry["epoch"] == number.name.epoch)
     ]
     published = {"published": ";".join(f"{value:g}" for value in values)} if values else {}
     yield number.name, number.estimate, published
     if values and number.runs is not None:
         name = number.name._replace(quantity=f"{number.name.quantity}{ONE_RUN}")
-        yield name, of_one_run(number.runs, within=number.within), published
+        if isinstance(number.runs, Mapping):
+            yield name, of_one_pair(number.runs, within=number.within), published
+        else:
+            yield name, of_one_run(number.runs, within=number.within), published
 
 
 def _networks(number: Number) -> Iterator[tuple[Name, Estimate, dict[str, Any]]]:

@@ -234,14 +234,19 @@ def test_keys_of_another_source_are_ignored():
         ),
         *(
             (config(generation={"variants": {name: {}}}), f"{name}: this name is reserved; choose")
-            for name in ("published", "flattened", "retrained")
+            for name in ("published", "flattened", "retrained", "deviation_over_draws")
         ),
         *(
             (
                 config(generation={"variants": {name: {}}, "white_draws": 0}),
-                f"generation.variants.{name}: names that begin with 'white' are reserved",
+                f"generation.variants.{name}: names that begin with '{start}' are reserved",
             )
-            for name in ("white", "white_flattened", "whitened")
+            for start, name in (
+                ("white", "white"),
+                ("white", "white_flattened"),
+                ("white", "whitened"),
+                ("above_white", "above_white_flattened"),
+            )
         ),
         (
             config(generation={"variants": {"v": {"covariances": "white", "rank": [2, 3]}}}),

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
 from latentdims import intervals
 from latentdims.intervals import (
@@ -12,6 +13,7 @@ from latentdims.intervals import (
     counted,
     curve_over_networks,
     curve_over_pairs,
+    of_one_pair,
     of_one_run,
     over_networks,
     over_pairs,
@@ -108,6 +110,37 @@ def test_one_run_is_covered_by_its_prediction():
 
     share, error = simulated(cover)
     assert abs(share - 0.95) <= error + 0.01
+
+
+@pytest.mark.parametrize(
+    ("runs", "own", "images"), [(3, 0, 1), (6, 0.7, 1), (6, 5, 1), (6, 0.7, 7)]
+)
+def test_one_pair_is_covered_by_its_prediction(runs, own, images):
+    """Two other networks on other images. own: the deviation of what a pair has beside the effects
+    of networks, which is 1; images: of a fold."""
+
+    def cover(random):
+        x = random.normal(0, 1, runs + 2)
+
+        def pair(r, s, folds):
+            return x[r] + x[s] + random.normal(0, own) + folds
+
+        folds = random.normal(0, images, 6)
+        found = of_one_pair({(r, s): pair(r, s, folds) for s in range(runs) for r in range(s)})
+        assert found.n == runs
+        other = pair(runs, runs + 1, random.normal(0, images, 6)).mean()
+        return found.low <= other <= found.high
+
+    share, error = simulated(cover)
+    assert abs(share - 0.95) <= error + 0.015  # the t interval of several variances approximates
+
+
+def test_one_pair_where_no_network_differs():
+    """Every network's pairs add up to 0: all six lie apart on their own, with 4 / 2 as variance."""
+    values = {(0, 1): 1, (2, 3): 1, (0, 2): -1, (1, 3): -1, (0, 3): 0, (1, 2): 0}
+    found = of_one_pair(values)
+    assert (found.value, found.n) == (0, 4)
+    assert found.high == pytest.approx(2**0.5 * stats.t.ppf(0.975, df=2))
 
 
 def test_pairs_are_covered_whether_all_or_some():

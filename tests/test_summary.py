@@ -136,14 +136,14 @@ def fill_draws(group, accuracy, loss, calibration):
     write(group, "calibration_error", calibration, "draw")
 
 
-def summarised(files, tmp_path):
+def summarised(files, tmp_path, published=PUBLISHED):
     summary.summarise(
         inputs=files,
         runs=[("d", "n", seed) for seed in range(SEEDS)],
         networks=[("d", "n")],
         table=tmp_path / "summary.csv",
         comparison=tmp_path / "summary.md",
-        published=PUBLISHED,
+        published=published,
     )
 
 
