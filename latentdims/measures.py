@@ -1,9 +1,17 @@
-"""Other measures of how alike two representations are, from their covariances."""
+"""Other measures of how alike two representations are: from covariances, or from the two themselves.
+
+Representational similarity analysis needs no function of its own. The correlation of the centred
+matrices of inner products of images (n, n) is that of the plain `cka`, of a single fold, and so is
+the cosine of matrices of squared distances once that is whitened, the "whitened unbiased cosine"
+of Diedrichsen et al. (2021). For n images both are ‖C‖² / (‖C_φ‖ ‖C_ψ‖) of covariances.
+"""
 
 import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+
+BLOCK = 512  # rows whose cosines with all others are in memory at once
 
 
 def cka(crosses: Array, partner: Array, own: Array) -> float:
@@ -12,8 +20,8 @@ def cka(crosses: Array, partner: Array, own: Array) -> float:
     crosses (F, C, D), partner (F, C, C), own (F, D, D): covariances over the images of each fold
     about its own mean. Squared norms are those of products of different folds, whose errors are
     independent, so that unrelated representations have 0 on average; a single fold is as biased as
-    the plain measure. It is the correlation of the centred matrices of inner products of images:
-    representational similarity analysis with that kernel. NaN where a representation is constant.
+    the plain measure. Folds are of other images, not of other responses to the same ones. NaN where
+    a representation is constant.
     """
     powers = squared_norm(partner), squared_norm(own)
     return cka_of_norms(squared_norm(crosses), *powers)
@@ -65,3 +73,43 @@ def whitening(covariance: Array, regularisation: float) -> Array:
     values, vectors = np.linalg.eigh(covariance)
     ridge = regularisation * np.trace(covariance) / len(covariance)
     return (vectors / np.sqrt(values.clip(min=0) + ridge)) @ vectors.T
+
+
+def permutation_p(observed: float, null: Array) -> float:
+    """The share of a null (P,) that is as high as a number, one added to both counts, so that it is
+    valid however few there are (Phipson and Smyth 2010); never below 1 / (1 + P). NaN where one of
+    them is.
+    """
+    if not (np.isfinite(observed) and np.isfinite(null).all()):
+        return float("nan")
+    return float((1 + (null >= observed).sum()) / (1 + len(null)))
+
+
+def mutual_neighbours(partner: Array, own: Array, *, neighbours: int = 10) -> Array:
+    """Share (n,) of the nearest neighbours of each image that are the same in both representations
+    (Huh et al. 2024), k / (n - 1) on average of unrelated ones.
+
+    partner (n, C), own (n, D): rows of the same images. Nearest are those of the highest cosine, so
+    that a mean that all rows share matters: centre them first where it should not. Raises
+    ValueError for fewer than `neighbours` other images, and for rows that are zero.
+    """
+    images = len(own)
+    if images <= neighbours:
+        raise ValueError(f"{images} images have no {neighbours} neighbours; give fewer")
+    first, second = (_nearest(each, neighbours) for each in (partner, own))
+    return np.array([np.isin(*each).mean() for each in zip(first, second, strict=True)])
+
+
+def _nearest(rows: Array, neighbours: int) -> NDArray[np.intp]:
+    """(n, k): indices of the rows of the highest cosine with each, but for itself, in no order."""
+    norms = np.linalg.norm(rows, axis=1, keepdims=True)
+    if not norms.all():
+        raise ValueError(f"row {norms.argmin()} is zero, and has no direction; leave it out")
+    directions = rows / norms
+    found = []
+    for start in range(0, len(rows), BLOCK):
+        cosines = directions[start : start + BLOCK] @ directions.T
+        itself = np.arange(len(cosines))
+        cosines[itself, start + itself] = -np.inf
+        found.append(np.argpartition(-cosines, neighbours - 1, axis=1)[:, :neighbours])
+    return np.concatenate(found)

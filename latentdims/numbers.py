@@ -24,6 +24,7 @@ from latentdims.intervals import (
     over_pairs,
 )
 from latentdims.learned import count_learned
+from latentdims.measures import permutation_p
 from latentdims.quantities import Name
 from latentdims.spectra import (
     effective_rank,
@@ -161,14 +162,12 @@ class Scores:
         return Number(full, over_pairs(gained, within=(-2, 2)))
 
     def p(self, epochs: Array) -> Number:
-        """The share of pairings of unrelated images that are as similar, one added to both counts
-        (Phipson and Smyth 2010); means over pairs are compared."""
+        """Of pairings of unrelated images (`permutation_p`); means over pairs are compared."""
         null = np.array([each[:, -1] for each in self.null.values()]).mean(0)
-        found = np.mean([each[-1] for each in self.whole.values()])
-        p = (1 + (null >= found).sum()) / (1 + len(null)) if np.isfinite(found) else np.nan
+        p = permutation_p(float(np.mean([each[-1] for each in self.whole.values()])), null)
         networks = len({seed for pair in self.whole for seed in pair})
         name = self.name._replace(quantity="similarity_p", epoch=float(epochs[-1]))
-        return Number(name, Estimate(float(p), None, None, networks))
+        return Number(name, Estimate(p, None, None, networks))
 
 
 def _band(null: Array, *, networks: int) -> Estimate:

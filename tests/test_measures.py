@@ -1,14 +1,28 @@
 """Measures beside the rotation, against their definitions on images."""
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from references import measures as reference
 from test_procrustes import orthogonal
 
-from latentdims.measures import cca, cka, cka_folds, squared_norm
+from latentdims.measures import (
+    BLOCK,
+    cca,
+    cka,
+    cka_folds,
+    cka_of_norms,
+    mutual_neighbours,
+    permutation_p,
+    squared_norm,
+)
 
 SEEDS = st.integers(0, 2**32)
+STORED = json.loads(Path(reference.__file__).with_suffix(".json").read_text())
 
 
 def covariances(x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -90,3 +104,67 @@ def test_of_constants_they_are_undefined():
     zero, one = np.zeros((3, 2, 2)), np.stack([np.eye(2)] * 3)
     assert np.isnan(cka(zero, zero, one))
     assert np.isnan(cca(zero[0], one[0], zero[0], regularisation=0.1))
+
+
+@pytest.mark.parametrize("name", STORED)
+def test_values_are_those_of_other_software(name):
+    x, y = reference.inputs(name)
+    stored = STORED[name]
+    whole = of_images(x[None], y[None])
+    # RSA: inner products of images (repsim), and whitened squared distances (rsatoolbox).
+    assert cka(*whole) == pytest.approx(stored["cka"], rel=1e-9)
+    assert cka(*whole) == pytest.approx(stored["whitened_cosine_of_distances"], rel=1e-9)
+    cross, partner, own = (each[0] for each in whole)
+    assert cca(cross, partner, own, regularisation=0) == pytest.approx(stored["cca"], rel=1e-9)
+    ridged = cca(cross, partner, own, regularisation=reference.RIDGE)
+    assert ridged == pytest.approx(stored["cca_with_ridge"], rel=1e-9)
+    shares = mutual_neighbours(x, y, neighbours=reference.NEIGHBOURS)
+    assert shares.shape == (len(x),)
+    assert shares.mean() == pytest.approx(stored["neighbours"], abs=1e-12)
+
+
+@pytest.mark.parametrize("name", STORED)
+def test_averaged_over_all_folds_it_is_the_unbiased_estimate(name):
+    """Products of different folds, averaged over all ways to make folds, are the U-statistic of
+    Song et al. (2012): both take each of its terms as often as any other."""
+    x, y = reference.inputs(name)
+    random = np.random.default_rng(3)
+    norms = []
+    for _ in range(400):
+        order = random.permutation(len(x)).reshape(4, -1)
+        norms.append([squared_norm(each) for each in of_images(x[order], y[order])])
+    means, error = np.mean(norms, axis=0), np.cov(norms, rowvar=False) / len(norms)
+    found = cka_of_norms(*means)
+    slope = np.array([1 / np.sqrt(means[1] * means[2]), *(-found / 2 / means[1:])])
+    assert abs(found - STORED[name]["unbiased_cka"]) < 4 * np.sqrt(slope @ error @ slope)
+
+
+def test_p_counts_what_is_as_high_and_the_number_itself():
+    null = np.array([0.1, 0.3, 0.2, 0.3])
+    assert permutation_p(0.3, null) == pytest.approx(3 / 5)
+    assert permutation_p(0.4, null) == pytest.approx(1 / 5)
+    assert permutation_p(0.0, null) == 1
+    assert np.isnan(permutation_p(np.nan, null))
+    assert np.isnan(permutation_p(0.4, np.array([0.1, np.nan])))
+
+
+def test_p_is_below_5_percent_in_5_percent_where_there_is_nothing():
+    random = np.random.default_rng(4)
+    found = np.array([permutation_p(each[0], each[1:]) for each in random.random((4000, 21))])
+    assert abs((found <= 1 / 21).mean() - 1 / 21) < 4 * np.sqrt(1 / 21 / 4000)
+
+
+def test_neighbours_of_a_rotation_are_the_same_and_of_other_images_few():
+    random = np.random.default_rng(5)
+    images = BLOCK + 37
+    x = random.standard_normal((images, 6)) + 2
+    turned = 3 * x @ orthogonal(random, 6, 9)
+    assert (mutual_neighbours(turned, x) == 1).all()
+    unrelated = mutual_neighbours(random.permutation(x), x, neighbours=8)
+    error = unrelated.std() / np.sqrt(images)
+    assert abs(unrelated.mean() - 8 / (images - 1)) < 4 * error
+    with pytest.raises(ValueError, match="5 images have no 5 neighbours"):
+        mutual_neighbours(x[:5], x[:5], neighbours=5)
+    x[3] = 0
+    with pytest.raises(ValueError, match="row 3 is zero"):
+        mutual_neighbours(x, turned)
