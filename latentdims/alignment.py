@@ -66,7 +66,10 @@ def align(
         stages = {layer.name: own.stages(layer) for layer in own.layers}
         for layer in own.layers:
             group = result.create_group(f"spectra/{layer.name}")
-            alignment_file.write_spectra(group, stages[layer.name], layer, images=own.images(layer))
+            parts = [own.train_folds(layer, stage) for stage in range(len(own.epochs))]
+            alignment_file.write_spectra(
+                group, stages[layer.name], layer, folds=parts, rows=own.rows(layer)
+            )
         if not partners:
             return
         loaded = trained.load(network, settings=settings, images=file.sha256)

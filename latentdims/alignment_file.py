@@ -1,15 +1,17 @@
 """The file of an alignment: what is written of one network and of its pairs."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import h5py
 import numpy as np
 from numpy.typing import NDArray
 
 from latentdims import storage
+from latentdims.folds import FoldMoments
 from latentdims.layer import Layer
 from latentdims.measured import Measured
-from latentdims.spectra import held_out, identified, resolved
+from latentdims.spectra import held_out, identified, resolution, resolved
 from latentdims.storage import SPLITS
 
 Array = NDArray[np.float64]
@@ -58,6 +60,32 @@ DATASETS = {  # name: (description, axes)
     ),
 }
 
+MOMENTS = {"second_moment": "uncentred", "covariance": "centred"}
+ALONG_RANKS = ("epoch", "rank")
+SPECTRA = {  # what the name of a moment ends with: (unit, description, axes)
+    "": (
+        "activation^2",
+        "eigenvalues, descending, of the {moment} on training images; zero where they are below "
+        "what rounding in float32 makes of zero",
+        ALONG_RANKS,
+    ),
+    "_without_fold": (
+        "activation^2",
+        "the same without each fold of the training images",
+        ("fold", *ALONG_RANKS),
+    ),
+    "_held_out": (
+        "activation^2",
+        "variances of test images along the eigenvectors of training images",
+        ALONG_RANKS,
+    ),
+    "_identified": (
+        "1",
+        "whether the eigenvalue differs from its neighbours in the folds of the training images",
+        ALONG_RANKS,
+    ),
+}
+
 
 def write_axes(file: h5py.File, epochs: Array, centrings: Sequence[str]) -> None:
     """Those that several groups share."""
@@ -90,43 +118,33 @@ def write_pair(group: h5py.Group, found: Mapping[str, Array], reasons: Mapping[s
 
 
 def write_spectra(
-    group: h5py.Group, stages: Sequence[Measured], layer: Layer, *, images: int
+    group: h5py.Group,
+    stages: Sequence[Measured],
+    layer: Layer,
+    *,
+    folds: Sequence[FoldMoments],
+    rows: Mapping[str, int],
 ) -> None:
-    """Eigenvalues of one layer at every epoch, in sample and held out. images: for training."""
+    """Eigenvalues of one layer at every epoch, in sample and held out.
+
+    folds: moments of the folds of the training images, by epoch. rows: of each split.
+    """
     group.attrs["fan_in"] = layer.fan_in
     group.attrs["neurons"] = layer.channels
-    for name, centring in (("second_moment", "uncentred"), ("covariance", "centred")):
-        found = [stage.eigen(centring) for stage in stages]
-        fresh = [
-            held_out(vectors, stage.moment("test", centring))
-            for (_, vectors), stage in zip(found, stages, strict=True)
+    for moment, centring in MOMENTS.items():
+        found = [
+            spectrum(stage, parts, centring, rows=rows)
+            for stage, parts in zip(stages, folds, strict=True)
         ]
-        storage.write(
-            group,
-            f"{name}_held_out",
-            np.stack([resolved(variances) for variances in fresh]),
-            units="activation^2",
-            description="the same, of test images along the eigenvectors of training images",
-            dimensions=("epoch", "rank"),
-        )
-        values = np.stack([resolved(values) for values, _ in found])
-        storage.write(
-            group,
-            f"{name}_identified",
-            np.stack([identified(stage, samples=images) for stage in values]),
-            units="1",
-            description="whether the eigenvalue is separated from its neighbours",
-            dimensions=("epoch", "rank"),
-        )
-        storage.write(
-            group,
-            name,
-            values,
-            units="activation^2",
-            description=f"eigenvalues, descending, of the {name} on training images; "
-            "zero where float32 does not resolve them",
-            dimensions=("epoch", "rank"),
-        )
+        for ending, (unit, description, axes) in SPECTRA.items():
+            storage.write(
+                group,
+                f"{moment}{ending}",
+                np.stack([each[ending] for each in found], axis=axes.index("epoch")),
+                units=unit,
+                description=description.format(moment=moment),
+                dimensions=axes,
+            )
     storage.write(
         group,
         "weight",
@@ -135,3 +153,22 @@ def write_spectra(
         description="non-zero eigenvalues, descending, of WᵀW / n over the n neurons",
         dimensions=("epoch", "weight_rank"),
     )
+
+
+def spectrum(
+    stage: Measured, folds: FoldMoments, centring: str, *, rows: Mapping[str, int]
+) -> dict[str, NDArray[Any]]:
+    """What is stored of a moment at one epoch, by what the name ends with."""
+    values, vectors = stage.eigen(centring)
+    least = {
+        split: resolution(vectors, stage.covariance[split], rows=rows[split]) for split in SPLITS
+    }
+    values = resolved(values, least["train"])
+    without = np.linalg.eigvalsh(folds.without_each(centring))[:, ::-1].astype(np.float64)
+    fresh = held_out(vectors, stage.moment("test", centring))
+    return {
+        "": values,
+        "_without_fold": resolved(without, least["train"]),
+        "_held_out": resolved(fresh, least["test"]),
+        "_identified": identified(values, vectors, folds.about(centring)),
+    }

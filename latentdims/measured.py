@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from latentdims import architectures, storage
 from latentdims.errors import InputError
+from latentdims.folds import FoldMoments
 from latentdims.layer import Layer
 from latentdims.spectra import eigh, weight_components
 from latentdims.storage import SPLITS
@@ -150,9 +151,9 @@ class Measurements:
                 "be compared; delete the one from other images and run again"
             )
 
-    def images(self, layer: Layer) -> int:
-        """Number of training images, of which positions in space are no independent samples."""
-        return int(self.file[f"train/{layer.name}/count"][0]) // layer.positions
+    def rows(self, layer: Layer) -> dict[str, int]:
+        """Number of images times positions in space, by split."""
+        return {split: int(self.file[f"{split}/{layer.name}/count"][0]) for split in SPLITS}
 
     @property
     def epochs(self) -> Array:
@@ -171,6 +172,11 @@ class Measurements:
     def fold_covariances(self, layer: Layer, split: str, stage: int) -> Array:
         """(F, C, C): the covariance of each fold of the images, at one index of the epochs."""
         return finite(self.file, f"{split}/{layer.name}/folds/covariance", np.s_[:, stage])
+
+    def train_folds(self, layer: Layer, stage: int) -> FoldMoments:
+        """Of each fold of the training images, at one index of the epochs."""
+        kinds = (f"train/{layer.name}/folds/{kind}" for kind in ("count", "mean", "covariance"))
+        return FoldMoments(*(finite(self.file, kind, np.s_[:, stage]) for kind in kinds))
 
     def stages(self, layer: Layer) -> list[Measured]:
         """One layer at every epoch."""

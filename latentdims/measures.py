@@ -1,4 +1,4 @@
-"""Other measures of how alike two representations are: from covariances, or from the two themselves.
+"""Other measures of how alike two representations are, from covariances or from activations.
 
 Representational similarity analysis needs no function of its own. The correlation of the centred
 matrices of inner products of images (n, n) is that of the plain `cka`, of a single fold, and so is

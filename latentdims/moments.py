@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 PARTS = ("mean_x", "mean_y", "positions", "scatter")
-ROWS = 2048  # multiplied at once: their sums, in float32, lose little (`spectra.RESOLUTION`)
+ROWS = 2048  # multiplied at once: their sums, in float32, lose little (`spectra.ROUNDING`)
 
 
 @dataclass(frozen=True)

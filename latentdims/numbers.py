@@ -1,6 +1,6 @@
 """Single numbers of the summary, from the files of one network for each seed."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -28,6 +28,7 @@ from latentdims.measures import permutation_p
 from latentdims.quantities import Name
 from latentdims.spectra import (
     effective_rank,
+    jackknife,
     marchenko_pastur_edges,
     participation_ratio,
     power_law,
@@ -40,6 +41,11 @@ Pairs = Mapping[tuple[int, int], Array]
 Paths = Sequence[str | Path]
 
 DIMENSIONS = ("participation_ratio", "effective_rank")  # from 1 to the number of channels
+OF_SPECTRA: Mapping[str, Callable[[Array], float]] = {
+    "participation_ratio": participation_ratio,
+    "effective_rank": effective_rank,
+    "power_law_exponent": lambda values: power_law(values).exponent,
+}
 COUNTS = ("learned_components", "identified_eigenvectors", "rank_within_1_point")
 
 
@@ -234,7 +240,7 @@ def _consensus(paths: Paths) -> Iterator[Number]:
 
 
 def _spectra(paths: Paths) -> Iterator[Number]:
-    found: dict[Name, list[float]] = {}
+    found: dict[Name, list[float | Array]] = {}
     sizes: dict[str, int] = {}
     for path in paths:
         with storage.read(path, needs=["spectra", "epoch"]) as file:
@@ -249,31 +255,30 @@ def _spectra(paths: Paths) -> Iterator[Number]:
         yield _summed_up(name, values, within=within)
 
 
-def _summed_up(name: Name, values: Sequence[float], *, within: Range = POSITIVE) -> Number:
+def _summed_up(name: Name, values: Sequence[float | Array], *, within: Range = POSITIVE) -> Number:
+    """values: of each network, or its pseudo-values (F,) by fold of the training images."""
+    found = np.array(values)
     if name.quantity.startswith(COUNTS):
-        return Number(name, counted(values), values)
-    return of_networks(name, np.array(values), within)
+        return Number(name, counted(found), found.tolist())
+    return of_networks(name, found, within)
 
 
-def _of_spectrum(group: h5py.Group, layer: str) -> Iterator[tuple[Name, float]]:
+def _of_spectrum(group: h5py.Group, layer: str) -> Iterator[tuple[Name, float | Array]]:
     fan_in, neurons = int(group.attrs["fan_in"]), int(group.attrs["neurons"])
     initial, weights = group["weight"][0], group["weight"][-1]
-    counts = count_learned(weights, dimension=fan_in, neurons=neurons)
-    counts["initial"] = float((weights > initial[0]).sum())
+    counts = count_learned(weights, initial=initial, dimension=fan_in, neurons=neurons)
     for chance, count in counts.items():
         yield Name(f"learned_components_{chance}", layer), count
     edge = marchenko_pastur_edges(variance=1 / (3 * fan_in), dimension=fan_in, neurons=neurons)[1]
     yield Name("marchenko_pastur_edge", layer), edge
     for moment, centring in (("second_moment", "uncentred"), ("covariance", "centred")):
-        values = group[moment][-1]
-        for quantity, value in (
-            ("identified_eigenvectors", float(group[f"{moment}_identified"][-1].sum())),
-            ("participation_ratio", participation_ratio(values)),
-            ("effective_rank", effective_rank(values)),
-            ("power_law_exponent", power_law(values)[0]),
-            ("power_law_exponent_range", power_law_range(values)),
-        ):
-            yield Name(quantity, layer, "train", centring), value
+        values, without = group[moment][-1], group[f"{moment}_without_fold"][:, -1]
+        name = Name("", layer, "train", centring)
+        identified = float(group[f"{moment}_identified"][-1].sum())
+        yield name._replace(quantity="identified_eigenvectors"), identified
+        yield name._replace(quantity="power_law_exponent_range"), power_law_range(values)
+        for quantity, measure in OF_SPECTRA.items():
+            yield name._replace(quantity=quantity), jackknife(measure, values, without)
 
 
 def _clipping(paths: Paths) -> Iterator[Number]:

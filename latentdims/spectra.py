@@ -1,14 +1,19 @@
 """Spectra: eigenvalues of covariances, and quantities derived from them."""
 
+from collections.abc import Callable
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
+from scipy import special  # not scipy.stats, which takes a second to import
 
 Array = NDArray[np.float64]
 
-# What is left of zero, relative to the largest eigenvalue of a covariance, by products in float32:
-# a running sum of ROWS (`moments`) squares loses about √ROWS eps of itself, each of its roundings
-# being random, and no variance of a channel is above that eigenvalue. Sums are added in float64.
-RESOLUTION = 2048**0.5 * float(np.finfo(np.float32).eps)  # 5e-6
+ROWS = 2048  # that are multiplied at once in float32 (`moments`); their sums are added in float64
+# Of a sum of that many squares, the deviation that rounding makes, relative to the sum. What is
+# added so far, k of K squares, is rounded to 1/√12 eps or better: √(Σ (k/K)²) eps / √12.
+ROUNDING = ROWS**0.5 / 6 * float(np.finfo(np.float32).eps)  # 9e-7
+DECADE = 10.0  # a window of ranks in which a power law is fitted has its end at that, or more
 
 
 def eigh(symmetric: Array) -> tuple[Array, Array]:
@@ -16,18 +21,35 @@ def eigh(symmetric: Array) -> tuple[Array, Array]:
 
     Signs are fixed (the largest entry of a vector is positive) so that files repeat; rounding
     errors below zero are set to zero. Raises ValueError where an eigenvalue is negative far
-    beyond `RESOLUTION`, since the matrix is then no covariance.
+    beyond rounding, since the matrix is then no covariance.
     """
     values, vectors = np.linalg.eigh((symmetric + symmetric.T) / 2)
     values, vectors = values[::-1], vectors[:, ::-1]
-    if values[-1] < -10 * RESOLUTION * max(values[0], 0):
+    if values[-1] < -60 * ROUNDING * max(values[0], 0):
         raise ValueError(f"not a covariance: its smallest eigenvalue is {values[-1]}")
     return values.clip(min=0), vectors * _signs(vectors)
 
 
-def resolved(values: Array) -> Array:
-    """Eigenvalues, or variances, with zero in place of those that rounding alone may have made."""
-    return np.where(values > RESOLUTION * values.max(), values, 0)
+def resolution(vectors: Array, covariance: Array, *, rows: int) -> Array:
+    """What rounding of products in float32 can make of a variance of zero along vectors, (d,).
+
+    vectors: (d, d), in columns; covariance (d, d): of so many rows. An entry errs by about
+    `ROUNDING` of the variances of its two channels, less where many sums of `ROWS` were added. A
+    matrix of such errors, as far as they are independent, is below 2 √d + 2 of them along every
+    vector (Davidson and Szarek 2001). So what is resolved depends on the variance of the channels
+    that a vector mixes, not on the largest eigenvalue. Rounding within the network is not
+    counted: it is part of the representation.
+    """
+    mixed = np.einsum("ck,c->k", vectors**2, np.diagonal(covariance))
+    error = ROUNDING * np.sqrt(min(rows / ROWS, ROWS / rows))
+    return (2 * np.sqrt(len(covariance)) + 2) * error * mixed
+
+
+def resolved(values: Array, resolution: Array) -> Array:
+    """Eigenvalues, or variances, (..., d) with zero in place of those that rounding alone may have
+    made: below a `resolution` (d,), or below what eigenvalues err by in float64."""
+    error = values.shape[-1] * np.finfo(np.float64).eps * values.max(-1, keepdims=True)
+    return np.where(values > np.maximum(resolution, error), values, 0)
 
 
 def weight_components(weight: NDArray) -> tuple[Array, Array]:
@@ -82,47 +104,91 @@ def held_out(vectors: Array, fresh: Array) -> Array:
     return np.einsum("ck,ck->k", vectors, fresh @ vectors)
 
 
-def identified(values: Array, *, samples: int, level: float = 0.95) -> NDArray[np.bool_]:
+def identified(
+    values: Array, vectors: Array, folds: Array, *, level: float = 0.95
+) -> NDArray[np.bool_]:
     """Whether each eigenvector (d,) is identified, not arbitrary within nearly equal eigenvalues.
 
-    values: eigenvalues, descending, of the covariance of normal samples. Two equal eigenvalues λ
-    come out of n samples with a gap that, for large n, has a Rayleigh distribution of scale
-    2 λ / √n (Anderson 1963); an eigenvector is identified where the gaps to both neighbours are
-    larger than that in `level` of the cases. Where all eigenvalues are zero, none is.
+    values (d,), vectors (d, d): of a moment, eigenvalues descending and eigenvectors in columns;
+    folds: the same moment of each fold of the images, (F, d, d). An eigenvector is identified where
+    both neighbours are `separated` from it, and its eigenvalue is not zero.
     """
-    chance = 2 * np.sqrt(-2 * np.log(1 - level) / samples)
-    apart = values[:-1] - values[1:] > chance * (values[:-1] + values[1:]) / 2
-    return np.concatenate([[True], apart]) & np.concatenate([apart, [True]]) & values.any()
+    apart = separated(vectors, folds, level=level)
+    return np.concatenate([[True], apart]) & np.concatenate([apart, [True]]) & (values > 0)
 
 
-def power_law(values: Array, *, first: int = 10, last: int = 500) -> tuple[float, float]:
-    """Exponent α and prefactor of λ_k ≈ c k^-α over ranks first..last, counted from 1.
+def separated(vectors: Array, folds: Array, *, level: float = 0.95) -> NDArray[np.bool_]:
+    """Whether eigenvalues differ from the next ones, (d - 1,); the arguments are those above.
 
-    Least squares of log λ on log k with weights 1/k, so that every octave of ranks counts alike.
-    The window ends where the eigenvalues do, or are zero. Returns (nan, nan) for fewer than three
-    ranks.
+    On the plane of two neighbours a fold has ((a - b) / 2, c), of its moment [[a, c], [c, b]]. Its
+    mean is zero where the eigenvalues are equal, whatever law the data have, and whichever basis of
+    the plane was found. That is tested by the spread of the folds around it, with the degrees of
+    freedom of Box (1954), since the spread need not be the same in both directions: where two
+    eigenvalues are equal, at most about 5 % of pairs seem separated; fewer where more are.
     """
-    positive = int((values > 0).sum())
-    ranks = np.arange(first, min(last, positive) + 1)
-    if len(ranks) < 3:
-        return float("nan"), float("nan")
+    number = len(folds)
+    if number < 2:
+        return np.zeros(len(vectors) - 1, dtype=bool)
+    moved = folds @ vectors  # (F, d, d)
+    own = np.einsum("ck,fck->fk", vectors, moved)
+    across = np.einsum("ck,fck->fk", vectors[:, :-1], moved[:, :, 1:])
+    planes = np.stack([(own[:, :-1] - own[:, 1:]) / 2, across])  # (2, F, d - 1)
+    means = planes.mean(1)
+    around = planes - means[:, None]
+    spread = np.einsum("ifk,jfk->ijk", around, around) / (number - 1)
+    total = spread[0, 0] + spread[1, 1]
+    with np.errstate(invalid="ignore", divide="ignore"):  # where folds do not differ
+        freedom = total**2 / (spread**2).sum((0, 1))
+        ratio = number * (means**2).sum(0) / total
+        return ratio > special.fdtri(freedom, freedom * (number - 1), level)
+
+
+def jackknife(measure: Callable[[Array], float], whole: Array, without: Array) -> Array:
+    """Pseudo-values (F,) of a number of a spectrum (d,), from those without each fold (F, d).
+
+    Their mean is the number without the bias of a finite number of images, to first order, and
+    their spread gives its error over images (Quenouille 1956; Tukey 1958).
+    """
+    rest = np.array([measure(each) for each in without])
+    return len(rest) * measure(whole) - (len(rest) - 1) * rest
+
+
+class PowerLaw(NamedTuple):
+    """λ_k ≈ c k^-α over a window of ranks, counted from 1; NaN, with a reason, if refused."""
+
+    exponent: float
+    prefactor: float
+    first: int
+    last: int
+    reason: str = ""
+
+
+def power_law(values: Array, *, first: int = 10, last: int = 500) -> PowerLaw:
+    """The power law of eigenvalues (d,) over ranks first..last, or to the last that is not zero.
+
+    Least squares of log λ on log k with weights 1/k, so that every octave of ranks counts alike. A
+    window of less than a decade is refused, since a line fits anything there.
+    """
+    end = min(last, int((values > 0).sum()))
+    if end < DECADE * first:
+        reason = f"only ranks {first} to {end} are left, less than a decade"
+        return PowerLaw(np.nan, np.nan, first, end, reason)
+    ranks = np.arange(first, end + 1)
     slope, offset = np.polyfit(np.log(ranks), np.log(values[ranks - 1]), 1, w=ranks**-0.5)
-    return -float(slope), float(np.exp(offset))
+    return PowerLaw(-float(slope), float(np.exp(offset)), first, end)
 
 
 def power_law_range(values: Array) -> float:
     """Largest less smallest exponent over windows that start at rank 5, 10 or 20, and that end at a
     quarter, half or all of the eigenvalues above zero: how much the exponent owes to the window.
 
-    Windows of fewer than three ranks do not count; nan where none is left.
+    Windows of less than a decade do not count; NaN where fewer than two are left.
     """
     positive = int((values > 0).sum())
     ends = [positive // 4, positive // 2, positive]
-    exponents = [
-        power_law(values, first=first, last=end)[0] for first in (5, 10, 20) for end in ends
-    ]
-    known = [exponent for exponent in exponents if np.isfinite(exponent)]
-    return max(known) - min(known) if known else float("nan")
+    laws = [power_law(values, first=first, last=end) for first in (5, 10, 20) for end in ends]
+    known = [law.exponent for law in laws if not law.reason]
+    return max(known) - min(known) if len(known) > 1 else float("nan")
 
 
 def _signs(vectors: Array) -> Array:
