@@ -77,6 +77,8 @@ def _alignment(file, random, widths, *, seed, draws):
             write(group, name, values, "epoch", "rank")
             fresh = values * random.uniform(0.8, 1, values.shape)
             write(group, f"{name}_held_out", fresh, "epoch", "rank")
+            parts = values * random.uniform(0.97, 1.03, (FOLDS, *values.shape))
+            write(group, f"{name}_without_fold", parts, "fold", "epoch", "rank")
             alone = random.uniform(size=values.shape) < 0.7
             write(group, f"{name}_identified", alone, "epoch", "rank")
         rank = min(neurons, fan_in)

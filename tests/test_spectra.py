@@ -5,6 +5,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
 from latentdims import moments, spectra
 from latentdims.figures import marks, panels
@@ -75,6 +76,12 @@ def test_what_float32_does_not_resolve_is_no_spectrum(name):
         axis = panels.panels(rows=1, columns=1)[1][0, 0]
         marks.spectra(axis, [values], label="", colour="trained")
         assert sum(len(line.get_xdata()) for line in axis.lines) == rank
+
+
+def test_what_float64_does_not_resolve_is_zero_too():
+    values = np.array([[4.0, 1e-15, 0.0], [1e-15, 1e-16, -1e-16]])
+    found = resolved(values, np.array([0, 0, 0]))
+    assert found.tolist() == [[4, 0, 0], [1e-15, 1e-16, 0]]
 
 
 def test_the_rounding_is_that_of_sums_of_so_many_rows():
@@ -283,6 +290,30 @@ def test_equal_eigenvalues_are_told_apart_in_5_percent(law):
     trials = 1000
     apart = separations(law, [1, 1], 400, trials).mean()
     assert 0.015 < apart < 0.055 + 4 * np.sqrt(0.05 * 0.95 / trials)
+
+
+@pytest.mark.parametrize("number", [2, 3, 8])
+def test_separation_is_that_of_a_mean_from_zero_with_the_freedom_of_box(number):
+    random = np.random.default_rng(number)
+    decisions = []
+    for gap in np.linspace(0, 4, 60):
+        x = random.standard_normal((number, 30, 3)) * np.sqrt([3 + gap, 3, 1])
+        folds = x.transpose(0, 2, 1) @ x / 30
+        vectors = eigh(folds.mean(0))[1]
+        for level in (0.5, 0.9, 0.95):
+            expected = []
+            for first, second in ((0, 1), (1, 2)):
+                plane = vectors[:, [first, second]]
+                small = np.array([plane.T @ fold @ plane for fold in folds])
+                points = np.stack([(small[:, 0, 0] - small[:, 1, 1]) / 2, small[:, 0, 1]], axis=1)
+                spread = np.cov(points, rowvar=False)
+                freedom = np.trace(spread) ** 2 / np.trace(spread @ spread)
+                ratio = number * (points.mean(0) ** 2).sum() / np.trace(spread)
+                law = stats.f(freedom, freedom * (number - 1))
+                expected.append(ratio > law.ppf(level))
+            assert separated(vectors, folds, level=level).tolist() == expected
+            decisions += expected
+    assert 0.1 < np.mean(decisions) < 0.9
 
 
 @pytest.mark.slow

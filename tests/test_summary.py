@@ -68,7 +68,10 @@ def fill_alignment(file, seed):
         values = np.arange(neurons, 0, -1.0)
         for number, name in enumerate(("second_moment", "covariance")):
             held_out = values / (number + 2)
-            write(group, name, [np.ones(neurons), values + number], "epoch", "rank")
+            both = np.array([np.ones(neurons), values + number])
+            write(group, name, both, "epoch", "rank")
+            scales = np.arange(1, 5)[:, None, None]  # of which no number depends
+            write(group, f"{name}_without_fold", scales * both, "fold", "epoch", "rank")
             write(group, f"{name}_held_out", [np.ones(neurons), held_out], "epoch", "rank")
             write(group, f"{name}_identified", [np.arange(neurons) < 1] * 2, "epoch", "rank")
         # The edge is (1 + sqrt(6 / 4))² / 18 = 0.275 for layer1: one weight lies far above it.

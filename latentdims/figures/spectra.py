@@ -7,7 +7,7 @@ import numpy as np
 from latentdims import storage
 from latentdims.figures import marks, style
 from latentdims.figures.panels import label_rows, legend, logarithmic, note, panels, ranks
-from latentdims.spectra import power_law
+from latentdims.spectra import jackknife, power_law
 from latentdims.storage import STAGES
 
 MOMENTS = {"second_moment": "second moment", "covariance": "covariance"}
@@ -18,7 +18,8 @@ Spectra = Mapping[str, np.ndarray]  # of one layer, by kind
 def draw(files: Mapping[str, Sequence[str]]) -> style.Figure:
     """Eigenvalues against rank on log-log axes, a column per layer, a row per moment.
 
-    Dotted: variances of test images along the same eigenvectors.
+    Dotted: variances of test images along the same eigenvectors. Dashed: a power law, drawn over
+    the ranks that it was fitted to.
     """
     found = [read(path) for path in files["alignment"]]
     layers = [layer for layer in found[0] if layer != "classifier"]
@@ -41,13 +42,40 @@ def _panel(axis: style.Axes, seeds: Sequence[Spectra], moment: str) -> None:
         fresh = [seed[f"{moment}_held_out"][stage] for seed in seeds]
         label = f"{name}, test images"
         marks.spectra(axis, fresh, label=label, colour=stage_name, linestyle=":")
-        slopes = [slope for slope in (power_law(each)[0] for each in values) if np.isfinite(slope)]
-        if slopes:
-            exponents.append(f"{name} {np.mean(slopes):.2f}")
+        without = [seed[f"{moment}_without_fold"][:, stage] for seed in seeds]
+        exponent = _fitted(axis, values, without, label="power law, over its ranks")
+        if exponent is not None:
+            exponents.append(f"{name} {exponent:.2f}")
     if exponents:
         note(axis, f"α: {', '.join(reversed(exponents))}")
     logarithmic(axis)
     ranks(axis, len(seeds[0][moment][0]), logarithmic=True)
+
+
+def _fitted(
+    axis: style.Axes, seeds: Sequence[np.ndarray], without: Sequence[np.ndarray], *, label: str
+) -> float | None:
+    """Draw the mean power law over the ranks that it was fitted to, and return its exponent; none
+    where it is refused for one of the networks.
+
+    without: spectra without each fold of the images, from which the exponent has less bias.
+    """
+    laws = [power_law(values) for values in seeds]
+    if any(law.reason for law in laws):
+        return None
+    found = [
+        jackknife(lambda values: power_law(values).exponent, *each)
+        for each in zip(seeds, without, strict=True)
+    ]
+    exponent = float(np.mean(found))
+    first, last = max(law.first for law in laws), min(law.last for law in laws)
+    window = np.array([first, last])
+    middle = np.sqrt(first * last)
+    heights = [law.prefactor * middle**-law.exponent for law in laws]
+    height = np.exp(np.mean(np.log(heights)))
+    line = height * (window / middle) ** -exponent
+    marks.line(axis, window, line, label=label, colour="reference", linestyle="--", linewidth=0.8)
+    return exponent
 
 
 def read(path: str) -> dict[str, dict[str, np.ndarray]]:

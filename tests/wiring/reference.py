@@ -296,8 +296,16 @@ def chance_cosine(dimension: int) -> float:
     return math.sqrt(stats.beta.ppf(0.95, 0.5, (dimension - 1) / 2))
 
 
-def identified(values: Array, images: int) -> NDArray[np.bool_]:
-    """Whether each gap is larger than that of equal eigenvalues of normal images in 95 %."""
-    chance = 2 * math.sqrt(-2 * math.log(0.05) / images)
-    gaps = [(a - b) > chance * (a + b) / 2 for a, b in pairwise(values)]
-    return np.array([all(each) for each in zip([True, *gaps], [*gaps, True], strict=True)])
+def identified(vectors: Array, folds: list[Array]) -> NDArray[np.bool_]:
+    """Whether each eigenvector differs from its neighbours: on their plane, the mean over folds of
+    ((a - b) / 2, c), of the moment [[a, c], [c, b]], is not zero (Box 1954)."""
+    apart = []
+    for one, next_one in pairwise(vectors.T):
+        points = np.array(
+            [((one @ f @ one - next_one @ f @ next_one) / 2, one @ f @ next_one) for f in folds]
+        )
+        spread = np.cov(points, rowvar=False)
+        freedom = np.trace(spread) ** 2 / (spread**2).sum()
+        ratio = len(folds) * (points.mean(0) ** 2).sum() / np.trace(spread)
+        apart.append(stats.f.cdf(ratio, freedom, freedom * (len(folds) - 1)) > 0.95)
+    return np.array([all(each) for each in zip([True, *apart], [*apart, True], strict=True)])

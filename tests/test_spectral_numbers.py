@@ -1,0 +1,53 @@
+"""Which spectrum each number of the summary is of."""
+
+import h5py
+import numpy as np
+import pytest
+
+from latentdims.learned import count_learned
+from latentdims.numbers import _of_spectrum
+from latentdims.spectra import effective_rank, participation_ratio, power_law, power_law_range
+
+RANKS = np.arange(1.0, 151)
+FOLDS = 3
+SHAPE = {"dimension": 30, "neurons": 150}
+
+
+@pytest.fixture
+def group():
+    """Moments of other laws before and after training, uncentred and centred, and by fold."""
+    with h5py.File("spectra", "w", driver="core", backing_store=False) as file:
+        for number, moment in enumerate(("second_moment", "covariance")):
+            laws = np.array([RANKS**-0.4, RANKS ** -(0.9 + 0.3 * number)])
+            laws[:, 60:] *= 0.8 - 0.2 * number
+            file[moment] = laws
+            steps = np.linspace(1.01, 1.05, FOLDS)[:, None, None]
+            file[f"{moment}_without_fold"] = laws**steps
+            file[f"{moment}_identified"] = [RANKS < 90, number + 5 > RANKS]
+        weights = np.linspace(0.09, 0.01, 30), np.linspace(0.2, 0.005, 30)
+        file["weight"] = weights
+        file.attrs.update(fan_in=30, neurons=150)
+        yield file
+
+
+def test_numbers_are_of_the_trained_spectrum_and_without_bias(group):
+    found = {(name.quantity, name.centring): value for name, value in _of_spectrum(group, "a")}
+    assert {name.layer for name, _ in _of_spectrum(group, "a")} == {"a"}
+    for moment, centring in (("second_moment", "uncentred"), ("covariance", "centred")):
+        whole, without = group[moment][1], group[f"{moment}_without_fold"][:, 1]
+        for quantity, measure in (
+            ("participation_ratio", participation_ratio),
+            ("effective_rank", effective_rank),
+            ("power_law_exponent", lambda values: power_law(values)[0]),
+        ):
+            pseudo = [3 * measure(whole) - 2 * measure(fold) for fold in without]
+            np.testing.assert_allclose(found.pop((quantity, centring)), pseudo, rtol=1e-9)
+        number = found.pop(("identified_eigenvectors", centring))
+        assert number == 4 + (centring == "centred")
+        assert found.pop(("power_law_exponent_range", centring)) == power_law_range(whole) > 0.01
+    initial, trained = group["weight"]
+    for way, count in count_learned(trained, initial=initial, **SHAPE).items():
+        assert found.pop((f"learned_components_{way}", "")) == count
+    edge = (1 + np.sqrt(30 / 150)) ** 2 / 90
+    assert found.pop(("marchenko_pastur_edge", "")) == pytest.approx(edge)
+    assert not found
