@@ -4,7 +4,10 @@ import h5py
 import numpy as np
 import pytest
 
+from latentdims.alignment_file import spectrum
+from latentdims.folds import FoldMoments
 from latentdims.learned import count_learned
+from latentdims.measured import Measured
 from latentdims.numbers import _of_spectrum
 from latentdims.spectra import effective_rank, participation_ratio, power_law, power_law_range
 
@@ -51,3 +54,19 @@ def test_numbers_are_of_the_trained_spectrum_and_without_bias(group):
     edge = (1 + np.sqrt(30 / 150)) ** 2 / 90
     assert found.pop(("marchenko_pastur_edge", "")) == pytest.approx(edge)
     assert not found
+
+
+def test_each_split_has_the_resolution_of_its_rows_and_channels():
+    """Two channels with a small difference: a block of 2,048 rows is one sum in float32, whose
+    rounding hides it; in 200 rows it is seen."""
+    covariance = np.array([[1, 1 - 4e-6], [1 - 4e-6, 1]])
+    folds = FoldMoments(np.array([9, 9]), np.zeros((2, 2)), np.stack([covariance] * 2))
+    means = {split: np.zeros(2) for split in ("train", "test")}
+    for train, test, larger in ((2048, 200, 1), (200, 2048, 1), (200, 200, 10)):
+        # A test split of larger channels has a coarser resolution, and a larger variance.
+        both = {"train": covariance, "test": larger * covariance}
+        own = Measured(means, both, np.eye(2, dtype=np.float32))
+        found = spectrum(own, folds, "centred", rows={"train": train, "test": test})
+        assert (found[""] > 0).tolist() == [True, train == 200]
+        assert (found["_without_fold"] > 0).tolist() == [[True, train == 200]] * 2
+        assert (found["_held_out"] > 0).tolist() == [True, test == 200]
