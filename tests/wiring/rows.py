@@ -197,9 +197,14 @@ def spectra(files: Files, last: float) -> Rows:
             yield key("identified_eigenvectors", **told), alone(alike.mean(), len(files))
             yield from each({"quantity": "identified_eigenvectors", **told}, alike)
             values = stack(files, f"{place}/{moment}")[:, -1]
+            without = stack(files, f"{place}/{moment}_without_fold")[:, :, -1]
             for name, function in DERIVED.items():
                 within = (1, neurons) if name in ("participation_ratio", "effective_rank") else None
                 derived = np.array([function(spectrum) for spectrum in values])
+                if name != "power_law_exponent_range":
+                    parts = np.array([[function(part) for part in folds] for folds in without])
+                    folds = parts.shape[1]
+                    derived = parts + folds * (derived[:, None] - parts)  # jackknife
                 yield from each_and_mean({"quantity": name, **told}, derived, within or POSITIVE)
 
 
@@ -215,7 +220,7 @@ def effective_rank(values: Array) -> float:
 def slope(values: Array, first: int, last: int) -> float:
     """The normal equations of a line through logarithms, weights 1 / rank."""
     ranks = np.arange(first, min(last, np.count_nonzero(values)) + 1)
-    if len(ranks) < 3:
+    if len(ranks) == 0 or ranks[-1] < 10 * first:  # less than a decade
         return np.nan
     x, y, w = np.log(ranks), np.log(values[ranks - 1]), 1 / ranks
     x, y = x - (w * x).sum() / w.sum(), y - (w * y).sum() / w.sum()
@@ -225,7 +230,7 @@ def slope(values: Array, first: int, last: int) -> float:
 def slopes(values: Array) -> float:
     d = np.count_nonzero(values)
     found = [slope(values, a, b) for a in (5, 10, 20) for b in (d // 4, d // 2, d)]
-    return np.nanmax(found) - np.nanmin(found) if np.isfinite(found).any() else np.nan
+    return np.nanmax(found) - np.nanmin(found) if np.isfinite(found).sum() > 1 else np.nan
 
 
 DERIVED = {
