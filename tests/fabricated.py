@@ -87,6 +87,8 @@ def _alignment(file, random, widths, *, seed, draws):
         for partner in range(seed):
             pair = file.create_group(f"seed{partner}/{layer}")
             _pair(pair, random, {"activation": neurons, "weight": rank})
+            if layer == next(iter(widths)):
+                _unrotated(pair, fan_in)
         fan_in = neurons
 
 
@@ -101,13 +103,21 @@ def _pair(group, random, sizes):
             write(group, f"{name}_null", null, "pairing", "epoch", *places)
     for kind, size in sizes.items():
         shown = (2, *[min(size, 50)] * 2)
-        vectors = ("epoch", f"{kind}_vector_partner", f"{kind}_vector")
+        of = "weight_" if kind == "weight" else ""
+        vectors = ("epoch", f"{of}vector_partner", f"{of}vector")
         write(group, f"{kind}_overlap", random.uniform(0, 1, shown), *vectors)
         write(group, f"{kind}_overlap_null", random.uniform(0, 0.6, shown), *vectors)
         shares = np.sort(random.uniform(0, 1, (2, size)))
-        write(group, f"{kind}_subspace", shares, "epoch", f"{kind}_k")
+        write(group, f"{kind}_subspace", shares, "epoch", f"{of}k")
         null = np.sort(random.uniform(0, 0.5, (PAIRINGS, 2, size)))
-        write(group, f"{kind}_subspace_null", null, "pairing", "epoch", f"{kind}_k")
+        write(group, f"{kind}_subspace_null", null, "pairing", "epoch", f"{of}k")
+
+
+def _unrotated(group, dimension):
+    """The null of weights that read images: the same in every pairing."""
+    null = group["weight_subspace_null"]
+    null[...] = np.arange(1, null.shape[-1] + 1) / dimension
+    group["weight_overlap_null"][...] = 1.96 / np.sqrt(dimension)
 
 
 def _clipping(file, random, widths, *, seed, draws):

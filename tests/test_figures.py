@@ -32,7 +32,7 @@ WORDS = {  # what must stand on each, of three networks
     "alignment": ["variance explained", "trained", "untrained", "unrelated images", "one pair"],
     "measures": ["CKA, debiased", "CCA, mean", "untrained", "unrelated images"],
     "eigenvectors": ["eigenvector, seed 0", "eigenvector, seed 1", "|cosine|", "unrelated images"],
-    "weight_eigenvectors": ["eigenvector, seed 0", "eigenvector, seed 1", "classifier"],
+    "weight_eigenvectors": ["eigenvector, seed 0", "unrelated images", "random directions, k/d"],
     "generation": ["seed", "trained", "channels", "white covariances", "components drawn"],
 }
 WITH_INTERVALS = ("alignment", "measures", "generation")  # of three networks

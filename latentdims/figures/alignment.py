@@ -9,7 +9,7 @@ from latentdims import storage
 from latentdims.alignment import pairs
 from latentdims.figures import marks, style
 from latentdims.figures.panels import categories, include, legend, note, panels
-from latentdims.intervals import COSINE, over_pairs
+from latentdims.intervals import COSINE, Range, over_pairs
 from latentdims.storage import SPLITS, STAGES
 
 LOOKS = {  # by epoch: the label, the colour, the marker
@@ -29,6 +29,7 @@ class View(NamedTuple):
     score: str
     place: tuple[int, ...]
     squared: bool = False
+    within: Range = COSINE
 
     def of(self, values: np.ndarray) -> np.ndarray:
         """The numbers that are shown, (..., epochs, *splits and centrings) -> (..., epochs)."""
@@ -59,7 +60,7 @@ def of_views(paths: Sequence[str], views: Sequence[View]) -> style.Figure:
     """A panel for each view, and in it a place for each layer: every pair of trained and of
     untrained networks, and the trained ones on unrelated images."""
     layers = list(pairs(paths))
-    width = max(2.6, 0.5 + 0.3 * len(layers))
+    width = max(2.6, 0.5 + 0.4 * len(layers))
     columns = len(views) if len(views) * width <= WIDEST else 1
     figure, axes = panels(rows=len(views) // columns, columns=columns, width=width)
     for axis, view in zip(axes.flat, views, strict=True):
@@ -85,7 +86,7 @@ def _panel(axis: style.Axes, paths: Sequence[str], view: View) -> None:
             if known:
                 x = place + 0.25 * (number - 1)
                 marks.dots(axis, x + 0.08, list(known.values()), colour=colour)
-                value, low, high, _ = over_pairs(known, within=COSINE)
+                value, low, high, _ = over_pairs(known, within=view.within)
                 marks.bar(
                     axis, x, value, low=low, high=high, colour=colour, marker=marker, label=label
                 )

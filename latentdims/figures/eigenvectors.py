@@ -9,21 +9,19 @@ from latentdims.alignment import pairs
 from latentdims.figures import marks, panels, spectra, style
 from latentdims.figures.panels import label_rows, note, ticks
 from latentdims.intervals import SHARE, curve_over_pairs
-from latentdims.procrustes import chance_cosine
 from latentdims.storage import STAGES
 
 
 def draw(files: Mapping[str, Sequence[str]]) -> style.Figure:
     """A column per layer but the classifier."""
-    return pair(files["alignment"], kind="activation", spectrum="second_moment", size="neurons")
+    return pair(files["alignment"], kind="activation", spectrum="second_moment")
 
 
-def pair(paths: Sequence[str], *, kind: str, spectrum: str, size: str) -> style.Figure:
+def pair(paths: Sequence[str], *, kind: str, spectrum: str) -> style.Figure:
     """Spectra and |cosines| of leading eigenvectors of the first two seeds, and the overlap of the
     spans of all pairs, per layer.
 
-    kind: of overlap in the file, `activation` or `weight`; spectrum: that goes with it; size: what
-    the dimension of its vectors is, `neurons` or `fan_in`.
+    kind: of overlap in the file, `activation` or `weight`; spectrum: that goes with it.
     """
     found = [spectra.read(path) for path in paths[:2]]
     subspaces = pairs(paths, score=f"{kind}_subspace")
@@ -33,14 +31,13 @@ def pair(paths: Sequence[str], *, kind: str, spectrum: str, size: str) -> style.
     for (top, matrix, bottom), layer in zip(axes.T, layers, strict=True):
         top.set(title=style.title(layer), xlabel="rank")
         bottom.set(xlabel="k")
-        dimension = int(found[0][layer][size])
-        rank = found[0][layer][spectrum].shape[1]
         overlap, null = _overlap(paths[1], f"seed0/{layer}/{kind}_overlap")
-        if null is None:
-            null = np.full_like(overlap, chance_cosine(dimension, comparisons=rank))
         _spectra(top, [seed[layer] for seed in found], spectrum, last=len(overlap))
         image = _matrix(matrix, overlap, null=null)
-        _subspaces(bottom, subspaces[layer], nulls.get(layer, {}), dimension=dimension)
+        rotated = kind == "activation" or layer != layers[0]
+        _subspaces(bottom, subspaces[layer], nulls[layer] if rotated else {})
+        if not rotated:
+            _chance(bottom, nulls[layer])
     label_rows(axes, "eigenvalue", "eigenvector, seed 0", "overlap of first k")
     shrink = 0.3 / len(panels.side_by_side(axes[0]))
     figure.colorbar(image, ax=list(axes.flat), label="|cosine|", shrink=shrink, aspect=15)
@@ -48,12 +45,11 @@ def pair(paths: Sequence[str], *, kind: str, spectrum: str, size: str) -> style.
     return figure
 
 
-def _overlap(path: str, name: str) -> tuple[np.ndarray, np.ndarray | None]:
+def _overlap(path: str, name: str) -> tuple[np.ndarray, np.ndarray]:
     """|cosines| of the trained pair, and what those on unrelated images stay below in 95 % of the
-    pairings; None where no rotation was fitted."""
-    with storage.read(path, needs=[name]) as file:
-        null = file[f"{name}_null"][-1] if f"{name}_null" in file else None
-        return file[name][-1], null
+    pairings; of the first layer's weights, those of random directions."""
+    with storage.read(path, needs=[name, f"{name}_null"]) as file:
+        return file[name][-1], file[f"{name}_null"][-1]
 
 
 def _spectra(
@@ -103,11 +99,16 @@ def _matrix(axis: style.Axes, overlap: np.ndarray, *, null: np.ndarray) -> style
 Overlaps = Mapping[tuple[int, int], np.ndarray]  # by pair of seeds
 
 
-def _subspaces(axis: style.Axes, overlaps: Overlaps, nulls: Overlaps, *, dimension: int) -> None:
-    """Overlap of all pairs (epochs, k), above that on unrelated images (pairings, epochs, k).
+def _chance(axis: style.Axes, nulls: Overlaps) -> None:
+    """Where no rotation is fitted, every pairing has the overlap of random directions, k/d."""
+    chance = next(iter(nulls.values()))[0, -1]
+    ranks = np.arange(1, len(chance) + 1)
+    label = "random directions, k/d"
+    marks.line(axis, ranks, chance, label=label, colour="random", linestyle="--")
 
-    Where no rotation was fitted, there is none of these, and chance is k/d.
-    """
+
+def _subspaces(axis: style.Axes, overlaps: Overlaps, nulls: Overlaps) -> None:
+    """Overlap of all pairs (epochs, k), above that on unrelated images (pairings, epochs, k)."""
     last = len(next(iter(overlaps.values()))[0])
     ranks = np.arange(1, last + 1)
     for (stage, name), width in zip(enumerate(STAGES), (2.4, 1.2), strict=True):
@@ -129,9 +130,5 @@ def _subspaces(axis: style.Axes, overlaps: Overlaps, nulls: Overlaps, *, dimensi
     if unrelated:
         low, high = marks.middle(np.concatenate(unrelated))
         marks.shaded(axis, ranks, low, high, label=marks.UNRELATED, colour="random")
-    if not nulls:
-        marks.line(
-            axis, ranks, ranks / dimension, label="chance, k/d", colour="reference", linestyle=":"
-        )
     panels.ranks(axis, last, logarithmic=True)
     panels.include(axis, y=[0, 1.02])

@@ -11,6 +11,7 @@ from latentdims.figures.panels import note
 from latentdims.intervals import PERCENT, over_networks
 
 CLASSIFIERS = ("flattened", "retrained")  # the others are aligned over channels
+MARKERS = {"trained": "o", "generated": "o", "random": "^"}
 WHITE = "variants/white"  # and what follows: the null of the published procedure
 
 
@@ -93,13 +94,13 @@ def _draws(axis: style.Axes, x: float, draws: np.ndarray, *, colour: str, label:
     values = draws[np.isfinite(draws)]
     if not len(values):
         return
-    if len(values) == 1:
-        marks.bar(axis, x, values[0], low=None, high=None, colour=colour, label=label)
-        return
-    marks.dots(axis, x - 0.02, values, colour=colour)
-    centre, spread = values.mean(), values.std(ddof=1)
-    ends = {"low": centre - spread, "high": centre + spread}
-    marks.bar(axis, x + 0.02, centre, colour=colour, label=label, **ends)
+    centre, low, high = float(values.mean()), None, None
+    if len(values) > 1:
+        marks.dots(axis, x - 0.02, values, colour=colour)
+        spread = float(values.std(ddof=1))
+        x, low, high = x + 0.02, centre - spread, centre + spread
+    marker = MARKERS[colour]
+    marks.bar(axis, x, centre, low=low, high=high, colour=colour, label=label, marker=marker)
 
 
 def _ways(
@@ -109,10 +110,11 @@ def _ways(
     axis.set(xlabel="test accuracy (%)", title=_over(paths))
     _mean(axis, 0, paths, "reference_accuracy", colour="trained", horizontal=True)
     for place, way in enumerate(ways, start=1):
-        _mean(axis, place, paths, f"{way}accuracy", colour="generated", horizontal=True)
         null = f"{WHITE}/" if not way else f"{WHITE}_{way.removeprefix('variants/')}"
+        drawn, below = (place - 0.13, place + 0.13) if null in nulls else (place, place)
+        _mean(axis, drawn, paths, f"{way}accuracy", colour="generated", horizontal=True)
         if null in nulls:
-            _mean(axis, place, paths, f"{null}accuracy", colour="random", horizontal=True)
+            _mean(axis, below, paths, f"{null}accuracy", colour="random", horizontal=True)
     panels.lines(axis, ["trained", *map(_name, ways)])
     panels.include(axis, x=[0])
 
@@ -168,6 +170,6 @@ def _mean(
             low=low,
             high=high,
             colour=colour,
-            marker="^" if colour == "random" else "o",
+            marker=MARKERS[colour],
             horizontal=horizontal,
         )

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from latentdims import storage
 from latentdims.figures import style
 from latentdims.figures.alignment import View, of_views
+from latentdims.intervals import SHARE
 from latentdims.storage import SPLITS
 
 
@@ -18,6 +19,6 @@ def draw(files: Mapping[str, Sequence[str]]) -> style.Figure:
         [
             View("one rotation", "variance explained s²", "similarity", (test, centring), True),
             View("all rotations at once", "CKA, debiased", "cka", (test,)),
-            View("any linear map", "CCA, mean ρ²", "cca", (test,)),
+            View("any linear map", "CCA, mean ρ²", "cca", (test,), within=SHARE),
         ],
     )

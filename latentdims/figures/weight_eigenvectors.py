@@ -8,4 +8,4 @@ from latentdims.figures.eigenvectors import pair
 
 def draw(files: Mapping[str, Sequence[str]]) -> style.Figure:
     """The pair of seeds 0 and 1, a column per layer."""
-    return pair(files["alignment"], kind="weight", spectrum="weight", size="fan_in")
+    return pair(files["alignment"], kind="weight", spectrum="weight")
