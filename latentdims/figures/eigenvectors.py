@@ -102,9 +102,10 @@ Overlaps = Mapping[tuple[int, int], np.ndarray]  # by pair of seeds
 def _chance(axis: style.Axes, nulls: Overlaps) -> None:
     """Where no rotation is fitted, every pairing has the overlap of random directions, k/d."""
     chance = next(iter(nulls.values()))[0, -1]
-    ranks = np.arange(1, len(chance) + 1)
-    label = "random directions, k/d"
-    marks.line(axis, ranks, chance, label=label, colour="random", linestyle="--")
+    if np.isfinite(chance).all():
+        ranks = np.arange(1, len(chance) + 1)
+        label = "random directions, k/d"
+        marks.line(axis, ranks, chance, label=label, colour="random", linestyle="--")
 
 
 def _subspaces(axis: style.Axes, overlaps: Overlaps, nulls: Overlaps) -> None:
