@@ -80,7 +80,8 @@ def test_every_artefact_is_there_and_whole(finished):
             path = results / "figures" / "shapes" / network / f"{figure}.svg"
             assert "<svg" in path.read_text()
             assert path.with_suffix(".pdf").read_bytes().startswith(b"%PDF")
-    assert (results / "summary.csv").read_text().startswith("dataset,network,layer,quantity,value")
+    table = (results / "summary.csv").read_text()
+    assert table.startswith("comparison,dataset,network,seed,partner,layer,quantity,")
     report = (results / "report.html").read_text()
     assert all(figure in report for figure in catalogue.SOURCES)
     assert list(results.rglob("*.partial")) == list(results.rglob(".*")) == []
