@@ -136,6 +136,7 @@ def test_gray_of_two_channels_is_refused(tmp_path):
         ("mean", 0.5, ("found 0.5",)),
         ("mean", [0, 0, float("nan")], ("nan",)),
         ("std", [1, 1, 0], ("[1, 1, 0]", "above 0")),
+        ("std", [1, -0.5, 1], ("[1, -0.5, 1]", "above 0")),
     ],
 )
 def test_wrong_statistics_are_refused(tmp_path, key, value, words):

@@ -10,6 +10,7 @@ from latentdims import intervals
 from latentdims.intervals import (
     COSINE,
     PERCENT,
+    POSITIVE,
     counted,
     curve_over_networks,
     curve_over_pairs,
@@ -110,6 +111,45 @@ def test_one_run_is_covered_by_its_prediction():
 
     share, error = simulated(cover)
     assert abs(share - 0.95) <= error + 0.01
+
+
+def student(mean, parts):
+    """Ends of an interval from variances, each with its degrees of freedom (Satterthwaite)."""
+    variance = sum(part for part, _ in parts)
+    freedom = variance**2 / sum(part**2 / degrees for part, degrees in parts)
+    half = stats.t.ppf(0.975, freedom) * variance**0.5
+    return mean - half, mean + half
+
+
+@pytest.mark.parametrize("unit", [0.01, 30])
+@pytest.mark.parametrize("draws", [None, 3])
+@pytest.mark.parametrize("folds", [1, 5])
+def test_a_prediction_adds_what_networks_draws_and_images_vary(unit, draws, folds):
+    random = np.random.default_rng(folds)
+    values = unit * random.standard_normal((4, draws or 1, folds))
+    values += unit * random.standard_normal((4, 1, 1)) + unit * np.arange(folds)
+    networks = values.mean((1, 2))
+    parts = [(networks.var(ddof=1) * (1 + 1 / 4), 3)]
+    if draws:
+        within = [np.var(network.mean(1), ddof=1) for network in values]
+        parts.append((np.mean(within) * (1 - 1 / 3), 4 * 2))
+    if folds > 1:
+        parts.append((2 * values.mean((0, 1)).var(ddof=1) / folds, folds - 1))
+    found = of_one_run(values if draws else values[:, 0])
+    assert (found.value, found.n) == (pytest.approx(values.mean()), 4)
+    assert (found.low, found.high) == pytest.approx(student(values.mean(), parts))
+
+
+def test_what_does_not_vary_is_predicted_exactly():
+    assert of_one_run(np.full((3, 2, 4), 0.7))[:3] == pytest.approx((0.7,) * 3)
+    pairs = {(r, s): [0.3, 0.3] for s in range(4) for r in range(s)}
+    assert of_one_pair(pairs)[:3] == pytest.approx((0.3,) * 3)
+
+
+def test_positive_numbers_have_intervals_on_the_logarithm():
+    found = over_networks([2.0, 3.0, 7.0], within=POSITIVE)
+    half = stats.t.ppf(0.975, 2) * np.std([2, 3, 7], ddof=1) / 3**0.5
+    assert (found.low, found.high) == pytest.approx((4 / np.exp(half / 4), 4 * np.exp(half / 4)))
 
 
 @pytest.mark.parametrize(

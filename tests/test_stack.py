@@ -121,3 +121,26 @@ def test_the_seed_whose_loss_is_not_finite_is_named(images, tmp_path, settings, 
     with pytest.raises(InputError, match=r"the loss of seed 4 is \w+ at step 1 of epoch 1 with"):
         training.train_together(images=images, outputs=outputs, settings=shared, device="cpu")
     assert not (tmp_path / "out").exists()
+
+
+def test_the_step_at_which_a_loss_is_no_longer_finite_is_named(
+    images, tmp_path, settings, monkeypatch
+):
+    """Of the first seed for which that is so, in the second epoch of four steps."""
+    taken = 0
+
+    class Failing(Stack):
+        def losses(self, inputs, labels):
+            nonlocal taken
+            found = super().losses(inputs, labels)
+            if torch.is_grad_enabled():
+                taken += 1
+                wrong = [taken >= 8, taken >= 7]
+                found = torch.where(torch.tensor(wrong), found + torch.nan, found)
+            return found
+
+    monkeypatch.setattr(training, "Stack", Failing)
+    outputs = {seed: tmp_path / "out" / f"{seed}.h5" for seed in (4, 6)}
+    shared = {key: value for key, value in settings().items() if key != "seed"}
+    with pytest.raises(InputError, match="the loss of seed 6 is nan at step 3 of epoch 2 with"):
+        training.train_together(images=images, outputs=outputs, settings=shared, device="cpu")

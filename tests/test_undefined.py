@@ -196,12 +196,13 @@ def test_a_layer_that_is_zero_on_one_split_is_undefined_there():
     assert own.undefined("train", "centred") == ""
 
 
-def test_a_constant_layer_is_undefined_where_it_is_centred():
+@pytest.mark.parametrize("size", [1, 1000])
+def test_a_constant_layer_is_undefined_where_it_is_centred(size):
     """Also where rounding in float32 leaves a variance of its own."""
     random = np.random.default_rng(1)
     phi = random.standard_normal((2, 50, 4)) + 1
     noise = 1 + 1e-7 * random.standard_normal((2, 50, 4))
-    psi = noise * [3.0, 0.1, 7.0, 0.0]
+    psi = size * noise * [3.0, 0.1, 7.0, 0.0]
     partner, own, crosses = moments_of(phi, psi)
     found = compare(partner, own, crosses, below=None, options=Options(CENTRINGS, 2))
     centred = CENTRINGS.index("centred")
@@ -210,6 +211,19 @@ def test_a_constant_layer_is_undefined_where_it_is_centred():
     assert own.undefined("train", "centred") == "constant: the same on every training image"
     assert not own.eigen("centred")[0].any()
     assert np.isfinite(found["activation_overlap"]).all()  # of second moments
+
+
+def test_a_layer_that_is_the_same_at_each_position_is_named_so():
+    """Constant there, but not over positions together; the other way round it varies."""
+    middle, around = np.array([2.0, -1.0]), np.array([[3.0, 1.0, 2.0], [-1.0, 1.0, -3.0]])
+    between = (around - middle[:, None]) @ (around - middle[:, None]).T / 3
+    means, positions = dict.fromkeys(SPLITS, middle), dict.fromkeys(SPLITS, around)
+    own = Measured(means, dict.fromkeys(SPLITS, between), np.eye(2), positions)
+    words = "constant: the same at each position on every test image"
+    assert own.undefined("test", "position") == words
+    assert own.undefined("test", "centred") == own.undefined("test", "uncentred") == ""
+    varied = Measured(means, dict.fromkeys(SPLITS, between * 1.5), np.eye(2), positions)
+    assert varied.undefined("test", "position") == ""
 
 
 def test_layers_without_weights_share_no_eigenvectors():
