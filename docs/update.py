@@ -1,15 +1,18 @@
 """Write what was found into README.md and docs/results.md: make readme.
 
-README.md shows the results of configs/tutorial.yaml, docs/results.md those of configs/study.yaml.
-A page whose experiment has not run stays as it is.
+README.md shows the results of configs/tutorial.yaml, docs/results.md those of configs/study.yaml,
+whose means are copied to docs/study/summary.csv for the claims of its sentences. A page whose
+experiment has not run stays as it is.
 """
 
+import csv
 import re
 import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import claims
 import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -37,6 +40,9 @@ def main() -> None:
         text = re.sub("<!--.*?-->", "", (study / "summary.md").read_text(encoding="utf-8"))
         write("docs/results.md", text.strip())
         copy("study", study)
+        copy_means(study / "summary.csv", ROOT / "docs" / "study" / "summary.csv")
+        page = ROOT / "docs" / "results.md"
+        page.write_text(claims.renewed(page), encoding="utf-8")
     if not (tutorial / "summary.csv").exists() and not (study / "summary.md").exists():
         sys.exit("error: no results; first: make run CONFIG=configs/tutorial.yaml")
 
@@ -81,6 +87,17 @@ def copy(name: str, folder: Path) -> None:
     """The pictures of an experiment, into docs/."""
     for figure, picture in PICTURES[name].items():
         shutil.copyfile(folder / "figures" / figure, ROOT / "docs" / picture)
+
+
+def copy_means(table: Path, copied: Path) -> None:
+    """The rows of a table that are means over networks, but for the points of curves."""
+    with table.open(newline="", encoding="utf-8") as file:
+        reader = csv.DictReader(file)
+        rows = [row for row in reader if not row["seed"] and not row["at"]]
+    with copied.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, rows[0], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
 
 
 if __name__ == "__main__":

@@ -67,11 +67,12 @@ def right(logits: Array, labels: NDArray) -> Array:
     return 100.0 * (logits.argmax(1) == labels)
 
 
-def undecided(logits: Array) -> Array:
-    """(N,): whether rounding in float32 could take an image to another class."""
+def undecided(logits: Array, *, certain: float = 1e-4) -> Array:
+    """(N,): whether an image could be taken to another class by what logits are not certain of,
+    relative to the largest of the image: that of rounding in float32, unless told."""
     last, first = np.sort(logits, axis=1)[:, -2:].T
     size = np.abs(logits).max(1)
-    return (first - last < 1e-4 * size) & (size > 0)
+    return (first - last < certain * size) & (size > 0)
 
 
 def calibration_error(logits: Array, labels: NDArray) -> float:

@@ -82,7 +82,8 @@ def draw(study, options, number):
 def scores(logits, labels, certain=10 * ROUNDING):
     """certain: of the logits, relative to the largest."""
     losses = reference.cross_entropies(logits, labels)
-    correct, doubtful = reference.right(logits, labels), reference.undecided(logits)
+    correct = reference.right(logits, labels)
+    doubtful = reference.undecided(logits, certain=max(certain, 1e-4))
     tolerance = certain * np.abs(logits).max()
     return {
         "accuracy": shares(correct, doubtful),
