@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from latentdims import storage
 
 SEEDS = (0, 1, 2)
-DATA = 42  # with which no neuron is silent on all training images
+DATA = {"mlp": 42, "cnn": 360}  # with which no feature is silent on all training images
 SAMPLES = {"train": 61, "test": 37}
 SHAPE = (3, 11, 15)
 MEAN, STD = [0.38, 0.55, 0.4], [0.25, 0.2, 0.3]  # so that large means are left, of each channel
@@ -58,7 +58,7 @@ class Study:
         self.kind, self.folder, self.stride = kind, folder, 2
         self.shapes = SHAPES[kind]
         self.hidden = [name for name in self.shapes if name != "classifier"]
-        random = np.random.default_rng(DATA)
+        random = np.random.default_rng(DATA[kind])
         self.labels: dict[str, NDArray] = {}
         self.x: dict[str, NDArray] = {}  # float64 (N, C, H, W), preprocessed
         arrays = []

@@ -63,8 +63,11 @@ def draw(study, options, number):
     classifiers = {"": reference.read_through(own["classifier"], turn)}
     if "flattened" in options["classifiers"] and study.kind == "cnn":
         features = [each.reshape(len(each), -1, 1) for each in (trained[layer], x)]
-        whole = reference.rotation(reference.moment(*features, "uncentred"))
+        moment = reference.moment(*features, "uncentred")
+        whole = reference.rotation(moment)
         classifiers["flattened"] = reference.read_through(own["classifier"], whole)
+        noise = 1 + ROUNDING * np.random.default_rng(0).standard_normal(moment.shape)
+        shaken = reference.read_through(own["classifier"], reference.rotation(moment * noise))
     if "retrained" in options["classifiers"]:
         shape = {"classifier": (4, x[0].size)}
         classifiers["retrained"] = reference.descend(
@@ -76,7 +79,12 @@ def draw(study, options, number):
             options=TRAINING,
         )[-1]["classifier"]
     features = tested.reshape(len(tested), -1)
-    return similarity, {name: features @ weight.T for name, weight in classifiers.items()}
+    logits = {name: features @ weight.T for name, weight in classifiers.items()}
+    certain = dict.fromkeys(logits, 10 * ROUNDING)
+    if "flattened" in logits:  # of a moment that is nearly singular
+        change = np.abs(features @ shaken.T - logits["flattened"]).max()
+        certain["flattened"] += change / np.abs(logits["flattened"]).max()
+    return similarity, {name: (logits[name], certain[name]) for name in logits}
 
 
 def scores(logits, labels, certain=10 * ROUNDING):
@@ -105,11 +113,9 @@ def test_generation(study):
         parts = {}
         for number in range(options["draws"]):
             similarity, by_classifier = draw(study, options, number)
-            for classifier, logits in by_classifier.items():
+            for classifier, (logits, certain) in by_classifier.items():
                 way = "_".join(filter(None, [name if name != "published" else "", classifier]))
                 place = f"variants/{way}/" if way else ""
-                # Few images fire some features: their rotation is next to arbitrary.
-                certain = 0.1 if classifier == "flattened" else 10 * ROUNDING
                 for measure, value in scores(logits, labels, certain).items():
                     parts.setdefault(f"{place}{measure}", []).append(value)
                 for layer, value in similarity.items() if not classifier else ():
