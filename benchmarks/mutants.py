@@ -35,11 +35,12 @@ CORE = {
     "consensus": "consensus",
     "clipping": "clipping",
     "generation": "generation sampling gaussian",
-    "": "spectra learned intervals scales bands summary curves table quantities",
+    "": "spectra learned intervals scales bands summary numbers drawn curves table quantities",
 }
 TESTS = {
-    "alignment_file": "alignment", "pair": "alignment", "null": "alignment",
-    "measured": "alignment", "covariance_file": "covariance", "preprocessing": "data",
+    "training": "stack", "alignment_file": "alignment", "pair": "alignment", "null": "alignment",
+    "measured": "alignment undefined", "drawn": "summary", "covariance_file": "covariance",
+    "preprocessing": "data",
     "scales": "intervals", "bands": "intervals", "moments": "covariance", "curves": "summary",
     "table": "summary", "spectra": "alignment clipping",
 }  # fmt: skip
