@@ -10,28 +10,21 @@ from typing import Any
 import jsonschema
 import yaml
 
-from latentdims import architectures, beside, ranks
+from latentdims import architectures, beside, datasets, ranks
 from latentdims.config_file import expanded
 from latentdims.errors import InputError, nearest
 
-SCHEMA = Path(__file__).resolve().parent / "config.schema.yaml"
+ROOT = Path(__file__).resolve().parents[1]
+SCHEMA = ROOT / "latentdims" / "config.schema.yaml"
 
-SOURCE_KEYS = {
-    "embedded": ("train_samples", "test_samples", "seed"),
-    "torchvision": ("name", "path", "mirrors"),
-    "imagefolder": ("path", "size", "range", "test_share", "split_seed"),
-}
 WORDS = {"true": True, "false": False}
 NOTHING = (None, "null")  # also as Snakemake hands it on from the command line
-REQUIRED = {"embedded": (), "torchvision": ("name",), "imagefolder": ("path",)}
 # Folders beside those of data sets.
 RESERVED = ("download", "figures", "logs", "resources")
-SHAPES = {  # of one image, and the number of classes
-    "CIFAR10": ((3, 32, 32), 10),
-    "CIFAR100": ((3, 32, 32), 100),
-    "MNIST": ((1, 28, 28), 10),
-    "FashionMNIST": ((1, 28, 28), 10),
-    "SVHN": ((3, 32, 32), 10),
+# Of the project: what is made there would lie among its code.
+PROJECT = {
+    *(".ci", ".git", ".snakemake", ".venv", "benchmarks", "configs", "docs", "envs", "latentdims"),
+    *("profiles", "report", "resources", "rules", "scripts", "tests"),
 }
 
 
@@ -51,7 +44,7 @@ def resolve(config: Mapping[str, Any]) -> dict[str, Any]:
     for name, dataset in resolved["datasets"].items():
         if name in RESERVED:
             raise InputError(f"datasets.{name}: this name is reserved; choose another")
-        resolved["datasets"][name] = _keep_source(name, dataset)
+        resolved["datasets"][name] = datasets.of_source(name, dataset)
     # `together` changes how networks are trained, not the result.
     resolved["together"] = resolved["training"].pop("together")
     _check_epochs(resolved["training"])
@@ -71,17 +64,6 @@ def resolve(config: Mapping[str, Any]) -> dict[str, Any]:
     return resolved
 
 
-def image_shape(dataset: Mapping[str, Any]) -> tuple[tuple[int, int, int], int] | None:
-    """Shape (C, H, W) after preprocessing, and number of classes, where known beforehand."""
-    if dataset["source"] == "embedded":
-        shape, classes = (3, 32, 32), 10
-    elif dataset["source"] == "torchvision":
-        shape, classes = SHAPES[dataset["name"]]
-    else:
-        return None
-    return ((1, *shape[1:]) if "gray" in dataset["preprocessing"]["steps"] else shape), classes
-
-
 def _folder(results: str) -> str:
     """The folder of results as Snakemake takes it. Raises InputError for one it cannot use."""
     folder = os.path.normpath(expanded(results))
@@ -93,6 +75,9 @@ def _folder(results: str) -> str:
         )
     if wrong := re.search(r"[{}<>*?\[\]\x00-\x1f\x7f]|^\s|\s$", folder):
         raise InputError(f"results: {results!r} holds {wrong[0]!r}; name a folder without it")
+    full = Path(folder).resolve()
+    if full.is_relative_to(ROOT) and PROJECT & {*full.relative_to(ROOT).parts[:1]}:
+        raise InputError(f"results: {results!r} is a folder of the project; name one of its own")
     return folder
 
 
@@ -213,19 +198,6 @@ def _type_name(types: str | list[str]) -> str:
     return " or ".join(names[each] for each in ([types] if isinstance(types, str) else types))
 
 
-def _keep_source(name: str, dataset: Mapping[str, Any]) -> dict[str, Any]:
-    """A data set without the keys of other sources."""
-    source = dataset["source"]
-    for key in REQUIRED[source]:
-        if dataset.get(key) is None:
-            raise InputError(f"datasets.{name}: source '{source}' needs the key '{key}'; add it")
-    values = dataset.get("range")
-    if source == "imagefolder" and values and not values[0] < values[1]:
-        raise InputError(f"datasets.{name}.range: {values} is not [black, white], the lower first")
-    kept = {key: dataset[key] for key in ("preprocessing", "source", *SOURCE_KEYS[source])}
-    return {key: expanded(kept[key]) if key == "path" and kept[key] else kept[key] for key in kept}
-
-
 def _check_epochs(training: Mapping[str, Any]) -> None:
     for epoch in training["keep_epochs"]:
         if epoch > training["epochs"]:
@@ -287,7 +259,7 @@ def _check_network(name: str, network: Mapping[str, Any], resolved: Mapping[str,
     try:
         architectures.build(network)
         for dataset in resolved["datasets"].values():
-            known = image_shape(dataset)
+            known = datasets.image_shape(dataset)
             if known:
                 layers = architectures.layers(network, input_shape=known[0], classes=known[1])
                 ranks.check_ranks(layers, **resolved["clipping"])

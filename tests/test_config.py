@@ -1,13 +1,14 @@
 """The configuration: defaults, numbers, and clear refusals."""
 
 import math
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from latentdims.config import SCHEMA, resolve
+from latentdims.config import PROJECT, SCHEMA, resolve
 from latentdims.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -161,6 +162,11 @@ def test_home_and_variables_are_put_into_paths(monkeypatch):
     assert resolve(given)["datasets"]["mine"]["path"] == "$SCRATCH/photos"
 
 
+def test_folders_of_the_project_are_not_for_results():
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True).stdout
+    assert {name.partition("/")[0] for name in listed.splitlines() if "/" in name} <= PROJECT
+
+
 def test_the_order_of_keys_is_forgotten():
     def shuffled(value):
         if isinstance(value, dict):
@@ -171,15 +177,12 @@ def test_the_order_of_keys_is_forgotten():
     assert repr(resolve(shuffled(given))) == repr(resolve(given))
 
 
-def test_keys_of_another_source_are_ignored():
-    mixed = dataset(source="imagefolder", path="photos.tar", name="CIFAR10", train_samples=50)
-    keys = {"path", "size", "range", "test_share", "split_seed"}
-    assert set(resolve(mixed)["datasets"]["mine"]) == {"preprocessing", "source", *keys}
-
-
 @pytest.mark.parametrize(
     ("given", "message"),
     [
+        (config(seeds=1e9), "seeds: 1000000000 is greater than the maximum of 10000"),
+        (config(results=str(ROOT / "latentdims")), "is a folder of the project; name one of its"),
+        (config(results=str(ROOT / ".git/mine")), "is a folder of the project; name one of its"),
         (config(results="."), "results: '.' is the working folder itself; name one within it"),
         (config(results="a{b}"), "results: 'a{b}' holds '{'; name a folder without it"),
         (config(results="a<b"), "results: 'a<b' holds '<'"),
