@@ -10,7 +10,7 @@ from typing import Any
 import jsonschema
 import yaml
 
-from latentdims import architectures, beside, datasets, ranks
+from latentdims import architectures, datasets, published, ranks
 from latentdims.config_file import expanded
 from latentdims.errors import InputError, nearest
 
@@ -60,7 +60,7 @@ def resolve(config: Mapping[str, Any]) -> dict[str, Any]:
             if value not in NOTHING
         }
         _check_network(name, network, resolved)
-    resolved["published"] = beside.published(resolved)
+    resolved["published"] = published.published(resolved)
     return resolved
 
 

@@ -11,8 +11,8 @@ import requests
 import urllib3
 from tqdm import tqdm
 
+from latentdims.checksums import md5_of
 from latentdims.errors import InputError
-from latentdims.published import md5_of
 
 logger = logging.getLogger(__name__)
 

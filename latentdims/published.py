@@ -1,63 +1,116 @@
-"""Published data sets: the names of their files, and the checksums that say what is in them."""
+"""Published numbers of the configuration: which numbers of the summary they stand beside."""
 
-import hashlib
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
+from latentdims import quantities
 from latentdims.errors import InputError, nearest
+from latentdims.quantities import Name
 
-# MD5 in hexadecimal of each file, by data set: the same facts as in torchvision's classes, kept
-# here so that the workflow need not import it.
-PUBLISHED = {
-    "CIFAR10": {"cifar-10-python.tar.gz": "c58f30108f718f92721af3b95e74349a"},
-    "CIFAR100": {"cifar-100-python.tar.gz": "eb9058c3a382ffc7106e4002c42a8d85"},
-    "MNIST": {
-        "train-images-idx3-ubyte.gz": "f68b3c2dcbeaaa9fbdd348bbdeb94873",
-        "train-labels-idx1-ubyte.gz": "d53e105ee54ea40749a09fcbcd1e9432",
-        "t10k-images-idx3-ubyte.gz": "9fb629c4189551a2d022fa330f9573f3",
-        "t10k-labels-idx1-ubyte.gz": "ec29112dd5afa0611ce80d1b7f02629c",
-    },
-    "FashionMNIST": {
-        "train-images-idx3-ubyte.gz": "8d4fb7e6c68d591d4c3dfef9ec88bf0d",
-        "train-labels-idx1-ubyte.gz": "25c81989df183df01b3e8a0aad5dffbe",
-        "t10k-images-idx3-ubyte.gz": "bef4ecab320f06d8554ea6380940ec79",
-        "t10k-labels-idx1-ubyte.gz": "bb300cfdad3c16e7a12a480ee83cd310",
-    },
-    "SVHN": {
-        "train_32x32.mat": "e26dedcc434d2e4c54c9b2d4a06d8373",
-        "test_32x32.mat": "eb5a983be6a315427106f1b164d9cef3",
-    },
-}
+COLUMNS = ("split", "centring", "epoch", "null")
+
+Entry = dict[str, Any]  # quantity, layer, the columns (epoch: None for the only one), values
 
 
-def files(name: str) -> Mapping[str, str]:
-    """MD5 (hexadecimal) of each file of a published data set, by the file's name.
+def published(settings: Mapping[str, Any]) -> dict[str, dict[str, list[Entry]]]:
+    """The published numbers of a configuration, checked, by data set and network.
 
-    Raises InputError for a name that is not in `PUBLISHED`.
+    settings: the configuration, complete. Numbers that its seeds or draws are too few for are left
+    out. Raises InputError for an unknown data set, network, quantity, layer or column, for columns
+    that leave a choice, and for what is not a number.
     """
-    if name not in PUBLISHED:
-        raise InputError(f"name: unknown data set '{name}'; {nearest(name, PUBLISHED)}")
-    return PUBLISHED[name]
+    found: dict[str, dict[str, list[Entry]]] = {}
+    for dataset, networks in settings["published"].items():
+        _check_known(dataset, settings["datasets"], "data set", key="published")
+        for network, numbers in networks.items():
+            key = f"published.{dataset}"
+            _check_known(network, settings["networks"], "network", key=key)
+            known = quantities.of_network(settings["networks"][network], settings)
+            epochs = float(settings["training"]["epochs"])
+            for quantity, given in numbers.items():
+                full = f"{key}.{network}.{quantity}"
+                for columns, values in _given(given, key=full):
+                    name = _chosen(quantity, columns, known, epochs=epochs, key=full)
+                    if known[name._replace(epoch=None)]:
+                        entry = {**name._asdict(), "values": values}
+                        found.setdefault(dataset, {}).setdefault(network, []).append(entry)
+    return found
 
 
-def verify(path: str | Path, *, md5: str) -> None:
-    """Raise InputError where a file is missing or its MD5 (hexadecimal) is another one."""
-    path = Path(path)
-    if not path.is_file():
-        raise InputError(
-            f"{path}: no such file; give the path of a local archive as datasets.<name>.path, "
-            "or leave that key out to download it"
-        )
-    found = md5_of(path)
-    if found != md5:
-        raise InputError(
-            f"{path}: md5 {found}, expected {md5} ({path.stat().st_size} bytes found): it is "
-            "incomplete or another file; delete it and fetch it again, or give a complete one as "
-            "datasets.<name>.path"
-        )
+def _check_known(name: str, choices: Mapping[str, Any], what: str, *, key: str) -> None:
+    if name not in choices:
+        raise InputError(f"{key}.{name}: no such {what}; {nearest(name, choices)}")
 
 
-def md5_of(path: Path) -> str:
-    """MD5 of a file, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+def _given(given: Any, *, key: str) -> Iterator[tuple[dict[str, Any], list[float]]]:
+    """Columns and numbers: of a list of numbers, of one set of columns, or of several."""
+    if isinstance(given, Mapping):
+        given = [given]
+    if not isinstance(given, Sequence) or isinstance(given, str) or not given:
+        raise InputError(f"{key}: holds no number; give one, or leave the key out")
+    if not any(isinstance(each, Mapping) for each in given):
+        given = [{"values": given}]
+    for each in given:
+        if not isinstance(each, Mapping):
+            raise InputError(f"{key}: {each!r} stands beside columns; put it into their `values`")
+        for name in each:
+            if name not in (*COLUMNS, "values"):
+                hint = nearest(name, (*COLUMNS, "values"))
+                raise InputError(f"{key}.{name}: no such column; {hint}")
+        yield {name: each[name] for name in each if name != "values"}, _numbers(each, key=key)
+
+
+def _numbers(given: Mapping[str, Any], *, key: str) -> list[float]:
+    values = given.get("values")
+    values = values if isinstance(values, Sequence) and not isinstance(values, str) else [values]
+    if not values or values == [None]:
+        raise InputError(f"{key}: holds no number; give one, or leave the key out")
+    for value in values:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise InputError(f"{key}: found {value!r}, expected a number")
+    return [float(value) for value in values]
+
+
+def _chosen(
+    quantity: str,
+    columns: Mapping[str, Any],
+    known: Mapping[Name, bool],
+    *,
+    epochs: float,
+    key: str,
+) -> Name:
+    """The one number that a quantity, perhaps with a layer behind a slash, and columns name."""
+    base, _, layer = quantity.partition("/")
+    of = [name for name in known if name.quantity == base]
+    if not of:
+        raise InputError(f"{key}: no such quantity; {nearest(base, {n.quantity for n in known})}")
+    layers = list(dict.fromkeys(name.layer for name in of))
+    if layer and layers == [""]:
+        raise InputError(f"{key}: is not of a layer; write {base}")
+    if not layer and layers != [""]:
+        raise InputError(f"{key}: is of a layer; write {base}/{layers[0]}")
+    if layer not in layers:
+        raise InputError(f"{key}: no such layer; {nearest(layer, layers)}")
+    of = [name for name in of if name.layer == layer]
+    for column in ("split", "centring", "null"):
+        choices = list(dict.fromkeys(getattr(name, column) for name in of))
+        asked = columns.get(column) or ("" if "" in choices else None)
+        if asked is None and len(choices) > 1:
+            raise InputError(f"{key}: give its {column}, one of {', '.join(choices)}")
+        asked = choices[0] if asked is None else str(asked)
+        if asked not in choices:
+            raise InputError(f"{key}.{column}: not {asked!r}; {nearest(asked, choices)}")
+        of = [name for name in of if getattr(name, column) == asked]
+    (name,) = of
+    return name._replace(epoch=_epoch(name, columns.get("epoch"), epochs=epochs, key=key))
+
+
+def _epoch(name: Name, asked: Any, *, epochs: float, key: str) -> float | None:
+    if asked is None:
+        return None
+    choices = [0.0] if name.null == "untrained" else [epochs]
+    choices += [0.0] if name.null == "unrelated" else []
+    if not isinstance(asked, int | float) or float(asked) not in choices:
+        known = " or ".join(f"{choice:g}" for choice in choices)
+        raise InputError(f"{key}.epoch: found {asked!r}, expected {known}")
+    return float(asked)

@@ -4,7 +4,7 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
-from latentdims import config_file, figures, partners, published, storage
+from latentdims import checksums, config_file, figures, partners, storage
 from latentdims.config import resolve
 from latentdims.errors import InputError
 from latentdims.figures import catalogue

@@ -14,7 +14,7 @@ rule download:
         # Unlike parameters, URLs re-run nothing: the checksum identifies the file.
         urls=addresses,
     params:
-        md5=lambda wildcards: published.files(wildcards.name)[wildcards.file],
+        md5=lambda wildcards: checksums.files(wildcards.name)[wildcards.file],
     script:
         "../scripts/download.py"
 

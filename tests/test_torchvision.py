@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import scipy.io
 
-from latentdims import download, published
+from latentdims import checksums, download
 from latentdims.errors import InputError
 from latentdims.sources import torchvision as source
 
@@ -107,9 +107,9 @@ def fabricate(monkeypatch, folder, name):
         contents = svhn(monkeypatch)
     else:
         contents = mnist(monkeypatch, name)
-    assert set(contents) == set(published.files(name))
+    assert set(contents) == set(checksums.files(name))
     changed = {file: md5(content) for file, content in contents.items()}
-    monkeypatch.setitem(published.PUBLISHED, name, changed)
+    monkeypatch.setitem(checksums.MD5, name, changed)
     for file, content in contents.items():
         (folder / file).write_bytes(content)
     return [folder / file for file in contents]
@@ -173,17 +173,17 @@ def test_missing_files(monkeypatch, tmp_path):
 
 def test_facts_agree_with_torchvision():
     def originals(name):
-        return [download.urls(name, file)[-1] for file in published.files(name)]
+        return [download.urls(name, file)[-1] for file in checksums.files(name)]
 
     for name in ("CIFAR10", "CIFAR100"):
         classes = getattr(datasets, name)
-        assert published.files(name) == {classes.filename: classes.tgz_md5}
+        assert checksums.files(name) == {classes.filename: classes.tgz_md5}
         assert originals(name) == [classes.url]
     for name in ("MNIST", "FashionMNIST"):
         classes = getattr(datasets, name)
-        assert list(published.files(name).items()) == classes.resources
-        for file in published.files(name):
+        assert list(checksums.files(name).items()) == classes.resources
+        for file in checksums.files(name):
             assert download.urls(name, file) == [mirror + file for mirror in classes.mirrors]
     expected = [datasets.SVHN.split_list[split] for split in ("train", "test")]
     assert originals("SVHN") == [url for url, _, _ in expected]
-    assert published.files("SVHN") == {file: md5 for _, file, md5 in expected}
+    assert checksums.files("SVHN") == {file: md5 for _, file, md5 in expected}

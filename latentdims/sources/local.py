@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from latentdims import published
+from latentdims import checksums
 from latentdims.sources.content import check
 
 
@@ -20,7 +20,7 @@ def files(source: Mapping[str, Any], *, key: str) -> list[str]:
     path = Path(source["path"])
     paths = [path]
     if source["source"] == "torchvision" and path.is_dir():
-        paths = [path / file for file in published.files(source["name"])]
+        paths = [path / file for file in checksums.files(source["name"])]
     for each in paths:
         check(each, key=key)
     return [str(each) for each in paths]

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from latentdims import published
+from latentdims import checksums
 from latentdims.errors import InputError
 from latentdims.storage import SPLITS
 
@@ -30,7 +30,7 @@ def read(
 ) -> tuple[dict[str, NDArray[np.generic]], list[str]]:
     """Images and labels of a published data set, and the names of its classes.
 
-    name: a key of `published.PUBLISHED`. files: its archives, in any order, or a folder that holds
+    name: a key of `checksums.MD5`. files: its archives, in any order, or a folder that holds
         them. Every one is verified before any of it is read, because some hold pickles.
     Returns `train/images` uint8 (N, C, H, W), `train/labels` int64 (N,), the same for `test`.
     Raises InputError for a missing, truncated or other file.
@@ -76,7 +76,7 @@ def _arrays(dataset: Any) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
 
 def _verified(name: str, files: Sequence[str | Path]) -> dict[str, Path]:
     """Where each published file lies; a single one may bear another name."""
-    expected = published.files(name)
+    expected = checksums.files(name)
     given = [Path(file) for file in files]
     if len(given) == 1 and given[0].is_dir():
         given = [given[0] / file for file in expected]
@@ -91,7 +91,7 @@ def _verified(name: str, files: Sequence[str | Path]) -> dict[str, Path]:
             "its files as datasets.<name>.path, or leave that key out to download them"
         )
     for file, md5 in expected.items():
-        published.verify(by_name[file], md5=md5)
+        checksums.verify(by_name[file], md5=md5)
     return {file: by_name[file] for file in expected}
 
 

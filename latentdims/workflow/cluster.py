@@ -4,7 +4,7 @@ import grp
 import os
 import shutil
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -52,6 +52,17 @@ class Request:
     @property
     def when(self) -> str:
         return AFTER_FAILURE if self.attempt > 1 else ""
+
+
+def requests(dag: Any) -> Iterator[Request]:
+    """What the jobs of a plan of Snakemake that will be submitted ask for, at their first attempt
+    and at their last."""
+    for job in dag.needrun_jobs():
+        if not job.is_local:
+            for attempt in sorted({1, 1 + job.restart_times}):
+                job.attempt = attempt
+                yield Request(job.rule.name, attempt, dict(job.resources.items()))
+            job.attempt = 1
 
 
 def check(requests: Iterable[Request], *, profile: str) -> None:
