@@ -141,10 +141,16 @@ WORDS = {  # what stands for the fields, which a configuration names
 
 @cache
 def _known(name: str) -> Quantity:
-    for pattern, quantity in (SINGLE | CURVES).items():
-        if re.fullmatch(pattern.format(**WORDS), name.removesuffix(ONE_RUN)):
-            return quantity
-    raise KeyError(name)
+    """The most specific on the list: fields stand for what its longer names have in them, too."""
+    listed = SINGLE | CURVES
+    matching = [
+        pattern
+        for pattern in listed
+        if re.fullmatch(pattern.format(**WORDS), name.removesuffix(ONE_RUN))
+    ]
+    if not matching:
+        raise KeyError(name)
+    return listed[max(matching, key=lambda pattern: len(re.sub(r"{\w+}", "", pattern)))]
 
 
 def unit(name: str) -> str:
