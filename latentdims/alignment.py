@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentdims import alignment_file, pair, storage
-from latentdims.errors import InputError
 from latentdims.layer import Layer
 from latentdims.measured import (
     CENTRINGS,
@@ -193,23 +192,3 @@ class Pair:
             }
             unaligned = silent
         return found
-
-
-def pairs(
-    paths: Sequence[str | Path], *, score: str = "similarity"
-) -> dict[str, dict[tuple[int, int], Array]]:
-    """Similarities (epochs, splits, centrings) by layer and pair of seeds, those that there are.
-
-    paths: the alignment files of seeds 0, 1, and so on. score: `similarity`, or another dataset.
-    Raises InputError for a single file, which holds no pair.
-    """
-    if len(paths) < 2:
-        raise InputError(f"{paths[0]}: a single network has no pairs; give seeds: 2 or more")
-    scores: dict[str, dict[tuple[int, int], Array]] = {}
-    for seed, path in enumerate(paths):
-        with storage.read(path, needs=["spectra"]) as file:
-            for partner in range(seed):
-                for layer in storage.layers(file.get(f"seed{partner}", {})):
-                    found = file[f"seed{partner}/{layer}/{score}"][()]
-                    scores.setdefault(layer, {})[partner, seed] = found
-    return scores

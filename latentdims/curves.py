@@ -8,17 +8,9 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from latentdims import storage
-from latentdims.alignment import pairs
-from latentdims.intervals import (
-    PERCENT,
-    POSITIVE,
-    SHARE,
-    Estimate,
-    curve_over_networks,
-    curve_over_pairs,
-)
-from latentdims.quantities import Name
+from latentdims import scores, storage
+from latentdims.intervals import Estimate, curve_over_networks, curve_over_pairs
+from latentdims.quantities import Name, within
 from latentdims.storage import SPLITS
 
 Paths = Sequence[str | Path]
@@ -46,13 +38,9 @@ def of(paths: Mapping[str, Paths]) -> Iterator[Curve]:
 
 def _training(paths: Paths) -> Iterator[Curve]:
     epochs = storage.stacked(paths[:1], "history/epoch")[0]
-    for split, (what, within) in product(SPLITS, (("accuracy", PERCENT), ("loss", POSITIVE))):
-        values = storage.stacked(paths, f"history/{split}_{what}")  # (S, epochs)
-        if split == "test":
-            folds = storage.stacked(paths, f"history/folds/test_{what}")  # (S, F, epochs)
-            values = folds + (values - folds.mean(1))[:, None]
-        estimates = curve_over_networks(values, within=within)
-        yield Curve(Name(f"{what}_by_epoch", split=split), epochs.tolist(), estimates)
+    for split, what in product(SPLITS, ("accuracy", "loss")):
+        name = Name(f"{what}_by_epoch", split=split)
+        yield _of_networks(name, epochs.tolist(), scores.history(paths, split, what))
 
 
 def _epochs(path: str | Path) -> np.ndarray:
@@ -70,37 +58,28 @@ def _spectra(paths: Paths) -> Iterator[Curve]:
             kind = moment if split == "train" else f"{moment}_held_out"
             spectra = storage.stacked(paths, f"spectra/{layer}/{kind}")[:, epoch]
             name = Name("eigenvalue", layer, split, centring, when, null)
-            yield _by_rank(name, curve_over_networks(spectra, within=POSITIVE))
+            yield _of_networks(name, _ranks(spectra), spectra)
         weights = storage.stacked(paths, f"spectra/{layer}/weight")[:, epoch]
         name = Name("weight_eigenvalue", layer, epoch=when, null=null)
-        yield _by_rank(name, curve_over_networks(weights, within=POSITIVE))
+        yield _of_networks(name, _ranks(weights), weights)
 
 
 def _overlaps(paths: Paths) -> Iterator[Curve]:
     epochs = _epochs(paths[-1])
     for kind in ("activation", "weight"):
         quantity = f"subspace_overlap_{kind}"
-        nulls = pairs(paths, score=f"{kind}_subspace_null")
-        for layer, found in pairs(paths, score=f"{kind}_subspace").items():
+        nulls = scores.pairs(paths, score=f"{kind}_subspace_null")
+        for layer, found in scores.pairs(paths, score=f"{kind}_subspace").items():
             for epoch, null in ENDS:
                 chosen = {pair: each[epoch] for pair, each in found.items()}
                 name = Name(quantity, layer, epoch=float(epochs[epoch]), null=null)
-                yield _by_rank(name, curve_over_pairs(chosen, within=SHARE))
+                estimates = curve_over_pairs(chosen, within=within(quantity))
+                yield Curve(name, range(1, len(estimates) + 1), estimates)
             networks = len({seed for pair in found for seed in pair})
             unrelated = np.concatenate([null[:, -1] for null in nulls[layer].values()])
             name = Name(quantity, layer, epoch=float(epochs[-1]), null="unrelated")
-            yield _by_rank(name, _bands(unrelated, networks=networks))
-
-
-def _bands(null: np.ndarray, *, networks: int) -> list[Estimate]:
-    """Mean and the middle 95 % of a null (pairs and pairings, points), at each point."""
-    ends = np.quantile(null, [0.025, 0.975], axis=0)  # NaN where one of them is
-    return [
-        Estimate(mean, low, high, networks)
-        if np.isfinite(mean)
-        else Estimate(mean, None, None, networks)
-        for mean, low, high in zip(null.mean(0).tolist(), *ends.tolist(), strict=True)
-    ]
+            band = scores.of_null(unrelated, networks=networks)
+            yield Curve(name, range(1, len(band) + 1), band)
 
 
 def _clipping(paths: Paths) -> Iterator[Curve]:
@@ -113,12 +92,14 @@ def _clipping(paths: Paths) -> Iterator[Curve]:
         ]
     for basis, layer in places:
         ranks = storage.stacked(paths[:1], f"{basis}/{layer}/rank")[0].tolist()
-        values = storage.stacked(paths, f"{basis}/{layer}/accuracy")  # (S, ranks)
-        folds = storage.stacked(paths, f"{basis}/{layer}/accuracy_folds")  # (S, F, ranks)
-        values = folds + (values - folds.mean(1))[:, None]
         name = Name(f"clipped_accuracy_{basis}", layer, "test")
-        yield Curve(name, ranks, curve_over_networks(values, within=PERCENT))
+        yield _of_networks(name, ranks, scores.clipped(paths, basis, layer))
 
 
-def _by_rank(name: Name, estimates: Sequence[Estimate]) -> Curve:
-    return Curve(name, range(1, len(estimates) + 1), estimates)
+def _ranks(curves: np.ndarray) -> Sequence[float]:
+    return range(1, curves.shape[-1] + 1)
+
+
+def _of_networks(name: Name, at: Sequence[float], values: np.ndarray) -> Curve:
+    """values: (S, points), or by fold of the test images (S, F, points)."""
+    return Curve(name, at, curve_over_networks(values, within=within(name.quantity)))

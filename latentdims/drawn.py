@@ -6,22 +6,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from latentdims import storage
-from latentdims.intervals import (
-    COSINE,
-    PERCENT,
-    POSITIVE,
-    Estimate,
-    Range,
-    over_networks,
-    ratio_of_means,
-)
+from latentdims import quantities, scores, storage
+from latentdims.intervals import Estimate, over_networks, ratio_of_means
 from latentdims.quantities import WHITE, Name
 
 Array = NDArray[np.float64]
 Paths = Sequence[str | Path]
 ROUNDING = 1e-9  # of percents: what is not above it is nothing
-MEASURES = {"accuracy": PERCENT, "loss": POSITIVE, "calibration_error": PERCENT}
+MEASURES = ("accuracy", "loss", "calibration_error")
 
 
 def ways(path: str | Path) -> dict[str, tuple[str, str]]:
@@ -36,55 +28,41 @@ def ways(path: str | Path) -> dict[str, tuple[str, str]]:
     return found
 
 
-def scores(paths: Paths, name: str) -> Array:
-    """By fold of the test images, (S, F), or (S, D, F) of D draws; of the whole split, (S, D),
-    where they have no folds."""
-    whole = storage.stacked(paths, name)
-    with storage.read(paths[0]) as file:
-        if f"{name}_folds" not in file:
-            return whole
-    folds = storage.stacked(paths, f"{name}_folds")
-    return folds + (whole - folds.mean(-1))[..., None]
-
-
-def of(paths: Paths) -> Iterator[tuple[Name, Array, Range]]:
-    """Numbers with a value for each network, (S,), or more, (S, D, F), and their range."""
-    for way, values in _calibration(paths):
-        yield Name(way, split="test"), values, PERCENT
+def of(paths: Paths) -> Iterator[tuple[Name, Array]]:
+    """Numbers with a value for each network, (S,), or more, (S, D, F)."""
+    calibration = storage.stacked(paths, "reference_calibration_error")
+    yield Name("calibration_error", split="test"), calibration
     for folder, (way, null) in ways(paths[0]).items():
-        for measure, within in MEASURES.items():
-            values = scores(paths, f"{folder}{measure}")
+        for measure in MEASURES:
+            values = scores.drawn(paths, f"{folder}{measure}")
             values = values if values.ndim == 3 else values[..., None]
-            yield Name(f"generated_{measure}{way}", split="test", null=null), values, within
+            yield Name(f"generated_{measure}{way}", split="test", null=null), values
         for layer in _layers(paths[0], folder):
             values = storage.stacked(paths, f"{folder}similarity/{layer}")[..., None]
             name = Name(f"generated_similarity{way}", layer, "train", "uncentred", null=null)
-            yield name, values, COSINE
-
-
-def _calibration(paths: Paths) -> Iterator[tuple[str, Array]]:
-    yield "calibration_error", storage.stacked(paths, "reference_calibration_error")
+            yield name, values
 
 
 def derived(paths: Paths) -> Iterator[tuple[Name, Estimate, Sequence[float]]]:
     """Numbers that are made of several: estimates, and those of the single networks."""
     level = chance(paths[0])
     yield Name("chance_accuracy"), Estimate(level, None, None, len(paths)), ()
-    trained = scores(paths, "reference_accuracy")
+    trained = scores.drawn(paths, "reference_accuracy")
     found = ways(paths[0])
     white = {way: folder for folder, (way, null) in found.items() if null}
     for folder, (way, null) in found.items():
         yield from _deviations(paths, folder, way, null)
         if null:
             continue
-        accuracy = scores(paths, f"{folder}accuracy").mean(1)
+        accuracy = scores.drawn(paths, f"{folder}accuracy").mean(1)
         yield _retention("chance", way, accuracy - level, trained - level)
         if way in white:
-            floor = scores(paths, f"{white[way]}accuracy").mean(1)
+            floor = scores.drawn(paths, f"{white[way]}accuracy").mean(1)
             yield _retention("white", way, accuracy - floor, trained - floor)
             name = Name(f"generated_accuracy_above_white{way}", split="test")
             above = accuracy - floor
-            yield name, over_networks(above, within=(-100, 100)), above.mean(1).tolist()
+            estimate = over_networks(above, within=quantities.within(name.quantity))
+            yield name, estimate, above.mean(1).tolist()
 
 
 def _retention(

@@ -16,16 +16,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from latentdims.bands import critical_values
-from latentdims.scales import ends
+from latentdims.scales import Range, ends
 
 Array = NDArray[np.float64]
 Pairs = Mapping[tuple[int, int], ArrayLike]
-
-Range = tuple[float, float] | None  # what a number can be: intervals stay within
-PERCENT: Range = (0, 100)
-SHARE: Range = (0, 1)
-COSINE: Range = (-1, 1)
-POSITIVE: Range = (0, np.inf)
 
 
 class Estimate(NamedTuple):

@@ -1,31 +1,21 @@
 """Single numbers of the summary, from the files of one network for each seed."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from latentdims import drawn, storage
-from latentdims.alignment import pairs
-from latentdims.intervals import (
-    COSINE,
-    PERCENT,
-    POSITIVE,
-    SHARE,
-    Estimate,
-    Range,
-    counted,
-    over_networks,
-    over_pairs,
-)
+from latentdims import drawn, quantities, scores, storage
+from latentdims.intervals import Estimate, counted, over_networks, over_pairs
 from latentdims.learned import count_learned
 from latentdims.measures import permutation_p
 from latentdims.quantities import Name
+from latentdims.scales import Range
+from latentdims.scores import Scores
 from latentdims.spectra import (
     effective_rank,
     jackknife,
@@ -40,7 +30,6 @@ Array = NDArray[np.float64]
 Pairs = Mapping[tuple[int, int], Array]
 Paths = Sequence[str | Path]
 
-DIMENSIONS = ("participation_ratio", "effective_rank")  # from 1 to the number of channels
 OF_SPECTRA: Mapping[str, Callable[[Array], float]] = {
     "participation_ratio": participation_ratio,
     "effective_rank": effective_rank,
@@ -51,13 +40,19 @@ COUNTS = ("learned_components", "identified_eigenvectors", "rank_within_1_point"
 
 class Number(NamedTuple):
     """A mean over networks; with the value of each, and its single runs, where there are any: by
-    network, draw and fold (S, D, F), or (S, F), or by pair. within: what each can be."""
+    network, draw and fold (S, D, F), or (S, F), or by pair. neurons: of its layer, where it counts
+    them."""
 
     name: Name
     estimate: Estimate
     networks: Sequence[float] = ()
     runs: Array | Pairs | None = None
-    within: Range = None
+    neurons: int | None = None
+
+    @property
+    def within(self) -> Range:
+        """What each can be."""
+        return quantities.within(self.name.quantity, neurons=self.neurons)
 
     @property
     def is_default(self) -> bool:
@@ -74,8 +69,8 @@ def of(paths: Mapping[str, Paths]) -> Iterator[Number]:
     yield from _spectra(paths["alignment"])
     yield from _clipping(paths["clipping"])
     last = last_epoch(paths["network"][0])
-    for name, values, within in drawn.of(paths["generation"]):
-        yield of_networks(name._replace(epoch=last), values, within)
+    for name, values in drawn.of(paths["generation"]):
+        yield of_networks(name._replace(epoch=last), values)
     for name, estimate, networks in drawn.derived(paths["generation"]):
         yield Number(name._replace(epoch=last), estimate, networks)
 
@@ -86,142 +81,71 @@ def last_epoch(path: str | Path) -> float:
         return float(file["epoch"][-1])
 
 
-def of_networks(name: Name, values: Array, within: Range) -> Number:
+def of_networks(name: Name, values: Array, *, neurons: int | None = None) -> Number:
     """A number with one value for each network (S,), or more by fold (S, F), or by draw and fold
     (S, D, F)."""
     networks = values.reshape(len(values), -1).mean(1)
     by_fold = values.mean(1) if values.ndim == 3 else values
     runs = values if values.ndim > 1 else values[:, None]
-    return Number(name, over_networks(by_fold, within=within), networks.tolist(), runs, within)
-
-
-def crossed(whole: Array, folds: Array) -> Array:
-    """Scores by fold (..., F), moved so that their mean is the score of the whole split (...)."""
-    return folds + (whole - folds.mean(-1))[..., None]
+    within = quantities.within(name.quantity, neurons=neurons)
+    estimate = over_networks(by_fold, within=within)
+    return Number(name, estimate, networks.tolist(), runs, neurons)
 
 
 def _training(paths: Paths) -> Iterator[Number]:
     last = last_epoch(paths[0])
-    for split, (what, within) in product(SPLITS, (("accuracy", PERCENT), ("loss", POSITIVE))):
-        values = storage.stacked(paths, f"history/{split}_{what}")[:, -1]
-        if split == "test":
-            folds = storage.stacked(paths, f"history/folds/test_{what}")[..., -1]
-            values = crossed(values, folds)
-        yield of_networks(Name(what, split=split, epoch=last), values, within)
+    for split, what in product(SPLITS, ("accuracy", "loss")):
+        values = scores.history(paths, split, what)[..., -1]
+        yield of_networks(Name(what, split=split, epoch=last), values)
 
 
-@dataclass(frozen=True)
-class Scores:
-    """Scores of the pairs at each epoch (E,), on test images also by fold (F, E), and on unrelated
-    images (pairings, E)."""
-
-    name: Name
-    whole: Pairs
-    folds: Pairs
-    null: Pairs
-    within: Range = COSINE
-
-    def squared(self, quantity: str) -> "Scores":
-        """Their squares, with the signs of the scores."""
-
-        def square(scores: Pairs) -> Pairs:
-            return {pair: each * np.abs(each) for pair, each in scores.items()}
-
-        name = self.name._replace(quantity=quantity)
-        return Scores(name, square(self.whole), square(self.folds), square(self.null))
-
-    def at(self, epoch: int) -> dict[tuple[int, int], Array]:
-        """By pair: the score at one index of the axis of epochs, and by fold (F,) if it can be."""
-        found = {}
-        for pair, scores in self.whole.items():
-            folds = self.folds[pair][:, epoch] if pair in self.folds else np.array([np.nan])
-            defined = np.isfinite(folds).all()
-            found[pair] = crossed(scores[epoch], folds) if defined else scores[epoch]
-        if len({np.ndim(each) for each in found.values()}) > 1:
-            return {pair: scores[epoch] for pair, scores in self.whole.items()}
-        return found
-
-    def numbers(self, epochs: Array) -> Iterator[Number]:
-        """The trained networks, and beside them untrained ones and unrelated images."""
-        trained, untrained = self.at(-1), self.at(0)
-        name, last = self.name, float(epochs[-1])
-        estimate = over_pairs(trained, within=self.within)
-        yield Number(name._replace(epoch=last), estimate, runs=trained, within=self.within)
-        nothing = name._replace(epoch=0.0, null="untrained")
-        yield Number(nothing, over_pairs(untrained, within=self.within))
-        for epoch, when in ((-1, last), (0, 0.0)):
-            unrelated = np.array([each[:, epoch] for each in self.null.values()])
-            band = _band(unrelated, networks=estimate.n)
-            yield Number(name._replace(epoch=when, null="unrelated"), band)
-
-    def above_untrained(self, epochs: Array) -> Number:
-        """The paired differences, trained less untrained."""
-        trained, untrained = self.at(-1), self.at(0)
-        same = {np.shape(each) for each in (*trained.values(), *untrained.values())}
-        if len(same) > 1:
-            trained, untrained = (
-                {pair: scores[epoch] for pair, scores in self.whole.items()} for epoch in (-1, 0)
-            )
-        gained = {pair: trained[pair] - untrained[pair] for pair in trained}
-        name = f"{self.name.quantity}_above_untrained"
-        full = self.name._replace(quantity=name, epoch=float(epochs[-1]))
-        return Number(full, over_pairs(gained, within=(-2, 2)))
-
-    def p(self, epochs: Array) -> Number:
-        """Of pairings of unrelated images (`permutation_p`); means over pairs are compared."""
-        null = np.array([each[:, -1] for each in self.null.values()]).mean(0)
-        p = permutation_p(float(np.mean([each[-1] for each in self.whole.values()])), null)
-        networks = len({seed for pair in self.whole for seed in pair})
-        name = self.name._replace(quantity="similarity_p", epoch=float(epochs[-1]))
-        return Number(name, Estimate(p, None, None, networks))
+def _compared(found: Scores, epochs: Array) -> Iterator[Number]:
+    """The trained networks, and beside them untrained ones and unrelated images."""
+    trained = found.at(-1)
+    name, last = found.name, float(epochs[-1])
+    estimate = over_pairs(trained, within=quantities.within(name.quantity))
+    yield Number(name._replace(epoch=last), estimate, runs=trained)
+    nothing = name._replace(epoch=0.0, null="untrained")
+    yield Number(nothing, over_pairs(found.at(0), within=quantities.within(name.quantity)))
+    for epoch, when in ((-1, last), (0, 0.0)):
+        (band,) = scores.of_null(found.unrelated(epoch)[:, None], networks=estimate.n)
+        yield Number(name._replace(epoch=when, null="unrelated"), band)
 
 
-def _band(null: Array, *, networks: int) -> Estimate:
-    """Mean and the middle 95 % of a null, over pairs and pairings."""
-    if not np.isfinite(null).all():
-        return Estimate(np.nan, None, None, networks)
-    low, high = np.quantile(null, [0.025, 0.975]).tolist()
-    return Estimate(float(null.mean()), low, high, networks)
+def _above_untrained(found: Scores, epochs: Array) -> Number:
+    """The paired differences, trained less untrained."""
+    trained, untrained = found.at(-1), found.at(0)
+    same = {np.shape(each) for each in (*trained.values(), *untrained.values())}
+    if len(same) > 1:
+        trained, untrained = (
+            {pair: each[epoch] for pair, each in found.whole.items()} for epoch in (-1, 0)
+        )
+    gained = {pair: trained[pair] - untrained[pair] for pair in trained}
+    quantity = f"{found.name.quantity}_above_untrained"
+    name = found.name._replace(quantity=quantity, epoch=float(epochs[-1]))
+    return Number(name, over_pairs(gained, within=quantities.within(quantity)))
+
+
+def _p(found: Scores, epochs: Array) -> Number:
+    """Of pairings of unrelated images (`permutation_p`); means over pairs are compared."""
+    null = np.array([each[:, -1] for each in found.null.values()]).mean(0)
+    p = permutation_p(float(np.mean([each[-1] for each in found.whole.values()])), null)
+    networks = len({seed for pair in found.whole for seed in pair})
+    name = found.name._replace(quantity="similarity_p", epoch=float(epochs[-1]))
+    return Number(name, Estimate(p, None, None, networks))
 
 
 def _similarities(paths: Paths) -> Iterator[Number]:
     with storage.read(paths[-1], needs=["epoch", "centring"]) as file:
         epochs, centrings = file["epoch"][()], list(file["centring"].asstr()[()])
-    for scores in _scores(paths, "similarity", centrings):
-        explained = scores.squared("variance_explained")
-        for each in (scores, explained):
-            yield from each.numbers(epochs)
-            yield each.above_untrained(epochs)
-        yield scores.p(epochs)
-    for measure, within in (("cka", COSINE), ("cca", SHARE)):
-        for scores in _scores(paths, measure, [], within=within):
-            yield from scores.numbers(epochs)
-
-
-def _scores(
-    paths: Paths, score: str, centrings: Sequence[str], *, within: Range = COSINE
-) -> Iterator[Scores]:
-    """A score of each layer, split and, if it has any, centring."""
-    folds = pairs(paths, score=f"{score}_folds")
-    nulls = pairs(paths, score=f"{score}_null")
-    places: list[tuple[int, ...]] = [(number,) for number in range(len(centrings))] or [()]
-    for layer, whole in pairs(paths, score=score).items():
-        for (at, split), place in product(enumerate(SPLITS), places):
-
-            def chosen(
-                found: Pairs, *axes: int, place: tuple[int, ...] = place
-            ) -> dict[tuple[int, int], Array]:
-                key: Any = (Ellipsis, *axes, *place)
-                return {pair: values[key] for pair, values in found.items()}
-
-            centring = centrings[place[0]] if place else "centred"
-            yield Scores(
-                Name(score, layer, split, centring),
-                chosen(whole, at),
-                chosen(folds[layer]) if split == "test" else {},
-                chosen(nulls[layer], at),
-                within,
-            )
+    for found in scores.of_pairs(paths, "similarity", centrings):
+        for each in (found, found.squared("variance_explained")):
+            yield from _compared(each, epochs)
+            yield _above_untrained(each, epochs)
+        yield _p(found, epochs)
+    for measure in ("cka", "cca"):
+        for found in scores.of_pairs(paths, measure):
+            yield from _compared(found, epochs)
 
 
 def _consensus(paths: Paths) -> Iterator[Number]:
@@ -229,14 +153,14 @@ def _consensus(paths: Paths) -> Iterator[Number]:
         with storage.read(path, needs=["epoch"]) as file:
             last = float(file["epoch"][-1])
             for layer in storage.layers(file):
-                scores = file[layer]["similarity"][()]  # (epochs, splits, seeds)
+                found = file[layer]["similarity"][()]  # (epochs, splits, seeds)
                 for (at, split), (epoch, when, null) in product(
                     enumerate(SPLITS), ((-1, last, ""), (0, 0.0, "untrained"))
                 ):
-                    explained = scores[epoch, at] * np.abs(scores[epoch, at])
+                    explained = found[epoch, at] * np.abs(found[epoch, at])
                     quantity = "variance_explained_by_mean"
                     name = Name(quantity, layer, split, "centred", when, null)
-                    yield of_networks(name, explained, COSINE)
+                    yield of_networks(name, explained)
 
 
 def _spectra(paths: Paths) -> Iterator[Number]:
@@ -250,17 +174,17 @@ def _spectra(paths: Paths) -> Iterator[Number]:
                 for name, value in _of_spectrum(file["spectra"][layer], layer):
                     found.setdefault(name._replace(epoch=last), []).append(value)
     for name, values in found.items():
-        dimensions = name.quantity in DIMENSIONS
-        within = (1, sizes[name.layer]) if dimensions else POSITIVE
-        yield _summed_up(name, values, within=within)
+        yield _summed_up(name, values, neurons=sizes[name.layer])
 
 
-def _summed_up(name: Name, values: Sequence[float | Array], *, within: Range = POSITIVE) -> Number:
+def _summed_up(
+    name: Name, values: Sequence[float | Array], *, neurons: int | None = None
+) -> Number:
     """values: of each network, or its pseudo-values (F,) by fold of the training images."""
     found = np.array(values)
     if name.quantity.startswith(COUNTS):
         return Number(name, counted(found), found.tolist())
-    return of_networks(name, found, within)
+    return of_networks(name, found, neurons=neurons)
 
 
 def _of_spectrum(group: h5py.Group, layer: str) -> Iterator[tuple[Name, float | Array]]:

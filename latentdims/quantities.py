@@ -1,7 +1,7 @@
-"""The quantities of the summary: one list of their names, units, layers and columns.
+"""The quantities of the summary: one list of names, units, ranges, layers and columns.
 
-The summary takes its units from here, so that it holds no other quantity; published numbers are
-checked against it before anything runs.
+The summary takes units and ranges from here, so that it holds no other quantity; published numbers
+are checked against it before anything runs.
 """
 
 import re
@@ -11,7 +11,10 @@ from functools import cache
 from itertools import product
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from latentdims import architectures
+from latentdims.scales import COSINE, PERCENT, POSITIVE, SHARE, Range
 from latentdims.storage import SPLITS
 
 ONE_RUN = "_of_one_run"  # ends the names of prediction intervals
@@ -31,12 +34,14 @@ class Name(NamedTuple):
 
 @dataclass(frozen=True)
 class Quantity:
-    """Its unit, the layers that it is of, its columns, and how many seeds and draws it takes.
+    """Its unit and range, the layers that it is of, its columns, and what seeds and draws it takes.
 
+    within: what it can be, in which its intervals stay; `NEURONS`: from 1 to those of the layer.
     layers: none, "hidden" or "all". nulls: beside the networks themselves.
     """
 
     unit: str
+    within: Range | str
     layers: str = ""
     splits: tuple[str, ...] = ("",)
     centrings: tuple[str, ...] = ("",)
@@ -48,66 +53,81 @@ class Quantity:
 BOTH = ("uncentred", "centred")  # eigenvalues of second moments, and of covariances
 NULLS = ("untrained", "unrelated")
 ASKED = ("{centring}",)  # the centrings of the configuration
+NEURONS = "neurons"
+DIFFERENCE: Range = (-2, 2)  # of two cosines
 
 
-def _of_pairs(*, nulls: tuple[str, ...] = ()) -> Quantity:
-    return Quantity("1", "all", SPLITS, ASKED, nulls, seeds=2)
+def _of_pairs(within: Range, *, nulls: tuple[str, ...] = ()) -> Quantity:
+    return Quantity("1", within, "all", SPLITS, ASKED, nulls, seeds=2)
 
 
-def _of_draws(unit: str, *, nulls: tuple[str, ...] = (), draws: int = 1) -> Quantity:
-    return Quantity(unit, "", ("test",), nulls=nulls, draws=draws)
+def _measure(within: Range) -> Quantity:
+    return Quantity("1", within, "all", SPLITS, ("centred",), NULLS, seeds=2)
 
 
-_SPECTRUM = Quantity("1", "all", ("train",), BOTH)
-_DRAWN = Quantity("1", "hidden", ("train",), ("uncentred",), (WHITE,))
+def _of_draws(unit: str, within: Range, *, nulls: tuple[str, ...] = (), draws: int = 1) -> Quantity:
+    return Quantity(unit, within, "", ("test",), nulls=nulls, draws=draws)
+
+
+def _spectrum(within: Range | str) -> Quantity:
+    return Quantity("1", within, "all", ("train",), BOTH)
+
+
+_WHITE_TOO = (WHITE,)
 SINGLE = {  # numbers, by names with the fields below in braces
-    "accuracy": Quantity("percent", splits=SPLITS),
-    "loss": Quantity("nats", splits=SPLITS),
-    "calibration_error": Quantity("percent", splits=("test",)),
-    "chance_accuracy": Quantity("percent"),
-    "similarity": _of_pairs(nulls=NULLS),
-    "variance_explained": _of_pairs(nulls=NULLS),
-    "similarity_above_untrained": _of_pairs(),
-    "variance_explained_above_untrained": _of_pairs(),
-    "similarity_p": _of_pairs(),
-    "cka": Quantity("1", "all", SPLITS, ("centred",), NULLS, seeds=2),
-    "cca": Quantity("1", "all", SPLITS, ("centred",), NULLS, seeds=2),
+    "accuracy": Quantity("percent", PERCENT, splits=SPLITS),
+    "loss": Quantity("nats", POSITIVE, splits=SPLITS),
+    "calibration_error": Quantity("percent", PERCENT, splits=("test",)),
+    "chance_accuracy": Quantity("percent", PERCENT),
+    "similarity": _of_pairs(COSINE, nulls=NULLS),
+    "variance_explained": _of_pairs(COSINE, nulls=NULLS),
+    "similarity_above_untrained": _of_pairs(DIFFERENCE),
+    "variance_explained_above_untrained": _of_pairs(DIFFERENCE),
+    "similarity_p": _of_pairs(SHARE),
+    "cka": _measure(COSINE),
+    "cca": _measure(SHARE),
     "variance_explained_by_mean": Quantity(
-        "1", "all", SPLITS, ("centred",), ("untrained",), seeds=3
+        "1", COSINE, "all", SPLITS, ("centred",), ("untrained",), seeds=3
     ),
-    "learned_components_{chance}": Quantity("1", "all"),
-    "marchenko_pastur_edge": Quantity("1", "all"),
-    "identified_eigenvectors": _SPECTRUM,
-    "participation_ratio": _SPECTRUM,
-    "effective_rank": _SPECTRUM,
-    "power_law_exponent": _SPECTRUM,
-    "power_law_exponent_range": _SPECTRUM,
-    "rank_within_1_point_weight": Quantity("1", "all", ("test",)),
-    "rank_within_1_point_{basis}": Quantity("1", "hidden", ("test",)),
-    "generated_accuracy{way}": _of_draws("percent", nulls=(WHITE,)),
-    "generated_accuracy{way}_deviation_over_draws": _of_draws("percent", nulls=(WHITE,), draws=2),
-    "generated_loss{way}": _of_draws("nats", nulls=(WHITE,)),
-    "generated_loss{way}_deviation_over_draws": _of_draws("nats", nulls=(WHITE,), draws=2),
-    "generated_calibration_error{way}": _of_draws("percent", nulls=(WHITE,)),
+    "learned_components_{chance}": Quantity("1", POSITIVE, "all"),
+    "marchenko_pastur_edge": Quantity("1", POSITIVE, "all"),
+    "identified_eigenvectors": _spectrum(POSITIVE),
+    "participation_ratio": _spectrum(NEURONS),
+    "effective_rank": _spectrum(NEURONS),
+    "power_law_exponent": _spectrum(POSITIVE),
+    "power_law_exponent_range": _spectrum(POSITIVE),
+    "rank_within_1_point_weight": Quantity("1", POSITIVE, "all", ("test",)),
+    "rank_within_1_point_{basis}": Quantity("1", POSITIVE, "hidden", ("test",)),
+    "generated_accuracy{way}": _of_draws("percent", PERCENT, nulls=_WHITE_TOO),
+    "generated_accuracy{way}_deviation_over_draws": _of_draws(
+        "percent", POSITIVE, nulls=_WHITE_TOO, draws=2
+    ),
+    "generated_loss{way}": _of_draws("nats", POSITIVE, nulls=_WHITE_TOO),
+    "generated_loss{way}_deviation_over_draws": _of_draws(
+        "nats", POSITIVE, nulls=_WHITE_TOO, draws=2
+    ),
+    "generated_calibration_error{way}": _of_draws("percent", PERCENT, nulls=_WHITE_TOO),
     "generated_calibration_error{way}_deviation_over_draws": _of_draws(
-        "percent", nulls=(WHITE,), draws=2
+        "percent", POSITIVE, nulls=_WHITE_TOO, draws=2
     ),
-    "retention_above_chance{way}": _of_draws("1"),
-    "retention_above_white{classifier}": _of_draws("1"),
-    "generated_accuracy_above_white{classifier}": _of_draws("percent"),
-    "generated_similarity{procedure}": _DRAWN,
+    "retention_above_chance{way}": _of_draws("1", None),
+    "retention_above_white{classifier}": _of_draws("1", None),
+    "generated_accuracy_above_white{classifier}": _of_draws("percent", (-100, 100)),
+    "generated_similarity{procedure}": Quantity(
+        "1", COSINE, "hidden", ("train",), ("uncentred",), _WHITE_TOO
+    ),
     "generated_similarity{procedure}_deviation_over_draws": Quantity(
-        "1", "hidden", ("train",), ("uncentred",), (WHITE,), draws=2
+        "1", POSITIVE, "hidden", ("train",), ("uncentred",), _WHITE_TOO, draws=2
     ),
 }
-CURVES = {  # point by point: their units alone are needed
-    "accuracy_by_epoch": "percent",
-    "loss_by_epoch": "nats",
-    "weight_eigenvalue": "1",
-    "eigenvalue": "activation^2",
-    "subspace_overlap_activation": "1",
-    "subspace_overlap_weight": "1",
-    "clipped_accuracy_{basis}": "percent",
+CURVES = {  # point by point: their units and ranges alone are needed
+    "accuracy_by_epoch": Quantity("percent", PERCENT),
+    "loss_by_epoch": Quantity("nats", POSITIVE),
+    "weight_eigenvalue": Quantity("1", POSITIVE),
+    "eigenvalue": Quantity("activation^2", POSITIVE),
+    "subspace_overlap_activation": Quantity("1", SHARE),
+    "subspace_overlap_weight": Quantity("1", SHARE),
+    "clipped_accuracy_{basis}": Quantity("percent", PERCENT),
 }
 CHANCES = ("theory", "simulation", "bulk", "initial")
 WORDS = {  # what stands for the fields, which a configuration names
@@ -120,13 +140,33 @@ WORDS = {  # what stands for the fields, which a configuration names
 
 
 @cache
+def _known(name: str) -> Quantity:
+    """The most specific on the list: fields stand for what its longer names have in them, too."""
+    listed = SINGLE | CURVES
+    matching = [
+        pattern
+        for pattern in listed
+        if re.fullmatch(pattern.format(**WORDS), name.removesuffix(ONE_RUN))
+    ]
+    if not matching:
+        raise KeyError(name)
+    return listed[max(matching, key=lambda pattern: len(re.sub(r"{\w+}", "", pattern)))]
+
+
 def unit(name: str) -> str:
     """The unit of a quantity of the summary. Raises KeyError for one that is not on the list."""
-    units = {pattern: quantity.unit for pattern, quantity in SINGLE.items()} | CURVES
-    for pattern, found in units.items():
-        if re.fullmatch(pattern.format(**WORDS), name.removesuffix(ONE_RUN)):
-            return found
-    raise KeyError(name)
+    return _known(name).unit
+
+
+def within(name: str, *, neurons: int | None = None) -> Range:
+    """What a quantity of the summary can be, so that its intervals stay in it; None: any number.
+
+    neurons: of its layer. Raises KeyError for a quantity that is not on the list.
+    """
+    found = _known(name).within
+    if not isinstance(found, str):
+        return found
+    return (1, np.inf if neurons is None else neurons)
 
 
 def of_network(network: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[Name, bool]:

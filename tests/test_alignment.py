@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_procrustes import orthogonal
 
-from latentdims import alignment, covariance, data, folds, networks, training
+from latentdims import alignment, covariance, data, folds, networks, scores, training
 from latentdims.errors import InputError
 from latentdims.measured import CENTRINGS, Measured, Measurements
 from latentdims.pair import Options, compare, fit
@@ -257,4 +257,4 @@ def test_networks_of_unequal_layers_are_both_named(pair):
 def test_a_single_network_has_no_pairs(pair):
     alignment.align(**pair)
     with pytest.raises(InputError, match=r"alignment\.h5: a single network .* seeds: 2"):
-        alignment.pairs([pair["output"]])
+        scores.pairs([pair["output"]])

@@ -8,9 +8,6 @@ from scipy import stats
 
 from latentdims import intervals
 from latentdims.intervals import (
-    COSINE,
-    PERCENT,
-    POSITIVE,
     counted,
     curve_over_networks,
     curve_over_pairs,
@@ -20,6 +17,7 @@ from latentdims.intervals import (
     over_pairs,
     ratio_of_means,
 )
+from latentdims.scales import COSINE, PERCENT, SHARE
 
 
 def test_student_interval_of_a_textbook_sample():
@@ -199,6 +197,19 @@ def test_pairs_are_covered_whether_all_or_some():
     for pairs in (every, [(r, s) for r, s in every if s - r <= 3]):
         share, error = cover(pairs)
         assert share >= 0.95 - error - 0.01, pairs  # the t interval of a jackknife approximates
+
+
+@pytest.mark.parametrize("within", [SHARE, COSINE, PERCENT])
+def test_what_is_at_an_end_by_construction_has_no_width(within):
+    """As overlaps at full rank, which rounding moves by 1e-15; what varies keeps its interval."""
+    for end in within:
+        size = within[1] - within[0]
+        for shifts in ([0, -3e-16, -1e-16], [2e-16, -5e-16, 1e-16], [0, 0, 0]):
+            found = over_networks(end + np.array(shifts) * size, within=within)
+            assert (found.low, found.high) == (end, end)
+        inwards = np.sign(np.mean(within) - end) * size
+        found = over_networks(end + np.array([1e-6, 3e-6, 2e-6]) * inwards, within=within)
+        assert within[0] < found.low < found.value < found.high < within[1]
 
 
 def test_a_band_holds_the_whole_curve():

@@ -176,3 +176,20 @@ def test_of_a_dead_or_constant_layer_the_null_is_undefined(value):
     for values in (found["similarity_null"][..., 0], found["activation_subspace_null"]):
         assert np.isnan(values).all() == (value == 0)
     assert np.isfinite(found["weight_subspace_null"]).all()
+
+
+@pytest.mark.parametrize("dimension", [3, 40, 256])
+def test_spans_of_everything_agree_whatever_float32_makes_of_them(dimension):
+    """Within what the rounding of three factors can make of 1; spans of less are left alone."""
+    random = np.random.default_rng(dimension)
+    first, ours = (orthogonal(random, dimension, dimension) for _ in range(2))
+    cross = torch.from_numpy(random.standard_normal((4, dimension, dimension))).float()
+    left, _, right = torch.linalg.svd(cross)
+    theirs, single = torch.from_numpy(first).float().T @ (left @ right), torch.from_numpy(ours)
+    single = single.float()
+    found = null._overlaps("weight", theirs, single, vectors=2)["weight_subspace_null"]
+    rough = np.array([subspace_overlap((each @ single).double().numpy()) for each in theirs])
+    assert (rough[:, -1] != 1).any()
+    assert (found[:, -1] == 1).all()
+    assert (found[:, :-1] == rough[:, :-1]).all()
+    assert np.abs(rough[:, -1] - 1).max() < 6 * dimension**0.5 * np.finfo(np.float32).eps

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from test_summary import files, rows  # noqa: F401 (fixtures)
+from known_files import files, rows  # noqa: F401 (fixtures)
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "numbers.md"
 ANY = {

@@ -4,7 +4,7 @@ import csv
 
 import numpy as np
 import pytest
-from test_summary import files, place, rows, summarised  # noqa: F401 (fixtures)
+from known_files import files, place, rows, summarised  # noqa: F401 (fixtures)
 
 from latentdims.quantities import Name
 

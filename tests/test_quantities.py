@@ -3,6 +3,7 @@
 import csv
 from typing import Any
 
+import numpy as np
 import pytest
 from workflow import TINY
 
@@ -37,6 +38,19 @@ def test_what_is_not_on_the_list_has_no_unit():
     for name in ("lose", "similarity_train", "xloss", "generated_accuracy2", "bulk"):
         with pytest.raises(KeyError):
             quantities.unit(name)
+
+
+def test_every_quantity_has_a_range():
+    assert quantities.within("loss") == quantities.within("loss_of_one_run") == (0, np.inf)
+    assert quantities.within("generated_accuracy_few_3_retrained") == (0, 100)
+    assert quantities.within("generated_accuracy_above_white_flattened") == (-100, 100)
+    assert quantities.within("generated_accuracy_few_deviation_over_draws") == (0, np.inf)
+    assert quantities.within("variance_explained_above_untrained") == (-2, 2)
+    assert quantities.within("cka") == (-1, 1) and quantities.within("cca") == (0, 1)
+    assert quantities.within("effective_rank", neurons=7) == (1, 7)
+    assert quantities.within("retention_above_chance") is None
+    with pytest.raises(KeyError):
+        quantities.within("lose")
 
 
 def config(numbers: dict[str, Any], **changes: Any) -> dict[str, Any]:

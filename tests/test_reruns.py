@@ -113,7 +113,7 @@ OF_ONE_NETWORK = dict.fromkeys(OF_A_SEED, 2) | {"summary": 1, "figure": FIGURES}
             {"figure": 2 * FIGURES, "samples": 1},
         ),
         (
-            "intervals.py",
+            "scales.py",
             "PERCENT: Range = (0, 100)",
             "PERCENT: Range = (0, 101)",
             {"summary": 1, "figure": 2 * FIGURES},

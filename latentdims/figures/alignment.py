@@ -1,16 +1,17 @@
 """Similarity of networks after alignment, beside its nulls."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
-from latentdims import storage
-from latentdims.alignment import pairs
+from latentdims import scores, storage
 from latentdims.figures import marks, style
 from latentdims.figures.panels import categories, include, legend, note, panels
-from latentdims.intervals import COSINE, Range, over_pairs
-from latentdims.storage import SPLITS, STAGES
+from latentdims.intervals import Estimate, over_pairs
+from latentdims.quantities import within
+from latentdims.scores import Scores, pairs
+from latentdims.storage import STAGES
 
 LOOKS = {  # by epoch: the label, the colour, the marker
     "trained": ("trained", "trained", "o"),
@@ -18,41 +19,49 @@ LOOKS = {  # by epoch: the label, the colour, the marker
 }
 WIDEST = 9  # inches that panels may take side by side
 
-Values = Mapping[tuple[int, int], float]  # by pair of seeds
+Values = Mapping[tuple[int, int], np.ndarray]  # by pair of seeds, of each fold if there are any
 
 
 class View(NamedTuple):
-    """A panel: a score of pairs, and its place (split[, centring]) behind the axis of epochs."""
+    """A panel: a quantity of pairs by its columns in the table."""
 
     title: str
     label: str
-    score: str
-    place: tuple[int, ...]
-    squared: bool = False
-    within: Range = COSINE
+    quantity: str
+    split: str
+    centring: str = "centred"
 
-    def of(self, values: np.ndarray) -> np.ndarray:
-        """The numbers that are shown, (..., epochs, *splits and centrings) -> (..., epochs)."""
-        key: Any = (..., *self.place)
-        chosen = values[key]
-        return chosen * np.abs(chosen) if self.squared else chosen
+    def of(self, paths: Sequence[str]) -> dict[str, Scores]:
+        """What is shown, by layer."""
+        explained = self.quantity == "variance_explained"
+        score = "similarity" if explained else self.quantity
+        asked = centrings(paths) if score == "similarity" else []
+        return {
+            found.name.layer: found.squared(self.quantity) if explained else found
+            for found in scores.of_pairs(paths, score, asked)
+            if (found.name.split, found.name.centring) == (self.split, self.centring)
+        }
+
+
+def centrings(paths: Sequence[str]) -> list[str]:
+    """Those that similarities are of."""
+    with storage.read(paths[-1], needs=["centring"]) as file:
+        return list(file["centring"].asstr()[()])
 
 
 def draw(files: Mapping[str, Sequence[str]]) -> style.Figure:
     """Variance explained, held out and centred; and the cosine as the tutorial reports it."""
     paths = files["alignment"]
-    with storage.read(paths[-1], needs=["centring"]) as file:
-        centrings = list(file["centring"].asstr()[()])
-    test, train = SPLITS.index("test"), SPLITS.index("train")
+    asked = centrings(paths)
     titles = {"centred": "test images, centred", "position": "test images, centred by position"}
     views = [
-        View(title, "variance explained s²", "similarity", (test, centrings.index(name)), True)
+        View(title, "variance explained s²", "variance_explained", "test", name)
         for name, title in titles.items()
-        if name in centrings
+        if name in asked
     ]
-    if "uncentred" in centrings:
-        place = (train, centrings.index("uncentred"))
-        views.append(View("training images, uncentred", "similarity s", "similarity", place))
+    if "uncentred" in asked:
+        title = "training images, uncentred"
+        views.append(View(title, "similarity s", "similarity", "train", "uncentred"))
     return of_views(paths, views)
 
 
@@ -77,44 +86,35 @@ def of_views(paths: Sequence[str], views: Sequence[View]) -> style.Figure:
 
 
 def _panel(axis: style.Axes, paths: Sequence[str], view: View) -> None:
-    scores, nulls = pairs(paths, score=view.score), pairs(paths, score=f"{view.score}_null")
-    for place, (layer, scored) in enumerate(scores.items()):
+    limit = within(view.quantity)
+    for place, (layer, found) in enumerate(view.of(paths).items()):
         for number, (stage, (label, colour, marker)) in enumerate(LOOKS.items()):
-            at = list(STAGES).index(stage)
-            values = {pair: float(view.of(each)[at]) for pair, each in scored.items()}
+            values = found.at(list(STAGES).index(stage))
             known = _defined(axis, values, what=f"{style.title(layer)}, {label}")
             if known:
                 x = place + 0.25 * (number - 1)
-                marks.dots(axis, x + 0.08, list(known.values()), colour=colour)
-                value, low, high, _ = over_pairs(known, within=view.within)
-                marks.bar(
-                    axis, x, value, low=low, high=high, colour=colour, marker=marker, label=label
-                )
-        unrelated = list(_unrelated(nulls[layer], view))
-        if unrelated:
-            low, high = marks.middle(unrelated)
-            marks.bar(
-                axis,
-                place + 0.25,
-                float(np.mean(unrelated)),
-                low=low,
-                high=high,
-                colour="random",
-                marker="^",
-                label=marks.UNRELATED,
-            )
+                each = [float(value.mean()) for value in known.values()]
+                marks.dots(axis, x + 0.08, each, colour=colour)
+                mean = over_pairs(known, within=limit)
+                _mark(axis, x, mean, colour=colour, marker=marker, label=label)
+        unrelated = found.unrelated(-1)
+        unrelated = unrelated[np.isfinite(unrelated)]
+        if len(unrelated):
+            (band,) = scores.of_null(unrelated[:, None], networks=len(paths))
+            x, label = place + 0.25, marks.UNRELATED
+            _mark(axis, x, band, colour="random", marker="^", label=label)
 
 
-def _unrelated(nulls: Mapping[tuple[int, int], np.ndarray], view: View) -> Iterator[float]:
-    """Those of trained networks, of every pair and pairing."""
-    for null in nulls.values():
-        values = view.of(null)[:, -1]
-        yield from values[np.isfinite(values)].tolist()
+def _mark(
+    axis: style.Axes, x: float, found: Estimate, *, colour: str, marker: str, label: str
+) -> None:
+    value, low, high, _ = found
+    marks.bar(axis, x, value, low=low, high=high, colour=colour, marker=marker, label=label)
 
 
 def _defined(axis: style.Axes, values: Values, *, what: str) -> Values:
     """What is defined; what is not is named above the panel."""
-    defined = {pair: value for pair, value in values.items() if np.isfinite(value)}
+    defined = {pair: value for pair, value in values.items() if np.isfinite(value).all()}
     if len(defined) < len(values):
         count = f" in {len(values) - len(defined)} of {len(values)} pairs" if defined else ""
         note(axis, f"undefined{count}: {what}")

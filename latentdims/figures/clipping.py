@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 
-from latentdims import storage
+from latentdims import scores, storage
 from latentdims.figures import marks, spectra, style
 from latentdims.figures.panels import include, label_rows, legend, logarithmic, panels, ranks
-from latentdims.intervals import PERCENT
+from latentdims.quantities import within
 
 BASES = {
     "activation": ("eigenvectors", "trained"),
@@ -42,8 +42,9 @@ def accuracy(
     with storage.read(paths[0]) as file:
         kept = file[f"{basis}/{layer}/rank"][()] if f"{basis}/{layer}" in file else []
     if len(kept):
-        networks = storage.stacked(paths, f"{basis}/{layer}/accuracy")
-        marks.curves(axis, kept, networks, label=label, colour=colour, within=PERCENT)
+        networks = scores.clipped(paths, basis, layer)
+        limit = within(f"clipped_accuracy_{basis}")
+        marks.curves(axis, kept, networks, label=label, colour=colour, within=limit)
 
 
 def limits(axis: style.Axes, paths: Sequence[str], *, chance: float) -> None:

@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from latentdims import storage
-from latentdims.alignment import pairs
+from latentdims import scores, storage
 from latentdims.figures import marks, panels, spectra, style
 from latentdims.figures.panels import label_rows, note, ticks
-from latentdims.intervals import SHARE, curve_over_pairs
+from latentdims.intervals import curve_over_pairs
+from latentdims.quantities import within
+from latentdims.scales import Range
 from latentdims.storage import STAGES
 
 
@@ -24,9 +25,9 @@ def pair(paths: Sequence[str], *, kind: str, spectrum: str) -> style.Figure:
     kind: of overlap in the file, `activation` or `weight`; spectrum: that goes with it.
     """
     found = [spectra.read(path) for path in paths[:2]]
-    subspaces = pairs(paths, score=f"{kind}_subspace")
+    subspaces = scores.pairs(paths, score=f"{kind}_subspace")
     layers = [layer for layer in found[0] if kind == "weight" or layer != "classifier"]
-    nulls = pairs(paths, score=f"{kind}_subspace_null")
+    nulls = scores.pairs(paths, score=f"{kind}_subspace_null")
     figure, axes = panels.panels(rows=3, columns=len(layers), heights=[1, 1.2, 1])
     for (top, matrix, bottom), layer in zip(axes.T, layers, strict=True):
         top.set(title=style.title(layer), xlabel="rank")
@@ -35,7 +36,8 @@ def pair(paths: Sequence[str], *, kind: str, spectrum: str) -> style.Figure:
         _spectra(top, [seed[layer] for seed in found], spectrum, last=len(overlap))
         image = _matrix(matrix, overlap, null=null)
         rotated = kind == "activation" or layer != layers[0]
-        _subspaces(bottom, subspaces[layer], nulls[layer] if rotated else {})
+        limit = within(f"subspace_overlap_{kind}")
+        _subspaces(bottom, subspaces[layer], nulls[layer] if rotated else {}, limit)
         if not rotated:
             _chance(bottom, nulls[layer])
     label_rows(axes, "eigenvalue", "eigenvector, seed 0", "overlap of first k")
@@ -108,7 +110,7 @@ def _chance(axis: style.Axes, nulls: Overlaps) -> None:
         marks.line(axis, ranks, chance, label=label, colour="random", linestyle="--")
 
 
-def _subspaces(axis: style.Axes, overlaps: Overlaps, nulls: Overlaps) -> None:
+def _subspaces(axis: style.Axes, overlaps: Overlaps, nulls: Overlaps, limit: Range) -> None:
     """Overlap of all pairs (epochs, k), above that on unrelated images (pairings, epochs, k)."""
     last = len(next(iter(overlaps.values()))[0])
     ranks = np.arange(1, last + 1)
@@ -122,14 +124,14 @@ def _subspaces(axis: style.Axes, overlaps: Overlaps, nulls: Overlaps) -> None:
         if len(defined) < len(overlaps):
             note(axis, f"{label}: undefined in {len(overlaps) - len(defined)} of {len(overlaps)}")
         if len({seed for pair in defined for seed in pair}) >= marks.MANY:
-            means = curve_over_pairs(defined, within=SHARE)
+            means = curve_over_pairs(defined, within=limit)
             marks.mean(axis, ranks, means, label=label, colour=name, linewidth=width)
         elif defined:
             each = list(defined.values())
             marks.several(axis, ranks, each, label=f"{label}, one pair", colour=name)
     unrelated = [null[:, -1] for null in nulls.values() if np.isfinite(null[:, -1]).all()]
     if unrelated:
-        low, high = marks.middle(np.concatenate(unrelated))
-        marks.shaded(axis, ranks, low, high, label=marks.UNRELATED, colour="random")
+        band = scores.of_null(np.concatenate(unrelated), networks=len(unrelated))
+        marks.shaded(axis, ranks, band, label=marks.UNRELATED, colour="random")
     panels.ranks(axis, last, logarithmic=True)
     panels.include(axis, y=[0, 1.02])

@@ -5,10 +5,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from latentdims import storage
+from latentdims import scores, storage
 from latentdims.figures import marks, panels, style
 from latentdims.figures.panels import note
-from latentdims.intervals import PERCENT, over_networks
+from latentdims.intervals import over_networks
+from latentdims.quantities import within
 
 CLASSIFIERS = ("flattened", "retrained")  # the others are aligned over channels
 MARKERS = {"trained": "o", "generated": "o", "random": "^"}
@@ -157,12 +158,12 @@ def _mean(
     horizontal: bool = False,
 ) -> None:
     """Mean over networks of the mean over draws, with its 95 % interval from three on."""
-    folds = storage.stacked(paths, f"{name}_folds")  # (networks[, draws], folds)
-    means = folds.reshape(len(paths), -1, folds.shape[-1]).mean(1)
+    values = scores.drawn(paths, name)  # (networks[, draws], folds)
+    means = values.reshape(len(paths), -1, values.shape[-1]).mean(1)
     defined = np.isfinite(means).all(axis=1)
     marks.undefined(axis, defined)
     if defined.any():
-        value, low, high, _ = over_networks(means[defined], within=PERCENT)
+        value, low, high, _ = over_networks(means[defined], within=within("generated_accuracy"))
         marks.bar(
             axis,
             place,

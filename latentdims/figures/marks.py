@@ -8,10 +8,11 @@ from numpy.typing import ArrayLike, NDArray
 from latentdims.figures import style
 from latentdims.figures.panels import note
 from latentdims.figures.style import Axes
-from latentdims.intervals import Estimate, Range, curve_over_networks
+from latentdims.intervals import Estimate, curve_over_networks
+from latentdims.scales import Range
 
-INTERVAL = "95 % interval over networks"
-BAND = "95 % band over networks"
+INTERVAL = "95 % interval"
+BAND = "95 % band"
 UNRELATED = "unrelated images, 95 % of pairings"
 MANY = 6  # networks, from which on a band stands for them
 ZERO = 1e-12  # of weights in float32, relative to the largest eigenvalue
@@ -28,20 +29,21 @@ def curves(
     linestyle: str = "-",
     within: Range = None,
 ) -> None:
-    """One curve per network, (networks, points): each of them, or, from `MANY` on, their mean with
-    its 95 % band.
+    """One curve per network, (networks, points) or, by fold of the test images, (networks, folds,
+    points): each of them, or, from `MANY` on, their mean with its 95 % band.
 
     A curve with a number that is undefined is left out, and its network named above the panel.
     """
     values = np.asarray(networks, dtype=np.float64)
-    defined = np.isfinite(values).all(axis=1)
+    values = values[:, None] if values.ndim == 2 else values
+    defined = np.isfinite(values).all(axis=(1, 2))
     undefined(axis, defined)
     values = values[defined]
     if len(values) >= MANY:
         estimates = curve_over_networks(values, within=within)
         mean(axis, x, estimates, label=label, colour=colour, linestyle=linestyle)
     else:
-        several(axis, x, values, label=label, colour=colour, linestyle=linestyle)
+        several(axis, x, values.mean(1), label=label, colour=colour, linestyle=linestyle)
 
 
 def several(
@@ -75,21 +77,16 @@ def mean(
     means = [estimate.value for estimate in estimates]
     line(axis, x, means, label=label, colour=colour, linestyle=linestyle, linewidth=linewidth)
     if estimates[0].low is not None:
-        low, high = ([getattr(each, end) for each in estimates] for end in ("low", "high"))
-        shaded(axis, x, low, high, label=BAND, colour=colour)
+        shaded(axis, x, estimates, label=BAND, colour=colour)
 
 
 def shaded(
-    axis: Axes, x: ArrayLike, low: ArrayLike, high: ArrayLike, *, label: str, colour: str
+    axis: Axes, x: ArrayLike, estimates: Sequence[Estimate], *, label: str, colour: str
 ) -> None:
-    """A band from low to high."""
+    """A band of their intervals."""
+    low, high = ([getattr(each, end) for each in estimates] for end in ("low", "high"))
     shade = style.COLOURS[colour]
     axis.fill_between(x, low, high, color=shade, alpha=0.25, linewidth=0, label=label)
-
-
-def middle(values: ArrayLike) -> NDArray[np.float64]:
-    """Ends of the middle 95 % of values (values, ...): (2, ...)."""
-    return np.quantile(np.asarray(values, dtype=np.float64), [0.025, 0.975], axis=0)
 
 
 def spectra(

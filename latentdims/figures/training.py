@@ -4,26 +4,23 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from latentdims import storage
+from latentdims import scores
 from latentdims.figures import style
 from latentdims.figures.marks import curves
 from latentdims.figures.panels import include, legend, panels, whole_numbers
-from latentdims.intervals import PERCENT, POSITIVE
+from latentdims.quantities import within
 
-PANELS = {
-    "accuracy": ("accuracy (%)", PERCENT),
-    "loss": ("cross-entropy (nats)", POSITIVE),
-}
+PANELS = {"accuracy": "accuracy (%)", "loss": "cross-entropy (nats)"}
 LINES = {"train": ("training images", "--"), "test": ("test images", "-")}
 
 
 def draw(files: Mapping[str, Sequence[str]]) -> style.Figure:
     """Both splits over epochs, the first point before training."""
     figure, axes = panels(rows=1, columns=len(PANELS))
-    for axis, (what, (label, within)) in zip(axes[0], PANELS.items(), strict=True):
+    for axis, (what, label) in zip(axes[0], PANELS.items(), strict=True):
         for split, (name, linestyle) in LINES.items():
-            networks = storage.stacked(files["network"], f"history/{split}_{what}")
-            epochs = np.arange(networks.shape[1])
+            networks = scores.history(files["network"], split, what)
+            epochs = np.arange(networks.shape[-1])
             curves(
                 axis,
                 epochs,
@@ -31,7 +28,7 @@ def draw(files: Mapping[str, Sequence[str]]) -> style.Figure:
                 label=name,
                 colour="trained",
                 linestyle=linestyle,
-                within=within,
+                within=within(f"{what}_by_epoch"),
             )
         axis.set(xlabel="epoch", ylabel=label)
         include(axis, y=[0])
