@@ -84,7 +84,7 @@ SINGLE = {  # numbers, by names with the fields below in braces
     "similarity_above_untrained": _of_pairs(DIFFERENCE),
     "variance_explained_above_untrained": _of_pairs(DIFFERENCE),
     "similarity_p": _of_pairs(SHARE),
-    "cka": _measure(COSINE),
+    "cka": _measure(SHARE),
     "cca": _measure(SHARE),
     "variance_explained_by_mean": Quantity(
         "1", COSINE, "all", SPLITS, ("centred",), ("untrained",), seeds=3

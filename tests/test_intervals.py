@@ -17,7 +17,7 @@ from latentdims.intervals import (
     over_pairs,
     ratio_of_means,
 )
-from latentdims.scales import COSINE, PERCENT, SHARE
+from latentdims.scales import COSINE, PERCENT, POSITIVE, SHARE
 
 
 def test_student_interval_of_a_textbook_sample():

@@ -46,7 +46,7 @@ def test_every_quantity_has_a_range():
     assert quantities.within("generated_accuracy_above_white_flattened") == (-100, 100)
     assert quantities.within("generated_accuracy_few_deviation_over_draws") == (0, np.inf)
     assert quantities.within("variance_explained_above_untrained") == (-2, 2)
-    assert quantities.within("cka") == (-1, 1) and quantities.within("cca") == (0, 1)
+    assert quantities.within("cka") == (0, 1) and quantities.within("cca") == (0, 1)
     assert quantities.within("effective_rank", neurons=7) == (1, 7)
     assert quantities.within("retention_above_chance") is None
     with pytest.raises(KeyError):

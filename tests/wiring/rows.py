@@ -103,7 +103,7 @@ def similarities(files: Files, last: float) -> Rows:
                     told = {"quantity": quantity, **named}
                     yield from scores(*args, told, last, power, COSINE)
                 yield key("similarity_p", **named, epoch=last), p_value(*args)
-            for measure, within in (("cka", COSINE), ("cca", SHARE)):
+            for measure, within in (("cka", SHARE), ("cca", SHARE)):
                 told = {"quantity": measure, "layer": layer, "split": split, "centring": "centred"}
                 yield from scores(files, layer, measure, number, (), told, last, 1, within)
 
