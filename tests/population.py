@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 FILE = Path(__file__).with_suffix(".npz")
 NETWORKS = 300
-INPUTS = 20  # principal components of an image
+INPUTS = 40  # principal components of an image
 HIDDEN = 12
 CLASSES = 10
 TRAIN = 6000  # images; the first FITTED of them are stored, for the alignments
