@@ -23,15 +23,14 @@ from numpy.typing import NDArray
 
 from latentdims.folds import FOLDS
 from latentdims.intervals import (
-    COSINE,
-    PERCENT,
     Estimate,
     of_one_pair,
     of_one_run,
     over_networks,
     over_pairs,
 )
-from latentdims.numbers import crossed
+from latentdims.scales import COSINE, PERCENT
+from latentdims.scores import crossed
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "numbers.md"
 STUDIES = 2000
