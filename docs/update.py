@@ -12,11 +12,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import claims
 import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+sys.path[:0] = [str(ROOT), str(ROOT / "docs")]
+
+import claims  # noqa: E402
 
 from latentdims import overview  # noqa: E402
 from latentdims.table import Row, read_csv  # noqa: E402

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from latentdims import covariance_file, data, folds, networks, storage
+from latentdims import broken, covariance_file, data, folds, networks, storage
 from latentdims.data import Stored
 from latentdims.layer import Layer
 from latentdims.moments import Centred, Moments
@@ -215,7 +215,7 @@ def merge(
             found = {key: file.attrs[key] for key in ("images_sha256", "input_shape", "classes")}
             attributes = attributes or found
             if found != attributes:
-                storage.refuse(Path(path), f"is of other images than {parts[0]}")
+                broken.refuse(Path(path), f"is of other images than {parts[0]}")
             for split, measured in _restored(storage.arrays(file), device="cpu").items():
                 for key, moments in measured.moments.items():
                     passes[split].add(key, moments)

@@ -13,7 +13,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from latentdims import storage
+from latentdims import broken, storage
 from latentdims.preprocessing import Affine, chunks
 
 if TYPE_CHECKING:  # importing torch costs seconds, which preparing images need not wait for
@@ -71,7 +71,7 @@ class Stored:
         start = self.dataset.id.get_offset()
         for row, sample in zip(pixels, samples.tolist(), strict=True):
             if os.preadv(descriptor, [row], start + sample * row.nbytes) != row.nbytes:
-                storage.refuse(Path(self.dataset.file.filename), "cut short")
+                broken.refuse(Path(self.dataset.file.filename), "cut short")
         return self._preprocessed(pixels)
 
     def all(self) -> torch.Tensor:

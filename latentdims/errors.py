@@ -32,16 +32,19 @@ class InputError(Exception):
     """A mistake of the user: the message says what was found, where, and what to do."""
 
 
-def of_machine(error: BaseException) -> str | None:
+def of_machine(error: BaseException, *, outputs: Iterable[str] = ()) -> str | None:
     """One line for an error of the machine: the file, what was found, and what to do.
 
-    None for any other error: a bug.
+    outputs: what is written, one of which is meant where there is no room and the error names no
+    file. None for any other error: a bug.
     """
     if isinstance(error, OSError) and error.errno in REMEDIES:
         # HDF5 tells the file within a longer message.
         inside = re.search(r"name = '([^']*)'", str(error.strerror))
         file = error.filename or (inside[1] if inside else "")
         found, remedy = os.strerror(error.errno), REMEDIES[error.errno]
+        if not file and remedy == SPACE:
+            file = " or ".join(outputs)
         return f"{f'{file}: ' if file else ''}{found}; {remedy}, and run the same command again"
     allocated = ("out of memory", "allocate memory")
     short = isinstance(error, RuntimeError) and any(part in str(error) for part in allocated)

@@ -12,7 +12,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from latentdims import architectures, storage
+from latentdims import architectures, broken, storage
 from latentdims.errors import InputError
 from latentdims.folds import FoldMoments
 from latentdims.layer import Layer
@@ -209,7 +209,7 @@ def finite(file: h5py.File, name: str, where: Any = ()) -> NDArray[Any]:
     not a number."""
     values = file[name][where]
     if not np.isfinite(values).all():
-        storage.refuse(Path(file.filename), f"{name} is not finite")
+        broken.refuse(Path(file.filename), f"{name} is not finite")
     return np.asarray(values)
 
 

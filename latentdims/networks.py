@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from latentdims import architectures, storage
+from latentdims import architectures, broken, storage
 from latentdims.data import Split
 from latentdims.layer import Layer
 
@@ -154,7 +154,7 @@ def load(path: str | Path, *, settings: Mapping[str, Any], images: str) -> Train
     """
     with storage.read(path, needs=["epochs", "weights", "history"], made_with=settings) as file:
         if file.attrs["images_sha256"] != images:
-            storage.refuse(
+            broken.refuse(
                 Path(path),
                 f"was trained on other images (sha256 {file.attrs['images_sha256'][:12]}…) than "
                 f"the data set of today ({images[:12]}…)",

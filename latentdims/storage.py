@@ -7,15 +7,16 @@ import json
 import logging
 import os
 import socket
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import h5py
 import numpy as np
 
-from latentdims import __version__, record
+from latentdims import __version__, broken, record
 from latentdims.errors import InputError
 
 logger = logging.getLogger(__name__)
@@ -28,7 +29,7 @@ WEIGHT_AXES = {  # by the number of axes
     3: ("epoch", "neuron", "input"),
     5: ("epoch", "neuron", "channel", "row", "column"),
 }
-CACHE = "SNAKEMAKE_OUTPUT_CACHE"  # names the folder of results that several users share
+ABANDONED = 3600  # seconds after which a half-written file of another machine is nobody's
 
 
 @contextmanager
@@ -64,11 +65,21 @@ def create(
         _check_defined(partial, name=path)
         partial.replace(path)
         for left in path.parent.glob(f".{glob.escape(path.name)}.*.partial"):
-            with suppress(OSError):  # of a killed job, perhaps another user's: no harm if it stays
-                left.unlink()
+            with suppress(OSError):  # perhaps another user's: no harm if it stays
+                if _is_left(left):
+                    left.unlink()
     finally:
         with suppress(OSError):  # or it would hide the error that led here
             partial.unlink()
+
+
+def _is_left(partial: Path) -> bool:
+    """Whether a job left it that is gone: one of this machine that no longer runs, or of another
+    that last wrote an hour ago."""
+    host, _, process = partial.name.removesuffix(".partial").rpartition("-")
+    if host.endswith(f".{socket.gethostname()}") and process.isdecimal():
+        return not Path("/proc", process).exists()
+    return time.time() - partial.stat().st_mtime > ABANDONED
 
 
 def torch_version() -> str:
@@ -153,7 +164,7 @@ def read(
             problem = f"damaged ({error})"
         if problem:
             file.close()
-            refuse(path, problem)
+            broken.refuse(path, problem)
         yield file
 
 
@@ -163,11 +174,11 @@ def _opened(path: Path) -> h5py.File:
         return h5py.File(path, "r", locking=False)
     except FileNotFoundError:
         if path.is_symlink():
-            raise InputError(without_file(path)) from None
+            raise InputError(broken.without_file(path)) from None
         raise InputError(f"{path}: no such file; run the workflow to make it") from None
     except OSError as error:
         if error.errno is None:  # from HDF5: the content is wrong; the system did not fail
-            refuse(path, f"not a readable HDF5 file, perhaps cut short ({error})")
+            broken.refuse(path, f"not a readable HDF5 file, perhaps cut short ({error})")
         raise
 
 
@@ -185,44 +196,6 @@ def _problem(file: h5py.File, needs: Sequence[str], made_with: Mapping[str, Any]
     if missing:
         return f"holds no {', '.join(missing)}"
     return difference(settings(file), made_with) if made_with is not None else ""
-
-
-def refuse(path: Path, problem: str) -> NoReturn:
-    """Move a useless file aside, so that it is made again, and raise the InputError that says so.
-
-    problem: what was found in the file. Of a link into a shared cache the cached file is moved, or
-    it would come back; of any other link, the link alone.
-    """
-    cached = is_cached(path)
-    file = path.resolve() if cached else path
-    where = f", in the shared cache as {file}" if cached else ""
-    aside = file.with_name(f"{file.name}.broken")
-    try:
-        file.replace(aside)
-    except OSError as error:
-        raise InputError(
-            f"{path}: {problem}{where}; it could not be moved away ({error.strerror}): have "
-            f"{file} deleted, and run the same command again"
-        ) from None
-    raise InputError(
-        f"{path}: {problem}{where}; it was moved to {aside.name}: run the same command again"
-    )
-
-
-def is_cached(path: Path) -> bool:
-    """Whether a path is a link into the shared cache, also where its file has gone."""
-    cache = os.environ.get(CACHE, "")
-    return bool(
-        path.is_symlink() and cache and path.resolve().is_relative_to(Path(cache).resolve())
-    )
-
-
-def without_file(link: Path) -> str:
-    """What is to be said of a link to nothing."""
-    return (
-        f"{link}: a link to {link.resolve()}, which is not there; bring it back, or delete "
-        "the link and run the same command again"
-    )
 
 
 def layers(group: h5py.Group) -> list[str]:

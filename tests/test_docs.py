@@ -107,9 +107,13 @@ def test_make_readme_writes_the_tutorial_into_the_readme_and_nothing_else(update
 
 def test_make_readme_writes_the_study_into_its_page(update, tmp_path):
     found(tmp_path / "results" / "study", update.PICTURES["study"])
+    page = tmp_path / "docs" / "results.md"
+    claim = '[{} %](study/summary.csv "cifar10/mlp: accuracy[test]")\n'
+    page.write_text(page.read_text() + claim.format("41.0"))
     update.main()
-    assert (tmp_path / "docs" / "results.md").read_text() == (
+    assert page.read_text() == (
         "before\n<!-- results -->\n**Tables** \\1\n<!-- /results -->\nafter\n"
+        + claim.format("43.2")
     )
     assert "old" in (tmp_path / "README.md").read_text()
     assert (tmp_path / "docs" / "study" / "generation.svg").read_text() == "new picture"

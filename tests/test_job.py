@@ -13,7 +13,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from snakemake.iocontainers import InputFiles, Params
+from snakemake.iocontainers import InputFiles, OutputFiles, Params
 
 from latentdims.errors import InputError, of_machine
 from latentdims.workflow import job, provenance
@@ -30,6 +30,7 @@ def snakemake(tmp_path):
         log=[str(tmp_path / "logs" / "job.log")],
         resources={"gpu": 1},
         input=InputFiles(),
+        output=OutputFiles([str(tmp_path / "a.svg"), str(tmp_path / "a.pdf")]),
         params=Params(fromdict={"code": stamp(tmp_path / "script.py")}),
         scriptdir=str(tmp_path),
     )
@@ -57,7 +58,11 @@ def test_a_user_s_mistake_ends_with_its_message(snakemake, tmp_path):
             OSError(errno.ENOSPC, "", "a.h5"),
             "a.h5: No space left on device; make room, and run the",
         ),
-        (OSError(errno.EDQUOT, ""), "Disk quota exceeded; make room, and run the same command"),
+        (
+            OSError(errno.EDQUOT, ""),
+            r"/.*/a\.svg or /.*/a\.pdf: Disk quota exceeded; make room, and run the same command",
+        ),
+        (OSError(errno.ENOSPC, "", "b.h5"), "b.h5: No space left on device; make room"),
         (
             OSError(errno.ESTALE, "", "a.h5"),
             "a.h5: Stale file handle; its disk or file system failed",
@@ -223,6 +228,15 @@ def test_progress_leaves_a_line_in_the_log_now_and_then(monkeypatch, caplog):
     ]
 
 
+@pytest.fixture
+def interruptible():
+    """Shells start what runs in the background with SIGINT ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_job_says_so_without_a_traceback(number, snakemake, tmp_path):
     before = signal.getsignal(signal.SIGTERM)

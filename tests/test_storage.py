@@ -2,9 +2,11 @@
 
 import errno
 import os
+import socket
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -289,11 +291,19 @@ def test_hashes_tell_types_and_shapes_apart():
 
 
 def test_what_a_killed_job_left_goes_when_the_file_is_complete(tmp_path):
-    (tmp_path / ".a.h5.elsewhere-12.partial").write_bytes(b"half")
-    (tmp_path / ".b.h5.elsewhere-12.partial").write_bytes(b"half")
+    """And nothing of a job that may be alive."""
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    here, old = socket.gethostname(), time.time() - 2 * 3600
+    stays = [f".a.h5.{here}-{os.getppid()}.partial", ".a.h5.elsewhere-12.partial"]
+    stays.append(".b.h5.elsewhere-12.partial")
+    for name in (*stays, f".a.h5.{here}-{dead.pid}.partial", ".a.h5.elsewhere-13.partial"):
+        (tmp_path / name).write_bytes(b"half")
+    for name in (stays[2], ".a.h5.elsewhere-13.partial"):
+        os.utime(tmp_path / name, (old, old))
     with storage.create(tmp_path / "a.h5", settings={}):
         pass
-    assert [path.name for path in tmp_path.glob(".*")] == [".b.h5.elsewhere-12.partial"]
+    assert sorted(path.name for path in tmp_path.glob(".*")) == sorted(stays)
 
 
 FILL = """

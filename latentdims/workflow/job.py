@@ -104,7 +104,9 @@ def running(snakemake: Any) -> Iterator[Job]:
         logger.error("interrupted after %.1f s", time.monotonic() - start)
         sys.exit(INTERRUPTED)
     except BaseException as error:
-        message = str(error) if isinstance(error, InputError) else of_machine(error)
+        outputs = map(str, snakemake.output)
+        said = isinstance(error, InputError)
+        message = str(error) if said else of_machine(error, outputs=outputs)
         if message is None:
             logger.error(traceback.format_exc())
             raise

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from latentdims import storage
+from latentdims import broken
 from latentdims.errors import InputError
 
 
@@ -17,8 +17,8 @@ def check(folders: Iterable[str | Path], *, dry: bool) -> None:
     """
     for folder in folders:
         for link in _broken(Path(folder)):
-            if not storage.is_cached(link):
-                raise InputError(storage.without_file(link))
+            if not broken.is_cached(link):
+                raise InputError(broken.without_file(link))
             if dry:
                 raise InputError(
                     f"{link}: a link to {link.readlink()}, which is gone from the shared cache; a "

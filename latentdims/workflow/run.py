@@ -192,12 +192,14 @@ def _tell_results(headline: str, console: Console) -> None:
 
 def _tell_failures(console: Console) -> None:
     failed = list(console.failed.values())
-    print(f"{console.finished} of {console.total} jobs done, {len(failed)} failed:")
-    for job, reason in failed[:10]:
+    several = len(failed) > 1  # one was said a line above
+    print(f"{console.finished} of {console.total} jobs done, {len(failed)} failed{':' * several}")
+    for job, reason in failed[:10] if several else []:
         print(f"  {job.name}: {reason}")
     if len(failed) > 10:
         print(f"  and {len(failed) - 10} more")
-    print(f"The same command resumes. The whole log: {console.folder / console.log}")
+    print("Mend what failed; then the same command resumes.")
+    print(f"The whole log: {console.folder / console.log}")
 
 
 def _clear(folder: Path) -> None:
