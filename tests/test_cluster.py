@@ -1,6 +1,7 @@
 """What is said where a cluster would refuse jobs; on a real one in tests/slurm."""
 
 import os
+from types import SimpleNamespace
 
 import pytest
 
@@ -123,6 +124,21 @@ def test_what_jobs_ask_for_when_they_are_tried_again_counts(commands):
     (folder / "asked").unlink()
     cluster.check(TWICE, profile="profile.yaml")
     assert "--mem=8000 --time=120" in (folder / "asked").read_text()
+
+
+def test_jobs_ask_for_what_they_would_at_their_last_attempt():
+    class Job:
+        rule, restart_times, attempt = SimpleNamespace(name="train"), 2, 1
+        is_local = False
+
+        @property
+        def resources(self):
+            return {"runtime": 60 * self.attempt}
+
+    local = SimpleNamespace(is_local=True)
+    dag = SimpleNamespace(needrun_jobs=lambda: [Job(), local])
+    found = [(each.rule, each.attempt, each.resources["runtime"]) for each in cluster.requests(dag)]
+    assert found == [("train", 1, 60), ("train", 3, 180)]
 
 
 def test_the_default_partition_and_lists_of_partitions(commands):

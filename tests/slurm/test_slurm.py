@@ -90,8 +90,8 @@ def test_the_embedded_experiment(tmp_path, new_jobs):
         **dict.fromkeys(per_network, 4),
     }
     for job in new_jobs():
-        gpu = job["rule"] in ("train", "covariance", "clip", "generate")
-        half_an_hour = job["rule"] in ("prepare", "align")
+        gpu = job["rule"] in per_network
+        half_an_hour = job["rule"] == "prepare"
         assert job["state"] == "COMPLETED"
         assert job["tres-per-job"] == ("gres:gpu:1" if gpu else "N/A")
         assert job["partition"] == ("gpu" if gpu else "cpu")
