@@ -76,7 +76,8 @@ def _folder(results: str) -> str:
     if wrong := re.search(r"[{}<>*?\[\]\x00-\x1f\x7f]|^\s|\s$", folder):
         raise InputError(f"results: {results!r} holds {wrong[0]!r}; name a folder without it")
     full = Path(folder).resolve()
-    if full.is_relative_to(ROOT) and PROJECT & {*full.relative_to(ROOT).parts[:1]}:
+    within = full.relative_to(ROOT).parts[:1] if full.is_relative_to(ROOT) else ("elsewhere",)
+    if not within or within[0] in PROJECT:
         raise InputError(f"results: {results!r} is a folder of the project; name one of its own")
     return folder
 

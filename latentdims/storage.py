@@ -77,8 +77,10 @@ def _is_left(partial: Path) -> bool:
     """Whether a job left it that is gone: one of this machine that no longer runs, or of another
     that last wrote an hour ago."""
     host, _, process = partial.name.removesuffix(".partial").rpartition("-")
-    if host.endswith(f".{socket.gethostname()}") and process.isdecimal():
-        return not Path("/proc", process).exists()
+    processes = Path("/proc")
+    here = host.endswith(f".{socket.gethostname()}") and (processes / "self").exists()
+    if here and process.isdecimal():
+        return not (processes / process).exists()
     return time.time() - partial.stat().st_mtime > ABANDONED
 
 

@@ -182,6 +182,7 @@ def test_the_order_of_keys_is_forgotten():
     [
         (config(seeds=1e9), "seeds: 1000000000 is greater than the maximum of 10000"),
         (config(results=str(ROOT / "latentdims")), "is a folder of the project; name one of its"),
+        (config(results=str(ROOT)), "is a folder of the project; name one of its own"),
         (config(results=str(ROOT / ".git/mine")), "is a folder of the project; name one of its"),
         (config(results="."), "results: '.' is the working folder itself; name one within it"),
         (config(results="a{b}"), "results: 'a{b}' holds '{'; name a folder without it"),
