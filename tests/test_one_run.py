@@ -10,15 +10,15 @@ from latentdims.quantities import Name
 
 
 def test_a_pair_of_one_run_is_of_two_networks(rows):  # noqa: F811
-    """Pairs of 0.5 + (r + s) / 10 are sums of effects whose standard deviation is 0.1: of another
-    pair, the prediction is wider by √(2 + 4 / 3) / √(4 / 3) than the interval of the mean."""
+    """Pairs of 0.5 + (r + s) / 10 are sums of effects whose standard deviation is 0.1. The mean's
+    variance is taken as (4 / 3 + 1 / 3) / 2 of theirs, and that of another pair is 2 more."""
     mean = rows[place("similarity", "layer1", "train", "uncentred")]
     one = rows[place("similarity_of_one_run", "layer1", "train", "uncentred")]
     assert (one["n"], one["value"]) == ("3", mean["value"])
     halves = [
         np.arctanh(float(row["high"])) - np.arctanh(float(row["value"])) for row in (mean, one)
     ]
-    assert halves[1] / halves[0] == pytest.approx(2.5**0.5)
+    assert halves[1] / halves[0] == pytest.approx(((2 + 5 / 6) / (5 / 6)) ** 0.5)
 
 
 def published(files, tmp_path, name, **columns):  # noqa: F811

@@ -53,15 +53,17 @@ def spread_of_pairs(values: Mapping[tuple[int, int], Array]) -> tuple[Array, flo
     x = np.array([values[pair] for pair in values])
     if n < 3:
         return x, np.nan, 1
-    # x_rs = m + a_r + a_s: a_r is the sum over the pairs of r less their means, over n - 2, and the
-    # mean of all pairs has the variance of twice the mean of n effects.
+    # x_rs = m + a_r + a_s + e_rs: a_r is the sum over the pairs of r less their means, over n - 2.
+    # With e of the variance v of a, such an a_r has (1 + 1 / (n - 2)) v, and the mean of all pairs
+    # 4 v / n + v / (number of pairs).
     a = np.array([sum(values[p] - x.mean(0) for p in values if r in p) for r in range(n)]) / (n - 2)
-    rows, f = 4 * np.var(a.mean(1), ddof=1) / n, x.shape[1]
+    share = (4 / n + 1 / len(x)) / (1 + 1 / (n - 2))
+    rows, f = share * np.var(a.mean(1), ddof=1), x.shape[1]
     if f == 1:
         return x, rows, n - 1
     columns = np.var(x.mean(0), ddof=1) / f
     left = a - a.mean(1, keepdims=True)
-    inner = 4 * (left**2).sum() / (n - 1) / (f - 1) / n / f
+    inner = share * (left**2).sum() / (n - 1) / (f - 1) / f
     return x, *combined(rows, n - 1, columns, f - 1, inner)
 
 
