@@ -24,7 +24,7 @@ if TYPE_CHECKING:  # figures and table read pairs without torch
     from torch import Tensor
 
     from latentdims.data import StoredImages
-    from latentdims.networks import Trained
+    from latentdims.networks import Network, Trained
     from latentdims.unrelated import Paired
 
 logger = logging.getLogger(__name__)
@@ -45,12 +45,14 @@ def align(
     device: str,
     centrings: Sequence[str] = CENTRINGS,
     pairings: int = 20,
+    neighbours: int | None = None,
 ) -> None:
     """Write the spectra of a network, and its alignment with each partner, layer by layer.
 
     network, networks, covariance, partners: the file of the network, those of its partners by seed,
     and the same of covariances; partners have the settings of the network but for their seeds.
-    pairings: of unrelated images, as many as there can be. Raises InputError for a file that is not
+    pairings: of unrelated images, as many as there can be. neighbours: how many of each test image
+    are compared, where they are. Raises InputError for a file that is not
     what it should be, and for a partner that has other layers, or saw other images.
     """
     from latentdims import data  # torch
@@ -78,7 +80,7 @@ def align(
             with Measurements.open(path, other_settings) as partner:
                 own.check_comparable(partner)
                 files, both = (partner, own), (other, loaded)
-                pair_of = Pair(*files, both, stages, pair.Options(centrings, vectors))
+                pair_of = Pair(*files, both, stages, pair.Options(centrings, vectors, neighbours))
                 reasons = pair_of.reasons()
                 for layer, found in pair_of.compare(file, pairings=pairings).items():
                     group = result.create_group(f"seed{seed}/{layer.name}")
@@ -118,7 +120,8 @@ class Pair:
     ) -> dict[Layer, dict[str, Array]]:
         from latentdims import null  # torch
 
-        paired = self._paired(epoch, images, pairings)
+        networks = self._networks_at(epoch, images)
+        paired = self._paired(networks, epoch, images, pairings)
         partner, own = self._files
         below: Array | None = None
         below_unrelated: Tensor | None = None
@@ -148,29 +151,47 @@ class Pair:
             if np.isnan(found["activation_subspace"]).any():
                 below = np.full_like(below, np.nan)
             results[layer] = found | unrelated
+        if self._options.neighbours is not None:
+            from latentdims import neighbours  # torch
+
+            shares = neighbours.compare(
+                *networks,
+                images.images["test"],
+                neighbours=self._options.neighbours,
+                pairings=len(next(iter(paired["test"].values())).squared_norm) - 1,
+            )
+            results = {layer: each | shares[layer.name] for layer, each in results.items()}
         return results
 
+    def _networks_at(self, epoch: int, images: "StoredImages") -> tuple["Network", "Network"]:
+        when = self._files[1].epochs[epoch]
+        device = next(iter(images.images.values())).device
+        theirs, ours = (
+            each.at(list(each.epochs).index(when), device=device) for each in self._networks
+        )
+        return theirs, ours
+
     def _paired(
-        self, epoch: int, images: "StoredImages", wanted: int
+        self,
+        networks: tuple["Network", "Network"],
+        epoch: int,
+        images: "StoredImages",
+        wanted: int,
     ) -> dict[str, dict[str, "Paired"]]:
         """Cross-covariances by split and layer, of the same images and of unrelated ones."""
         from latentdims import unrelated  # torch
 
         number = min(unrelated.pairings(len(each), wanted) for each in images.images.values())
-        when = self._files[1].epochs[epoch]
         if number < wanted:
             logger.info("%d pairings of unrelated images: there are no more", number)
-        device = next(iter(images.images.values())).device
-        theirs, ours = (
-            each.at(list(each.epochs).index(when), device=device) for each in self._networks
-        )
+        when = self._files[1].epochs[epoch]
+        seed = self._files[0].seed
         return {
             split: unrelated.paired(
-                theirs,
-                ours,
+                *networks,
                 stored,
                 pairings=number,
-                name=f"seed {self._files[0].seed}, epoch {when:g}, unrelated {split} images",
+                name=f"seed {seed}, epoch {when:g}, unrelated {split} images",
             )
             for split, stored in images.images.items()
         }
@@ -189,6 +210,7 @@ class Pair:
                 "weight": "; ".join(unaligned + weightless(layer, both)),
                 "cka": scores or f"{layer.name} varies in too few images",
                 "cca": scores,
+                "mutual": scores or f"{layer.name} is the same for all images of a fold",
             }
             unaligned = silent
         return found

@@ -40,6 +40,12 @@ DATASETS = {  # name: (description, axes)
     "cca": ("mean squared canonical correlation, regularised", ("epoch", "split")),
     "cca_folds": ("the share of each fold of the test images in it", ("fold", "epoch")),
     "cca_null": (UNRELATED, ("pairing", "epoch", "split")),
+    "mutual_neighbours": (
+        "share of the nearest neighbours of a test image that is the same",
+        ("epoch",),
+    ),
+    "mutual_neighbours_folds": ("the same in each fold of the test images", ("fold", "epoch")),
+    "mutual_neighbours_null": (UNRELATED, ("pairing", "epoch")),
     "activation_overlap": ("|cosine| of aligned eigenvectors of the second moments", VECTORS),
     "activation_overlap_null": (QUANTILE, VECTORS),
     "activation_subspace": ("overlap of the spans of the first k of them", ("epoch", "k")),

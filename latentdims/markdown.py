@@ -100,7 +100,14 @@ def _similarities(rows: Sequence[Row]) -> str:
 def _measures(rows: Sequence[Row]) -> str:
     """A line for each layer and null, a column for each measure."""
     view = "test", "centred"
-    measures = {"variance_explained": "s²", "cka": "CKA, debiased", "cca": "CCA, mean ρ²"}
+    named = {
+        "variance_explained": "s²",
+        "cka": "CKA, debiased",
+        "cca": "CCA, mean ρ²",
+        "mutual_neighbours": "mutual neighbours",
+    }
+    measured = {row.quantity for row in rows}
+    measures = {name: words for name, words in named.items() if name in measured}
     found = _found(rows)
     lines = [
         [

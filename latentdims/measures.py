@@ -89,19 +89,20 @@ def mutual_neighbours(partner: Array, own: Array, *, neighbours: int = 10) -> Ar
     """Share (n,) of the nearest neighbours of each image that are the same in both representations
     (Huh et al. 2024), k / (n - 1) on average of unrelated ones.
 
-    partner (n, C), own (n, D): rows of the same images. Nearest are those of the highest cosine, so
-    that a mean that all rows share matters: centre them first where it should not. Raises
-    ValueError for fewer than `neighbours` other images, and for rows that are zero.
+    partner (n, C), own (n, D): rows of the same images, as in `nearest`.
     """
-    images = len(own)
-    if images <= neighbours:
-        raise ValueError(f"{images} images have no {neighbours} neighbours; give fewer")
-    first, second = (_nearest(each, neighbours) for each in (partner, own))
+    first, second = (nearest(each, neighbours) for each in (partner, own))
     return np.array([np.isin(*each).mean() for each in zip(first, second, strict=True)])
 
 
-def _nearest(rows: Array, neighbours: int) -> NDArray[np.intp]:
-    """(n, k): indices of the rows of the highest cosine with each, but for itself, in no order."""
+def nearest(rows: NDArray[np.floating], neighbours: int) -> NDArray[np.intp]:
+    """(n, k): indices of the rows of the highest cosine with each, but for itself, in no order.
+
+    rows: (n, C). A mean that all share matters: centre them first where it should not. Raises
+    ValueError for fewer than `neighbours` other rows, and for rows that are zero.
+    """
+    if len(rows) <= neighbours:
+        raise ValueError(f"{len(rows)} images have no {neighbours} neighbours; give fewer")
     norms = np.linalg.norm(rows, axis=1, keepdims=True)
     if not norms.all():
         raise ValueError(f"row {norms.argmin()} is zero, and has no direction; leave it out")

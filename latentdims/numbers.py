@@ -143,7 +143,7 @@ def _similarities(paths: Paths) -> Iterator[Number]:
             yield from _compared(each, epochs)
             yield _above_untrained(each, epochs)
         yield _p(found, epochs)
-    for measure in ("cka", "cca"):
+    for measure in scores.measures(paths):
         for found in scores.of_pairs(paths, measure):
             yield from _compared(found, epochs)
 

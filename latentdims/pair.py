@@ -20,10 +20,12 @@ REGULARISATION = 1e-3  # of `cca`
 
 @dataclass(frozen=True)
 class Options:
-    """centrings: of moments. vectors: leading eigenvectors in the matrices of overlaps."""
+    """centrings: of moments. vectors: leading eigenvectors in the matrices of overlaps. neighbours:
+    of each test image, where they are compared."""
 
     centrings: Sequence[str]
     vectors: int
+    neighbours: int | None = None
 
 
 def fit(

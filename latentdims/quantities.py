@@ -6,7 +6,7 @@ are checked against it before anything runs.
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import product
 from typing import Any, NamedTuple
@@ -86,6 +86,7 @@ SINGLE = {  # numbers, by names with the fields below in braces
     "similarity_p": _of_pairs(SHARE),
     "cka": _measure(SHARE),
     "cca": _measure(SHARE),
+    "mutual_neighbours": replace(_measure(SHARE), splits=("test",)),
     "variance_explained_by_mean": Quantity(
         "1", COSINE, "all", SPLITS, ("centred",), ("untrained",), seeds=3
     ),
@@ -190,9 +191,12 @@ def of_network(network: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[
         "classifier": sorted(null),
         "procedure": ["" if name == "published" else f"_{name}" for name in procedures],
     }
+    absent = set() if "weight" in bases else {"rank_within_1_point_weight"}
+    if settings["alignment"]["neighbours"] is None:
+        absent.add("mutual_neighbours")
     found: dict[Name, bool] = {}
     for pattern, quantity in SINGLE.items():
-        if pattern == "rank_within_1_point_weight" and "weight" not in bases:
+        if pattern in absent:
             continue
         used = re.findall(r"{(\w+)}", pattern)
         for words in product(*(fields[field] for field in used)):

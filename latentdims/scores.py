@@ -20,6 +20,9 @@ Array = NDArray[np.float64]
 Pairs = Mapping[tuple[int, int], Array]
 Paths = Sequence[str | Path]
 
+MEASURES = ("cka", "cca", "mutual_neighbours")  # beside the similarity, centred
+OF_TEST = ("mutual_neighbours",)  # of test images alone
+
 
 def crossed(whole: Array, folds: Array, *, axis: int = -1) -> Array:
     """Scores by fold, moved so that their mean over that axis is the score of the whole split."""
@@ -106,13 +109,24 @@ def pairs(paths: Paths, *, score: str = "similarity") -> dict[str, dict[tuple[in
     return scores
 
 
+def measures(paths: Paths) -> list[str]:
+    """Those of `MEASURES` that are in the files."""
+    with storage.read(paths[-1], needs=["spectra", "seed0"]) as file:
+        (group, *_) = file["seed0"].values()
+        return [name for name in MEASURES if name in group]
+
+
 def of_pairs(paths: Paths, score: str, centrings: Sequence[str] = ()) -> Iterator[Scores]:
-    """A score of each layer, split and centring; without centrings, of one that is centred."""
+    """A score of each layer, split and centring; without centrings, of one that is centred, and
+    without an axis of splits, of test images."""
     folds = pairs(paths, score=f"{score}_folds")
     nulls = pairs(paths, score=f"{score}_null")
     places: list[tuple[int, ...]] = [(number,) for number in range(len(centrings))] or [()]
+    splits = (
+        [((), "test")] if score in OF_TEST else [((at,), each) for at, each in enumerate(SPLITS)]
+    )
     for layer, whole in pairs(paths, score=score).items():
-        for (at, split), place in product(enumerate(SPLITS), places):
+        for (at, split), place in product(splits, places):
 
             def chosen(
                 found: Pairs, *axes: int, place: tuple[int, ...] = place
@@ -123,9 +137,9 @@ def of_pairs(paths: Paths, score: str, centrings: Sequence[str] = ()) -> Iterato
             centring = centrings[place[0]] if place else "centred"
             yield Scores(
                 Name(score, layer, split, centring),
-                chosen(whole, at),
+                chosen(whole, *at),
                 chosen(folds[layer]) if split == "test" else {},
-                chosen(nulls[layer], at),
+                chosen(nulls[layer], *at),
             )
 
 

@@ -101,6 +101,13 @@ def pairings(images: int, wanted: int) -> int:
     return min(wanted, int(np.bincount(folds.of(images)).min()) - 1)
 
 
+def folds_of(images: int) -> list[Tensor]:
+    """The images of each fold, in the order in which they are paired."""
+    fold = torch.from_numpy(folds.of(images))
+    order = torch.randperm(images, generator=torch.Generator().manual_seed(1))
+    return [order[fold[order] == number] for number in range(int(fold.max()) + 1)]
+
+
 @torch.inference_mode()
 def paired(
     partner: Network,
@@ -116,11 +123,8 @@ def paired(
     """
     widest = max(layer.channels * layer.positions for layer in own.layers)
     size = max(1, VALUES // widest)
-    fold = torch.from_numpy(folds.of(len(images)))
-    order = torch.randperm(len(images), generator=torch.Generator().manual_seed(1))
     sums: dict[str, _Sums] = {}
-    for number in progress(range(int(fold.max()) + 1), name=f"{name}, fold"):
-        members = order[fold[order] == number]
+    for members in progress(folds_of(len(images)), name=f"{name}, fold"):
         for start in range(0, len(members), size):
             shown = torch.arange(start, min(start + size, len(members)))
             further = torch.arange(start, start + len(shown) + pairings) % len(members)

@@ -20,6 +20,7 @@ rule align:
             memory.align,
             partners=number_of_partners,
             epochs=measured_epochs,
+            neighbours=lambda wildcards: SETTINGS["alignment"]["neighbours"],
             pairings=null_pairings,
         ),
         runtime=growing(60),
@@ -27,6 +28,7 @@ rule align:
         code=code_with_family("align.py"),
         options={
             "centrings": SETTINGS["alignment"]["centrings"],
+            "neighbours": SETTINGS["alignment"]["neighbours"],
             "pairings": SETTINGS["alignment"]["null_pairings"],
             "vectors": SETTINGS["alignment"]["vectors"],
         },

@@ -101,6 +101,10 @@ def _pair(group, random, sizes):
             write(group, f"{name}_folds", folds, "fold", "epoch", *places[1:])
             null = random.uniform(-0.1, 0.1, (PAIRINGS, 2, *shape))
             write(group, f"{name}_null", null, "pairing", "epoch", *places)
+    write(group, "mutual_neighbours", random.uniform(0, 1, 2), "epoch")
+    write(group, "mutual_neighbours_folds", random.uniform(0, 1, (FOLDS, 2)), "fold", "epoch")
+    null = random.uniform(0, 0.1, (PAIRINGS, 2))
+    write(group, "mutual_neighbours_null", null, "pairing", "epoch")
     for kind, size in sizes.items():
         shown = (2, *[min(size, 50)] * 2)
         of = "weight_" if kind == "weight" else ""
@@ -167,7 +171,7 @@ def _kill(path: Path, *, layer: str, seed: int) -> None:
             pair = name.startswith("seed") and (seed == 1 or name.startswith("seed1"))
             if own and "weight" not in name:
                 item[...] = 0
-            scores = any(score in name for score in ("similarity", "cka", "cca"))
+            scores = any(score in name for score in ("similarity", "cka", "cca", "mutual"))
             if (pair and scores) or (name.startswith("similarity") and seed == 1):
                 item[...] = np.nan
                 item.attrs["reason"] = f"{layer} is zero for every image"

@@ -66,4 +66,6 @@ def tolerance(row: Row) -> float:
         return 1.0
     if named["quantity"].startswith("retention"):  # of one image of 100, over a gain of ten points
         return 0.1
+    if named["quantity"] == "mutual_neighbours":  # three of 300 neighbours
+        return 0.01
     return ABSOLUTE.get(named["unit"], 0.0)

@@ -98,6 +98,10 @@ def fill_pair(group, pair, neurons):
         write(group, name, values, "epoch", "split")
         write(group, f"{name}_folds", folds(values[:, 1]), "fold", "epoch")
         write(group, f"{name}_null", null[..., 0] + number / 10, "pairing", "epoch", "split")
+    shares = score[:, 1, 1] / 2  # of test images, centred
+    write(group, "mutual_neighbours", shares, "epoch")
+    write(group, "mutual_neighbours_folds", folds(shares), "fold", "epoch")
+    write(group, "mutual_neighbours_null", null[:, :, 0, 0] + 0.3, "pairing", "epoch")
     for kind in ("activation", "weight"):
         overlaps = np.array([[0.5] * neurons, [0.9] * neurons])
         write(group, f"{kind}_subspace", overlaps, "epoch", "k")

@@ -72,6 +72,7 @@ def bands(axis) -> list[np.ndarray]:
         ("measures", 0, {"quantity": "variance_explained", "split": "test"}),
         ("measures", 1, {"quantity": "cka", "split": "test"}),
         ("measures", 2, {"quantity": "cca", "split": "test"}),
+        ("measures", 3, {"quantity": "mutual_neighbours", "split": "test"}),
     ],
 )
 def test_bars_of_pairs_are_those_of_the_table(made, figure, panel, columns):

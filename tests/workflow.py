@@ -27,6 +27,7 @@ TINY: dict[str, Any] = {
     },
     "seeds": 2,
     "training": {"epochs": 1},
+    "alignment": {"neighbours": 3},
     "generation": {"draws": 2, "classifiers": ["flattened"]},
 }
 

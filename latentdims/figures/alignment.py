@@ -70,7 +70,8 @@ def of_views(paths: Sequence[str], views: Sequence[View]) -> style.Figure:
     untrained networks, and the trained ones on unrelated images."""
     layers = list(pairs(paths))
     width = max(2.6, 0.5 + 0.4 * len(layers))
-    columns = len(views) if len(views) * width <= WIDEST else 1
+    divisors = [n for n in range(1, len(views) + 1) if len(views) % n == 0]
+    columns = max(n for n in divisors if n == 1 or n * width <= WIDEST)
     figure, axes = panels(rows=len(views) // columns, columns=columns, width=width)
     for axis, view in zip(axes.flat, views, strict=True):
         axis.set(title=view.title, ylabel=view.label)

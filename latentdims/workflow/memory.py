@@ -134,12 +134,18 @@ def generate(shapes: Shapes, *, procedures: Mapping[str, Mapping[str, Any]]) -> 
     return with_torch() + 1.5 * shapes.loaded + (1 + widest) * shapes.representations + work
 
 
-def align(shapes: Shapes, *, partners: int, epochs: int, pairings: int) -> float:
+def align(
+    shapes: Shapes, *, partners: int, epochs: int, pairings: int, neighbours: int | None = None
+) -> float:
     """The network and a partner with their folds, what is said of each pair, decompositions of the
-    largest layer, and products for all pairings."""
+    largest layer, and products for all pairings; for neighbours, what both say of a fold."""
     kept = epochs * (2 * (4 + FOLDS) + 2 * partners) * shapes.covariances
     unrelated = 8 * (1 + pairings) * shapes.covariances
-    return with_torch() + kept + unrelated + 10 * shapes.matrices + BATCHES
+    near = 0.0
+    if neighbours is not None:
+        share = shapes.images["test"] / FOLDS / shapes.images["train"]
+        near = 4 * share * shapes.representations
+    return with_torch() + kept + unrelated + 10 * shapes.matrices + BATCHES + near
 
 
 def consensus(shapes: Shapes, *, seeds: int, epochs: int) -> float:

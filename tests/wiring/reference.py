@@ -128,6 +128,18 @@ def pairings(images: int, wanted: int) -> list[tuple[NDArray, NDArray]]:
     ]
 
 
+def near(x: Array, number: int) -> list[set[int]]:
+    """The other images whose angle to each about the mean is least; x: (images, ...)."""
+    rows = (x - x.mean(0)).reshape(len(x), -1)
+    sizes = np.sqrt((rows**2).sum(1))
+    angles = np.arccos(np.clip(rows @ rows.T / np.outer(sizes, sizes), -1, 1))
+    found = []
+    for image, row in enumerate(angles):
+        others = [other for other in np.argsort(row) if other != image]
+        found.append(set(others[:number]))
+    return found
+
+
 # Training
 
 

@@ -106,10 +106,17 @@ def similarities(files: Files, last: float) -> Rows:
             for measure, within in (("cka", SHARE), ("cca", SHARE)):
                 told = {"quantity": measure, "layer": layer, "split": split, "centring": "centred"}
                 yield from scores(files, layer, measure, number, (), told, last, 1, within)
+        if "mutual_neighbours" not in files[1][f"seed0/{layer}"]:
+            continue
+        told = {"quantity": "mutual_neighbours", "layer": layer, "split": "test"}
+        told |= {"centring": "centred"}
+        yield from scores(files, layer, "mutual_neighbours", None, (), told, last, 1, SHARE)
 
 
 def scores(files, layer, name, split, place, told, last, power, within) -> Rows:
-    """Trained, untrained, their difference, and unrelated images."""
+    """Trained, untrained, their difference, and unrelated images. split: None where a score is of
+    test images alone."""
+    at = (*(() if split is None else (split,)), *place)
 
     def signed(score: Array) -> Array:
         return np.sign(score) * np.abs(score) ** power
@@ -118,15 +125,15 @@ def scores(files, layer, name, split, place, told, last, power, within) -> Rows:
     for when, epoch in ((0.0, 0), (last, -1)):
         values = {}
         for pair, score in pairs(files, layer, name).items():
-            value = np.atleast_1d(signed(score[(epoch, split, *place)]))
-            if split == 1:
+            value = np.atleast_1d(signed(score[(epoch, *at)]))
+            if split in (1, None):
                 score = pairs(files, layer, f"{name}_folds")[pair]
                 by_fold = signed(score[(slice(None), epoch, *place)])
                 value = by_fold + value - by_fold.mean()
             values[pair] = value
         found[when] = values
         null = [
-            signed(each[(slice(None), epoch, split, *place)])
+            signed(each[(slice(None), epoch, *at)])
             for each in pairs(files, layer, f"{name}_null").values()
         ]
         yield key(**told, epoch=when, null="unrelated"), band(np.array(null), len(files))

@@ -158,6 +158,7 @@ class Study:
                 vectors=4,
                 centrings=["centred", "position", "uncentred"],
                 pairings=20,
+                neighbours=2,
                 **self.common(seed),
             )
         return found

@@ -11,6 +11,7 @@ from study import SAMPLES
 
 CENTRINGS = ["centred", "position", "uncentred"]
 VECTORS = 4
+NEIGHBOURS = 2
 # Of a moment, relative to the largest: errors of single numbers, of some eps, are averaged.
 ROUNDING = 16 * EPS
 # Of a score. A rotation is less certain where little is shared, which counts as little in a score.
@@ -101,6 +102,15 @@ class Pair:
             (parts * whole).sum((1, 2)) / width,
         )
 
+    def neighbours(self, layer, pairing=0):
+        """The share that is the same, of each fold (F,), and the images of each."""
+        found = []
+        for x, y in self.folds(layer, "test", pairing):
+            theirs, ours = reference.near(x, NEIGHBOURS), reference.near(y, NEIGHBOURS)
+            both = [len(one & other) for one, other in zip(theirs, ours, strict=True)]
+            found.append((sum(both) / NEIGHBOURS / len(both), len(both)))
+        return np.array(found).T
+
 
 def of_pair(study, partner, own, epoch):
     """Every dataset of a pair at one epoch, by layer and name."""
@@ -138,13 +148,19 @@ def of_pair(study, partner, own, epoch):
         values["cka"] = [kernels[split][0] for split in SAMPLES]
         values["cca"] = [kernels[split][2] for split in SAMPLES]
         values["cka_folds"], values["cca_folds"] = kernels["test"][1], kernels["test"][3]
+        shares, images = pair.neighbours(layer)
+        values["mutual_neighbours"] = np.average(shares, weights=images)
+        values["mutual_neighbours_folds"] = shares
+        values["mutual_neighbours_null"] = [
+            np.average(pair.neighbours(layer, p)[0], weights=images) for p in range(1, number)
+        ]
         null = [[pair.kernels(layer, s, p) for s in SAMPLES] for p in range(1, number)]
         values["cka_null"] = [[each[0] for each in one] for one in null]
         values["cca_null"] = [[each[2] for each in one] for one in null]
         for name, value in values.items():
             tolerance = fitted_null if name.endswith("_null") else fitted
             tolerance = max(tolerance, lower) if name.startswith("weight") else tolerance
-            if name.startswith(("similarity", "cka", "cca")):
+            if name.startswith(("similarity", "cka", "cca", "mutual")):
                 tolerance = SCORE
             found[f"{layer}/{name}"] = np.array(value), tolerance
         below, lower = layer, max(fitted, fitted_null)
@@ -152,7 +168,8 @@ def of_pair(study, partner, own, epoch):
 
 
 AXIS = {"similarity_null": 1, "similarity_folds": 1, "cka_null": 1, "cca_null": 1, "cka_folds": 1,
-        "cca_folds": 1, "activation_subspace_null": 1, "weight_subspace_null": 1}  # fmt: skip
+        "cca_folds": 1, "mutual_neighbours_folds": 1, "mutual_neighbours_null": 1,
+        "activation_subspace_null": 1, "weight_subspace_null": 1}  # fmt: skip
 
 
 def spectra(study, seed):
