@@ -33,9 +33,22 @@ def say_where():
     logger.info(f"{'Part of the results' if part else 'Results'}: {results_folder()}")
 
 
+def say_left():
+    """Figures of other settings, which a reader would take for those of this configuration."""
+    folder = results_folder() / "figures"
+    drawn = {f"{dataset}/samples" for dataset in SETTINGS["datasets"]}
+    drawn |= {f"{'/'.join(of)}/{name}" for of in zip(*NETWORKS.values()) for name in DRAWN}
+    drawn |= {"reproduction"} if SETTINGS["published"] else set()
+    found = {path.relative_to(folder).with_suffix("").as_posix() for path in folder.rglob("*.svg")}
+    if left := sorted(found - drawn):
+        more = f" and {len(left) - 3} more" if len(left) > 3 else ""
+        tell(f"not of this configuration, in {folder}: {', '.join(left[:3])}{more}")
+
+
 def begin():
     """Before Snakemake takes its own locks, and before it looks at files."""
     say_where()
+    say_left()
     if workflow.executor_plugin is not None:  # not for reports and the like
         if workflow.execution_settings.lock and not workflow.dryrun:
             lock.take(Path(workflow.persistence.path))

@@ -50,6 +50,18 @@ def test_nothing_after_a_touch_a_comment_or_another_order(again):
     assert_plans(again, {})
 
 
+def test_figures_of_other_settings_are_named(again):
+    said = "not of this configuration"
+    assert said not in again.complete("--dry-run")
+    config = changed(seeds=1)
+    del config["networks"]["cnn"]
+    again.configure(config)
+    shown = again.folder / "results" / "figures" / "reproduction.svg"
+    shown.touch()
+    names = "reproduction, shapes/cnn/alignment, shapes/cnn/clipping and 11 more"
+    assert f"{said}, in results/figures: {names}\n" in again.complete("--dry-run")
+
+
 def test_nothing_where_results_were_copied_or_checked_out_again(again):
     """Their times then say nothing: here what was made first is newest."""
     files = [path for path in again.folder.rglob("*.*") if path.is_file()]
