@@ -19,7 +19,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "docs")]
 
 import claims  # noqa: E402
 
-from latentdims import overview  # noqa: E402
+from latentdims import architecture, overview  # noqa: E402
 from latentdims.table import Row, read_csv  # noqa: E402
 
 PICTURES = {  # from the figures of an experiment into docs/
@@ -35,7 +35,7 @@ PICTURES = {  # from the figures of an experiment into docs/
 def main() -> None:
     tutorial, study = (results(name) for name in PICTURES)
     if (tutorial / "summary.csv").exists():
-        write("README.md", headline(read_csv(tutorial / "summary.csv")))
+        write("README.md", headline(tutorial))
         copy("tutorial", tutorial)
     if (study / "summary.md").exists():
         text = re.sub("<!--.*?-->", "", (study / "summary.md").read_text(encoding="utf-8"))
@@ -65,12 +65,17 @@ def write(page: str, text: str) -> None:
     print(f"written: {page}")
 
 
-def headline(rows: Sequence[Row]) -> str:
-    """The table of the README, and over how many networks its means are."""
+def headline(folder: Path) -> str:
+    """The table of the README, from a folder, and over how many networks its means are."""
+    rows = read_csv(folder / "summary.csv")
+    outputs = {
+        ("cifar10", name): architecture.of(folder / f"cifar10/{name}/seed0/network.h5").output
+        for name in {row.network for row in rows}
+    }
     networks = next(row.n for row in rows if row.quantity == "accuracy")
     intervals = ", with 95 % intervals" if _has_intervals(rows) else ""
     said = f"Ours are means over {networks} networks{intervals}; published are single runs."
-    return f"{said}\n\n{markdown(overview.headline(rows, 'cifar10'))}"
+    return f"{said}\n\n{markdown(overview.headline(rows, 'cifar10', outputs=outputs))}"
 
 
 def _has_intervals(rows: Sequence[Row]) -> bool:

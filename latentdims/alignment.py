@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from latentdims import alignment_file, pair, storage
-from latentdims.layer import Layer
+from latentdims import alignment_file, architecture, pair, storage
 from latentdims.measured import (
     CENTRINGS,
     Measured,
@@ -64,12 +63,17 @@ def align(
         storage.create(output, settings=settings, device=device) as result,
     ):
         alignment_file.write_axes(result, own.epochs, centrings)
-        stages = {layer.name: own.stages(layer) for layer in own.layers}
-        for layer in own.layers:
-            group = result.create_group(f"spectra/{layer.name}")
+        architecture.write(result, own.architecture)
+        stages = {layer: own.stages(layer) for layer in own.architecture.names}
+        for layer in stages:
+            group = result.create_group(f"spectra/{layer}")
             parts = [own.train_folds(layer, stage) for stage in range(len(own.epochs))]
             alignment_file.write_spectra(
-                group, stages[layer.name], layer, folds=parts, rows=own.rows(layer)
+                group,
+                stages[layer],
+                own.architecture.weight(layer),
+                folds=parts,
+                rows=own.rows(layer),
             )
         if not partners:
             return
@@ -83,7 +87,7 @@ def align(
                 pair_of = Pair(*files, both, stages, pair.Options(centrings, vectors, neighbours))
                 reasons = pair_of.reasons()
                 for layer, found in pair_of.compare(file, pairings=pairings).items():
-                    group = result.create_group(f"seed{seed}/{layer.name}")
+                    group = result.create_group(f"seed{seed}/{layer}")
                     alignment_file.write_pair(group, found, reasons[layer])
 
 
@@ -103,13 +107,13 @@ class Pair:
         self._files, self._networks = (partner, own), networks
         self._options = options
         self._stages = {
-            layer: {partner.seed: partner.stages(layer), own.seed: own_stages[layer.name]}
-            for layer in own.layers
+            layer: {partner.seed: partner.stages(layer), own.seed: own_stages[layer]}
+            for layer in own_stages
         }
 
-    def compare(self, images: "StoredImages", *, pairings: int) -> dict[Layer, dict[str, Array]]:
+    def compare(self, images: "StoredImages", *, pairings: int) -> dict[str, dict[str, Array]]:
         """Results of each layer, with the axis of epochs where `alignment_file` has it."""
-        found: dict[Layer, list[dict[str, Array]]] = {layer: [] for layer in self._stages}
+        found: dict[str, list[dict[str, Array]]] = {layer: [] for layer in self._stages}
         for epoch in range(len(self._files[1].epochs)):
             for layer, results in self._compare_at(epoch, images, pairings).items():
                 found[layer].append(results)
@@ -117,7 +121,7 @@ class Pair:
 
     def _compare_at(
         self, epoch: int, images: "StoredImages", pairings: int
-    ) -> dict[Layer, dict[str, Array]]:
+    ) -> dict[str, dict[str, Array]]:
         from latentdims import null  # torch
 
         networks = self._networks_at(epoch, images)
@@ -135,14 +139,14 @@ class Pair:
                 )
                 for split in SPLITS
             }
-            same = {split: each[layer.name].folds.cpu().numpy() for split, each in paired.items()}
+            same = {split: each[layer].folds.cpu().numpy() for split, each in paired.items()}
             crosses = own.cross(layer, partner.seed, epoch)
             found = pair.compare(theirs, ours, crosses, below=below, options=self._options)
             found |= pair.kernels(theirs, ours, crosses, same, folds)
             unrelated, below_unrelated = null.compare(
                 theirs,
                 ours,
-                {split: each[layer.name] for split, each in paired.items()},
+                {split: each[layer] for split, each in paired.items()},
                 folds,
                 below=below_unrelated,
                 options=self._options,
@@ -160,7 +164,7 @@ class Pair:
                 neighbours=self._options.neighbours,
                 pairings=len(next(iter(paired["test"].values())).squared_norm) - 1,
             )
-            results = {layer: each | shares[layer.name] for layer, each in results.items()}
+            results = {layer: each | shares[layer] for layer, each in results.items()}
         return results
 
     def _networks_at(self, epoch: int, images: "StoredImages") -> tuple["Network", "Network"]:
@@ -196,9 +200,9 @@ class Pair:
             for split, stored in images.images.items()
         }
 
-    def reasons(self) -> dict[Layer, dict[str, str]]:
+    def reasons(self) -> dict[str, dict[str, str]]:
         """Why values of each layer are undefined, by the first word of their names."""
-        found: dict[Layer, dict[str, str]] = {}
+        found: dict[str, dict[str, str]] = {}
         unaligned: list[str] = []
         for layer, both in self._stages.items():
             centrings = self._options.centrings
@@ -208,9 +212,9 @@ class Pair:
                 "similarity": scores,
                 "activation": "; ".join(silent),
                 "weight": "; ".join(unaligned + weightless(layer, both)),
-                "cka": scores or f"{layer.name} varies in too few images",
+                "cka": scores or f"{layer} varies in too few images",
                 "cca": scores,
-                "mutual": scores or f"{layer.name} is the same for all images of a fold",
+                "mutual": scores or f"{layer} is the same for all images of a fold",
             }
             unaligned = silent
         return found

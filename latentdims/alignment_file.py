@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentdims import storage
+from latentdims.architecture import Weight
 from latentdims.folds import FoldMoments
-from latentdims.layer import Layer
 from latentdims.measured import Measured
 from latentdims.spectra import held_out, identified, resolution, resolved
 from latentdims.storage import SPLITS
@@ -126,7 +126,7 @@ def write_pair(group: h5py.Group, found: Mapping[str, Array], reasons: Mapping[s
 def write_spectra(
     group: h5py.Group,
     stages: Sequence[Measured],
-    layer: Layer,
+    weight: Weight,
     *,
     folds: Sequence[FoldMoments],
     rows: Mapping[str, int],
@@ -135,8 +135,8 @@ def write_spectra(
 
     folds: moments of the folds of the training images, by epoch. rows: of each split.
     """
-    group.attrs["fan_in"] = layer.fan_in
-    group.attrs["neurons"] = layer.channels
+    group.attrs["fan_in"] = weight.fan_in
+    group.attrs["neurons"] = weight.neurons
     for moment, centring in MOMENTS.items():
         found = [
             spectrum(stage, parts, centring, rows=rows)

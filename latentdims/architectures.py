@@ -5,7 +5,6 @@ keys in the configuration, and its method `layers` gives the chain that every la
 """
 
 import dataclasses
-import json
 import pkgutil
 from collections.abc import Mapping, Sequence
 from importlib import import_module
@@ -13,7 +12,7 @@ from typing import Any, Protocol
 
 import h5py
 
-from latentdims import models, storage
+from latentdims import architecture, layer, models, storage
 from latentdims.errors import InputError, nearest
 from latentdims.layer import Layer
 
@@ -36,8 +35,8 @@ def build(settings: Mapping[str, Any]) -> Architecture:
     if name not in known:
         raise InputError(f"architecture: unknown '{name}'; {nearest(str(name), known)}")
     # By name: what imported every family would run again where any of them was edited.
-    architecture = import_module(f"{models.__name__}.{name}").Architecture
-    fields = {field.name: field for field in dataclasses.fields(architecture)}
+    family = import_module(f"{models.__name__}.{name}").Architecture
+    fields = {field.name: field for field in dataclasses.fields(family)}
     given = {key: value for key, value in settings.items() if key != "architecture"}
     for key, value in given.items():
         if key not in fields:
@@ -46,7 +45,7 @@ def build(settings: Mapping[str, Any]) -> Architecture:
     for key, field in fields.items():
         if key not in given and field.default is dataclasses.MISSING:
             raise InputError(f"{key}: missing key of architecture '{name}'")
-    return architecture(**given)
+    return family(**given)
 
 
 def layers(settings: Mapping[str, Any], *, input_shape: Sequence[int], classes: int) -> list[Layer]:
@@ -57,12 +56,18 @@ def layers(settings: Mapping[str, Any], *, input_shape: Sequence[int], classes: 
     )
 
 
+def described(
+    settings: Mapping[str, Any], *, image_shape: Sequence[int], classes: int
+) -> architecture.Architecture:
+    """The sites and weights of a network's settings for images of a shape (C, H, W)."""
+    return layer.describe(layers(settings, input_shape=image_shape, classes=classes))
+
+
 def from_file(file: h5py.File) -> list[Layer]:
     """The chain of weight layers of an open network file."""
+    found = architecture.read(file)
     return layers(
-        storage.settings(file)["network"],
-        input_shape=json.loads(file.attrs["input_shape"]),
-        classes=int(file.attrs["classes"]),
+        storage.settings(file)["network"], input_shape=found.image_shape, classes=found.classes
     )
 
 

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from latentdims import data, folds, networks, storage
+from latentdims import architecture, data, folds, networks, storage
 from latentdims.data import Split
 from latentdims.networks import BATCH, Network, activate
 from latentdims.ranks import check_ranks
@@ -186,12 +186,14 @@ def clip(
     """
     with data.opened(images, preprocessing=settings["preprocessing"], device=device) as stored:
         test, sha256 = stored.split("test"), stored.sha256
-    trained = networks.load(network, settings=settings, images=sha256).at(-1, device=device)
-    check_ranks(trained.layers, bases=bases, ranks=ranks)
+    loaded = networks.load(network, settings=settings, images=sha256)
+    trained = loaded.at(-1, device=device)
+    check_ranks(loaded.architecture, bases=bases, ranks=ranks)
     with (
         storage.read(covariance, needs=["train"], made_with=settings) as moments,
         storage.create(output, settings=settings, device=device) as file,
     ):
+        architecture.write(file, loaded.architecture)
         curves: dict[str, Curve] = {}
         for basis in bases:
             clipped = trained.layers if basis == "weight" else trained.layers[:-1]

@@ -262,11 +262,11 @@ def _check_network(name: str, network: Mapping[str, Any], resolved: Mapping[str,
         for dataset in resolved["datasets"].values():
             known = datasets.image_shape(dataset)
             if known:
-                layers = architectures.layers(network, input_shape=known[0], classes=known[1])
-                ranks.check_ranks(layers, **resolved["clipping"])
+                found = architectures.described(network, image_shape=known[0], classes=known[1])
+                ranks.check_ranks(found, **resolved["clipping"])
                 for variant, options in resolved["generation"].items():
                     key = f"generation.variants.{variant}"
-                    ranks.check_sampled(layers, options, key=key)
+                    ranks.check_sampled(found, options, key=key)
     except InputError as error:
         prefix = "" if str(error).startswith(("clipping.", "generation.")) else f"networks.{name}."
         raise InputError(f"{prefix}{error}") from None

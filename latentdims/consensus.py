@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from latentdims import storage
+from latentdims import architecture, storage
 from latentdims.errors import InputError
-from latentdims.layer import Layer
 from latentdims.measured import Means, Measurements, finite, moment, undefined
 from latentdims.procrustes import rotation
 from latentdims.storage import SPLITS
@@ -97,18 +96,19 @@ def consensus(
             made_with = {**settings, "seed": seed}
             files.append(stack.enter_context(Measurements.open(path, made_with)))
             files[0].check_comparable(files[-1])
+        architecture.write(file, files[0].architecture)
         storage.axis(file, "epoch", files[0].epochs, units="epochs")
         storage.axis(file, "split", SPLITS)
         storage.axis(file, "seed", range(len(files)))
-        for layer in files[0].layers:
+        for layer in (site.name for site in files[0].architecture.sites):
             rotations, scores = [], []
             for stage in range(len(files[0].epochs)):
-                moments = {split: _all_pairs(files, layer.name, split, stage) for split in SPLITS}
+                moments = {split: _all_pairs(files, layer, split, stage) for split in SPLITS}
                 rotations.append(align_to_mean(moments["train"]))
                 scores.append([similarity_to_mean(moments[s], rotations[-1]) for s in SPLITS])
             storage.write(
                 file,
-                f"{layer.name}/rotation",
+                f"{layer}/rotation",
                 np.stack(rotations),
                 units="1",
                 description="takes the channels of each network to those of the mean",
@@ -116,7 +116,7 @@ def consensus(
             )
             storage.write(
                 file,
-                f"{layer.name}/similarity",
+                f"{layer}/similarity",
                 np.array(scores),
                 units="1",
                 description="cosine, centred, of each network with the mean of the others",
@@ -125,7 +125,7 @@ def consensus(
             )
 
 
-def _reason(files: Sequence[Measurements], layer: Layer) -> str:
+def _reason(files: Sequence[Measurements], layer: str) -> str:
     networks = {file.seed: file.stages(layer) for file in files}
     return "; ".join(undefined(layer, networks, splits=SPLITS, centrings=["centred"]))
 

@@ -4,7 +4,6 @@ Space is treated as further samples: a convolution's representation (N, C, H, W)
 channels. A pass can be split over jobs, each with a range of the samples, whose sums are merged.
 """
 
-import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -180,8 +179,7 @@ def covariance(
             )
         attributes = {
             "images_sha256": file.sha256,
-            "input_shape": json.dumps(file.shape),
-            "classes": len(file.classes),
+            "architecture": own.architecture.text(),
         }
     with storage.create(output, settings=described, device=device) as result:
         result.attrs.update(attributes)
@@ -212,7 +210,7 @@ def merge(
     for number, path in enumerate(parts):
         made_with = _of_part(settings, number, len(parts))
         with storage.read(path, needs=SPLITS, made_with=made_with) as file:
-            found = {key: file.attrs[key] for key in ("images_sha256", "input_shape", "classes")}
+            found = {key: file.attrs[key] for key in ("images_sha256", "architecture")}
             attributes = attributes or found
             if found != attributes:
                 broken.refuse(Path(path), f"is of other images than {parts[0]}")

@@ -47,9 +47,9 @@ def write(
     seeds: Sequence[int],
     epochs: str,
 ) -> None:
-    """Write weights, and the moments of every split and layer at every epoch.
+    """Write weights, and the moments of every split and site at every epoch.
 
-    passes: by split, with moments by `<epoch>/<layer>/own` of the network, and `.../cross` with the
+    passes: by split, with moments by `<epoch>/<site>/own` of the network, and `.../cross` with the
     networks of some seeds, side by side.
     """
     kept = indices(network, epochs)
@@ -64,12 +64,12 @@ def write(
             dimensions=storage.WEIGHT_AXES[weight.ndim],
         )
     for split, measured in passes.items():
-        for layer in network.layers:
-            group = file.create_group(f"{split}/{layer.name}")
-            own = [measured.folds(f"{epoch}/{layer.name}/own") for epoch in kept]
-            _save_own(group, own, space=len(layer.output_shape) > 1)
+        for site in network.architecture.sites:
+            group = file.create_group(f"{split}/{site.name}")
+            own = [measured.folds(f"{epoch}/{site.name}/own") for epoch in kept]
+            _save_own(group, own, space=len(site.shape) > 1)
             if seeds:
-                cross = [measured.folds(f"{epoch}/{layer.name}/cross") for epoch in kept]
+                cross = [measured.folds(f"{epoch}/{site.name}/cross") for epoch in kept]
                 _save_cross(group, cross, seeds, by_fold=split == "test")
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from latentdims import scores, storage
+from latentdims import architecture, scores, storage
 from latentdims.intervals import Estimate, curve_over_networks, curve_over_pairs
 from latentdims.quantities import Name, within
 from latentdims.storage import SPLITS
@@ -51,7 +51,7 @@ def _epochs(path: str | Path) -> np.ndarray:
 def _spectra(paths: Paths) -> Iterator[Curve]:
     epochs = _epochs(paths[0])
     with storage.read(paths[0], needs=["spectra"]) as file:
-        layers = storage.layers(file["spectra"])
+        layers = architecture.layers(file, "spectra")
     for layer, (epoch, null) in product(layers, ENDS):
         when = float(epochs[epoch])
         for split, (centring, moment) in product(SPLITS, MOMENTS.items()):
@@ -88,7 +88,7 @@ def _clipping(paths: Paths) -> Iterator[Curve]:
             (basis, layer)
             for basis in file
             if isinstance(file[basis], h5py.Group)
-            for layer in storage.layers(file[basis])
+            for layer in architecture.layers(file, basis)
         ]
     for basis, layer in places:
         ranks = storage.stacked(paths[:1], f"{basis}/{layer}/rank")[0].tolist()

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from latentdims import quantities, scores, storage
+from latentdims import architecture, quantities, scores, storage
 from latentdims.intervals import Estimate, over_networks, ratio_of_means
 from latentdims.quantities import WHITE, Name
 
@@ -21,7 +21,7 @@ def ways(path: str | Path) -> dict[str, tuple[str, str]]:
     with, and their null."""
     with storage.read(path) as file:
         found = {"": ("", "")}
-        for name in storage.layers(file.get("variants", {})):
+        for name in sorted(file.get("variants", ()), key=lambda name: (len(name), name)):
             null = WHITE if name == WHITE or name.startswith(f"{WHITE}_") else ""
             way = name.removeprefix(WHITE) if null else f"_{name}"
             found[f"variants/{name}/"] = way, null
@@ -102,13 +102,12 @@ def _deviations(
 
 def _layers(path: str | Path, folder: str) -> list[str]:
     with storage.read(path) as file:
-        return storage.layers(file.get(f"{folder}similarity", {}))
+        return architecture.layers(file, f"{folder}similarity")
 
 
 def chance(path: str | Path) -> float:
     """Accuracy of guessing, in percent."""
-    with storage.read(path) as file:
-        return 100 / int(file.attrs["classes"])
+    return 100 / architecture.of(path).classes
 
 
 def not_above(paths: Paths) -> Iterator[str]:

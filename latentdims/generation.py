@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from latentdims import data, folds, networks, ranks, storage
+from latentdims import architecture, data, folds, networks, ranks, storage
 from latentdims.data import Images, Split
+from latentdims.layer import describe
 from latentdims.networks import BATCH, Network, activate, initial_weights, linear, score
 from latentdims.sampling import Draw, Procedure, Reference, Sampler, align
 from latentdims.stack import Stack
@@ -61,8 +62,9 @@ def generate(
         return networks.load(path, settings=made_with, images=loaded.sha256).at(-1, device=device)
 
     own = trained(network, settings["seed"])
+    described = describe(own.layers)
     for name, options in procedures.items():
-        ranks.check_sampled(own.layers, options, key=f"generation.variants.{name}")
+        ranks.check_sampled(described, options, key=f"generation.variants.{name}")
     partners = [trained(path, seed) for seed, path in others.items()]
     reference = Reference.of(own, loaded.train.images, others=partners)
     drawn: dict[str, dict[str, Scores]] = {}  # by procedure and classifier
@@ -72,7 +74,7 @@ def generate(
     reference_scores = measures(own, {"": own.weights[own.layers[-1].name]}, loaded.test)[""]
     reasons = _reasons(reference, seed=settings["seed"])
     with storage.create(output, settings=settings, device=device) as file:
-        file.attrs["classes"] = len(loaded.classes)
+        architecture.write(file, described)
         for measure, value in reference_scores.items():
             _write(file, f"reference_{measure}", value, reason=reasons["reference"])
         for name, options in procedures.items():

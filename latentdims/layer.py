@@ -1,7 +1,10 @@
 """One weight layer: shapes only, so that the workflow can check them without importing torch."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+from latentdims.architecture import IMAGES, Architecture, Site, Weight
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,22 @@ class Layer:
     def positions(self) -> int:
         """Number of positions in space of the representation of one sample."""
         return math.prod(self.output_shape[1:])
+
+
+def describe(layers: Sequence[Layer]) -> Architecture:
+    """The sites and weights of a chain."""
+    channels, height, width = layers[0].input_shape
+    names = [IMAGES, *(layer.name for layer in layers)]
+    return Architecture(
+        image_shape=(channels, height, width),
+        classes=layers[-1].channels,
+        sites=tuple(Site(layer.name, layer.name, layer.output_shape) for layer in layers),
+        weights=tuple(
+            Weight(layer.name, (layer.channels, *layer.patch_shape), reads, layer.name)
+            for reads, layer in zip(names, layers, strict=False)
+        ),
+        output=layers[-1].name,
+    )
 
 
 def classifier(input_shape: tuple[int, ...], classes: int) -> Layer:

@@ -4,18 +4,21 @@ import re
 from collections.abc import Mapping, Sequence
 
 from latentdims.quantities import ONE_RUN
-from latentdims.table import HEADLINES, Row
+from latentdims.table import HEADLINES, Outputs, Row, is_of_output
 
 
-def tables(rows: Sequence[Row], reasons: Mapping[tuple[str, str], Sequence[str]]) -> str:
+def tables(
+    rows: Sequence[Row], reasons: Mapping[tuple[str, str], Sequence[str]], outputs: Outputs
+) -> str:
     """Tables: headline numbers with published ones; similarities by several measures, with those
     of untrained networks and of unrelated images; every way of drawing networks, with white
     covariances. Below, why cells are empty.
 
-    rows: means. reasons: why numbers are undefined, by data set and network.
+    rows: means. reasons: why numbers are undefined, by data set and network. outputs: the layers
+    of logits, which have no headlines.
     """
     parts = {
-        "Headline numbers": _headlines(rows),
+        "Headline numbers": _headlines(rows, outputs),
         "Similarity s and variance explained s² of representations, beside the same networks "
         "untrained and on unrelated images": _similarities(rows),
         "Other measures on test images, centred": _measures(rows),
@@ -30,7 +33,7 @@ def tables(rows: Sequence[Row], reasons: Mapping[tuple[str, str], Sequence[str]]
     return "\n".join(f"**{title}**\n\n{part}" for title, part in parts.items())
 
 
-def _headlines(rows: Sequence[Row]) -> str:
+def _headlines(rows: Sequence[Row], outputs: Outputs) -> str:
     """The headline numbers, and all that have a published one, with the interval of one run."""
     order = {key: place for place, key in enumerate(HEADLINES)}
     runs = {
@@ -42,7 +45,10 @@ def _headlines(rows: Sequence[Row]) -> str:
         row
         for row in rows
         if not row.quantity.endswith(ONE_RUN)
-        and (row.published or (row.key in HEADLINES and _is_last(row)))
+        and (
+            row.published
+            or (row.key in HEADLINES and _is_at_end(row) and not is_of_output(row, outputs))
+        )
     ]
     lines = []
     for row in sorted(shown, key=lambda row: (row[:3], order.get(row.key, len(order)))):
@@ -52,11 +58,6 @@ def _headlines(rows: Sequence[Row]) -> str:
         lines.append(cells)
     heads = ["data set", "network", "layer", "quantity", "ours", "n"]
     return _table([*heads, "one run", "published"], lines)
-
-
-def _is_last(row: Row) -> bool:
-    """Whether it is of a hidden layer, or none, at the last epoch where that is a choice."""
-    return row.layer != "classifier" and not (row.null == "unrelated" and row.epoch == 0)
 
 
 def _interval(row: Row) -> str:
@@ -74,6 +75,7 @@ def _found(rows: Sequence[Row]) -> dict[tuple[str, ...], str]:
 
 
 def _is_at_end(row: Row) -> bool:
+    """Whether it is at the last epoch, where that is a choice."""
     return not (row.null == "unrelated" and row.epoch == 0)
 
 

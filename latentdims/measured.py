@@ -12,10 +12,10 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from latentdims import architectures, broken, storage
+from latentdims import architecture, broken, storage
+from latentdims.architecture import Architecture
 from latentdims.errors import InputError
 from latentdims.folds import FoldMoments
-from latentdims.layer import Layer
 from latentdims.spectra import eigh, weight_components
 from latentdims.storage import SPLITS
 
@@ -118,7 +118,7 @@ class Measurements:
     """The open covariance file of one network, which also holds its weights at every epoch."""
 
     file: h5py.File
-    layers: list[Layer]
+    architecture: Architecture
 
     @property
     def seed(self) -> int:
@@ -131,12 +131,12 @@ class Measurements:
         """A file, which must have been made with the settings."""
         needs = [*SPLITS, "weights"]
         with storage.read(path, needs=needs, made_with=settings) as file:
-            yield cls(file, architectures.from_file(file))
+            yield cls(file, architecture.read(file))
 
     def check_comparable(self, partner: "Measurements") -> None:
         """Raise InputError where the networks have other layers, or the covariances are over
         different images, or orders."""
-        names, others = ([layer.name for layer in each.layers] for each in (self, partner))
+        names, others = (each.architecture.names for each in (self, partner))
         if names != others:
             raise InputError(
                 f"{self.file.filename} has the layers {', '.join(names)}, but "
@@ -151,36 +151,36 @@ class Measurements:
                 "be compared; delete the one from other images and run again"
             )
 
-    def rows(self, layer: Layer) -> dict[str, int]:
+    def rows(self, layer: str) -> dict[str, int]:
         """Number of images times positions in space, by split."""
-        return {split: int(self.file[f"{split}/{layer.name}/count"][0]) for split in SPLITS}
+        return {split: int(self.file[f"{split}/{layer}/count"][0]) for split in SPLITS}
 
     @property
     def epochs(self) -> Array:
         """(E,) that were measured."""
         return np.asarray(self.file["epoch"][()])
 
-    def cross(self, layer: Layer, seed: int, stage: int) -> dict[str, Array]:
+    def cross(self, layer: str, seed: int, stage: int) -> dict[str, Array]:
         """Cross-covariance of an earlier seed with this network, (C, D), by split and by fold of
         the test images, at one index of the axis of epochs."""
-        key = f"{layer.name}/cross_covariance/seed{seed}"
+        key = f"{layer}/cross_covariance/seed{seed}"
         totals = {split: finite(self.file, f"{split}/{key}", stage) for split in SPLITS}
-        folds_key = f"test/{layer.name}/folds/cross_covariance/seed{seed}"
+        folds_key = f"test/{layer}/folds/cross_covariance/seed{seed}"
         folds = finite(self.file, folds_key, np.s_[:, stage])
         return totals | {fold_name(number): fold for number, fold in enumerate(folds)}
 
-    def fold_covariances(self, layer: Layer, split: str, stage: int) -> Array:
+    def fold_covariances(self, layer: str, split: str, stage: int) -> Array:
         """(F, C, C): the covariance of each fold of the images, at one index of the epochs."""
-        return finite(self.file, f"{split}/{layer.name}/folds/covariance", np.s_[:, stage])
+        return finite(self.file, f"{split}/{layer}/folds/covariance", np.s_[:, stage])
 
-    def train_folds(self, layer: Layer, stage: int) -> FoldMoments:
+    def train_folds(self, layer: str, stage: int) -> FoldMoments:
         """Of each fold of the training images, at one index of the epochs."""
-        kinds = (f"train/{layer.name}/folds/{kind}" for kind in ("count", "mean", "covariance"))
+        kinds = (f"train/{layer}/folds/{kind}" for kind in ("count", "mean", "covariance"))
         return FoldMoments(*(finite(self.file, kind, np.s_[:, stage]) for kind in kinds))
 
-    def stages(self, layer: Layer) -> list[Measured]:
+    def stages(self, layer: str) -> list[Measured]:
         """One layer at every epoch."""
-        weights = finite(self.file, f"weights/{layer.name}")
+        weights = finite(self.file, f"weights/{layer}")
         kinds = [self._moments(layer, kind) for kind in ("mean", "covariance", "position_mean")]
         return [
             Measured(means, covariances, weights[stage], positions)
@@ -190,12 +190,12 @@ class Measurements:
             ]
         ]
 
-    def _moments(self, layer: Layer, kind: str) -> dict[str, Array]:
+    def _moments(self, layer: str, kind: str) -> dict[str, Array]:
         """(E, ...) by split, and by fold of the test images; empty where there is no such kind."""
-        if f"test/{layer.name}/{kind}" not in self.file:
+        if f"test/{layer}/{kind}" not in self.file:
             return {}
-        totals = {split: finite(self.file, f"{split}/{layer.name}/{kind}") for split in SPLITS}
-        folds = finite(self.file, f"test/{layer.name}/folds/{kind}")
+        totals = {split: finite(self.file, f"{split}/{layer}/{kind}") for split in SPLITS}
+        folds = finite(self.file, f"test/{layer}/folds/{kind}")
         return totals | {fold_name(number): fold for number, fold in enumerate(folds)}
 
 
@@ -214,7 +214,7 @@ def finite(file: h5py.File, name: str, where: Any = ()) -> NDArray[Any]:
 
 
 def undefined(
-    layer: Layer,
+    layer: str,
     networks: Mapping[int, Sequence[Measured]],
     *,
     splits: Sequence[str] | None = None,
@@ -234,7 +234,7 @@ def undefined(
     return found
 
 
-def weightless(layer: Layer, networks: Mapping[int, Sequence[Measured]]) -> list[str]:
+def weightless(layer: str, networks: Mapping[int, Sequence[Measured]]) -> list[str]:
     """The same of its weights."""
     return [
         f"all weights of {_named(layer, seed, stage, len(stages))} are zero"
@@ -244,6 +244,6 @@ def weightless(layer: Layer, networks: Mapping[int, Sequence[Measured]]) -> list
     ]
 
 
-def _named(layer: Layer, seed: int, stage: int, stages: int) -> str:
+def _named(layer: str, seed: int, stage: int, stages: int) -> str:
     when = {0: "untrained ", stages - 1: ""}.get(stage, "not yet trained ")
-    return f"{when}{layer.name} of seed {seed}"
+    return f"{when}{layer} of seed {seed}"

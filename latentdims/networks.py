@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from latentdims import architectures, broken, storage
+from latentdims import architecture, architectures, broken, storage
+from latentdims.architecture import Architecture
 from latentdims.data import Split
 from latentdims.layer import Layer
 
@@ -128,9 +129,11 @@ def calibration_error(logits: Tensor, labels: Tensor, *, bins: int = 15) -> floa
 class Trained:
     """A network file in memory: its layers, and its weights at every epoch that was kept.
 
-    weights: float32 arrays (E, *weight_shape) by layer; epochs: (E,), 0 first, the last last.
+    architecture: as the file has it. weights: float32 arrays (E, *weight_shape) by layer. epochs:
+    (E,), 0 first, the last last.
     """
 
+    architecture: Architecture
     layers: list[Layer]
     epochs: np.ndarray
     weights: dict[str, np.ndarray]
@@ -161,4 +164,4 @@ def load(path: str | Path, *, settings: Mapping[str, Any], images: str) -> Train
             )
         layers = architectures.from_file(file)
         weights = {layer.name: file["weights"][layer.name][()] for layer in layers}
-        return Trained(layers, file["epochs"][()], weights)
+        return Trained(architecture.read(file), layers, file["epochs"][()], weights)

@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from latentdims import drawn, quantities, scores, storage
+from latentdims import architecture, drawn, quantities, scores, storage
 from latentdims.intervals import Estimate, counted, over_networks, over_pairs
 from latentdims.learned import count_learned
 from latentdims.measures import permutation_p
@@ -152,7 +152,7 @@ def _consensus(paths: Paths) -> Iterator[Number]:
     for path in paths:
         with storage.read(path, needs=["epoch"]) as file:
             last = float(file["epoch"][-1])
-            for layer in storage.layers(file):
+            for layer in architecture.layers(file, "/"):
                 found = file[layer]["similarity"][()]  # (epochs, splits, seeds)
                 for (at, split), (epoch, when, null) in product(
                     enumerate(SPLITS), ((-1, last, ""), (0, 0.0, "untrained"))
@@ -169,7 +169,7 @@ def _spectra(paths: Paths) -> Iterator[Number]:
     for path in paths:
         with storage.read(path, needs=["spectra", "epoch"]) as file:
             last = float(file["epoch"][-1])
-            for layer in storage.layers(file["spectra"]):
+            for layer in architecture.layers(file, "spectra"):
                 sizes[layer] = int(file["spectra"][layer].attrs["neurons"])
                 for name, value in _of_spectrum(file["spectra"][layer], layer):
                     found.setdefault(name._replace(epoch=last), []).append(value)
@@ -211,7 +211,7 @@ def _clipping(paths: Paths) -> Iterator[Number]:
         with storage.read(path, needs=["reference_accuracy"]) as file:
             reference = float(file["reference_accuracy"][()])
             for basis in (name for name in file if isinstance(file[name], h5py.Group)):
-                for layer in storage.layers(file[basis]):
+                for layer in architecture.layers(file, basis):
                     group = file[basis][layer]
                     enough = group["accuracy"][()] >= reference - 1
                     rank = float(group["rank"][int(enough.argmax())]) if enough.any() else np.nan

@@ -8,12 +8,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from latentdims import __version__, storage
+from latentdims import __version__, architecture, storage
 from latentdims import table as words
 from latentdims.quantities import ONE_RUN
-from latentdims.table import Row, read_csv
+from latentdims.table import Outputs, Row, read_csv
 
-SHOWN = (  # of the headlines, in order; of layers, those of all but the classifier
+SHOWN = (  # of the headlines, in order; of layers, all but that of the logits
     "accuracy",
     "similarity",
     "variance_explained",
@@ -46,6 +46,7 @@ def write(
         zip(dict.fromkeys(dataset for dataset, _ in trained), inputs["images"], strict=True)
     )
     seeds = sorted({seed for _, _, seed in runs})
+    outputs = {network: architecture.of(path).output for network, path in trained.items()}
     rows, software = read_csv(table), _software(inputs["network"])
     parts = [
         "<h2>What was run</h2>",
@@ -56,7 +57,10 @@ def write(
         f"<p>{_explained(rows, len(seeds))}</p>",
     ]
     for dataset in images:
-        parts += [f"<h3>{html.escape(dataset)}</h3>", _html(headline(rows, dataset))]
+        parts += [
+            f"<h3>{html.escape(dataset)}</h3>",
+            _html(headline(rows, dataset, outputs=outputs)),
+        ]
     Path(path).write_text("\n".join(parts) + "\n", encoding="utf-8")
 
 
@@ -68,12 +72,13 @@ def _first(paths: Sequence[str], runs: Sequence[tuple[str, str, int]]) -> Files:
     return found
 
 
-def headline(rows: Sequence[Row], dataset: str) -> Table:
+def headline(rows: Sequence[Row], dataset: str, *, outputs: Outputs) -> Table:
     """The headline numbers of a data set: a line for each, and a column for each network.
 
-    Published numbers stand in a column of their own, behind that of their network.
+    outputs: the layer of the logits, which is left out, by data set and network. Published
+    numbers stand in a column of their own, behind that of their network.
     """
-    shown = [row for row in rows if row.dataset == dataset and _is_headline(row)]
+    shown = [row for row in rows if row.dataset == dataset and _is_headline(row, outputs)]
     networks = list(dict.fromkeys(row.network for row in shown))
     published = {row.network for row in shown if row.published}
     order = [key for key in words.HEADLINES if key[0] in SHOWN]
@@ -94,8 +99,9 @@ def headline(rows: Sequence[Row], dataset: str) -> Table:
     return table
 
 
-def _is_headline(row: Row) -> bool:
-    known = row.quantity in SHOWN and row.key in words.HEADLINES and row.layer != "classifier"
+def _is_headline(row: Row, outputs: Outputs) -> bool:
+    known = row.quantity in SHOWN and row.key in words.HEADLINES
+    known &= not words.is_of_output(row, outputs)
     if row.null == "unrelated" or row.quantity.endswith(ONE_RUN):  # summary.md has both
         return False
     return known or bool(row.published)
@@ -129,7 +135,7 @@ def _data_sets(images: Mapping[str, str], trained: Files) -> Table:
             source = json.loads(file.attrs["source"])
         first = next(path for (dataset, _), path in trained.items() if dataset == name)
         with storage.read(first) as file:
-            classes, settings = int(file.attrs["classes"]), storage.settings(file)
+            classes, settings = architecture.read(file).classes, storage.settings(file)
         shape = "\u00a0×\u00a0".join(map(str, train[1:]))  # on one line
         counts = [f"{train[0]:,}", f"{test[0]:,}", shape, str(classes)]
         table.append([name, *counts, _listed(source), _listed(settings["preprocessing"])])

@@ -176,10 +176,10 @@ def of_network(network: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[
     network: its settings; settings: the configuration, complete.
     """
     # Names and kinds of layers are those of images of any size.
-    chain = architectures.layers(network, input_shape=(1, 1 << 50, 1 << 50), classes=2)
-    layers = {"": [""], "all": [layer.name for layer in chain]}
-    layers["hidden"] = layers["all"][:-1]
-    ways = _ways(settings["generation"], spatial=len(chain[-1].input_shape) > 1)
+    described = architectures.described(network, image_shape=(1, 1 << 50, 1 << 50), classes=2)
+    layers = {"": [""], "all": described.names}
+    layers["hidden"] = [site.name for site in described.hidden]
+    ways = _ways(settings["generation"], spatial=described.weights[-1].shape[2] > 1)
     null = {way.removeprefix(f"_{WHITE}") for way in ways if _is_white(way)}
     own = {way: draws for way, draws in ways.items() if not _is_white(way)}
     bases = settings["clipping"]["bases"]

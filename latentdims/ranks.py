@@ -3,21 +3,19 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from latentdims.architecture import Architecture
 from latentdims.errors import InputError, nearest
-from latentdims.layer import Layer
 
 
-def check_ranks(
-    layers: Sequence[Layer], *, bases: Sequence[str], ranks: str | Sequence[int]
-) -> None:
+def check_ranks(network: Architecture, *, bases: Sequence[str], ranks: str | Sequence[int]) -> None:
     """Raise InputError for a rank beyond the dimension of every layer that is clipped in `bases`.
 
     The basis `weight` has the rank of a layer's weights, the others the channels of its
     representation.
     """
-    dimensions = [layer.channels for layer in layers[:-1]] if set(bases) - {"weight"} else []
+    dimensions = [site.channels for site in network.hidden] if set(bases) - {"weight"} else []
     if "weight" in bases:
-        dimensions += [min(layer.fan_in, layer.channels) for layer in layers]
+        dimensions += [weight.rank for weight in network.weights]
     beyond = [rank for rank in ranks if isinstance(rank, int) and rank > max(dimensions)]
     if beyond:
         raise InputError(
@@ -26,13 +24,13 @@ def check_ranks(
         )
 
 
-def check_sampled(layers: Sequence[Layer], options: Mapping[str, Any], *, key: str) -> None:
+def check_sampled(network: Architecture, options: Mapping[str, Any], *, key: str) -> None:
     """Raise InputError where a variant of generation samples a layer that is not there, or only
     ranks beyond the dimension of every layer.
 
     options: {layers, rank, ...} of the variant, under `key` in the configuration.
     """
-    hidden = {layer.name: min(layer.fan_in, layer.channels) for layer in layers[:-1]}
+    hidden = {each.name: each.rank for each in network.weights if each.writes != network.output}
     for name in options["layers"] if options["layers"] != "all" else ():
         if name not in hidden:
             raise InputError(f"{key}.layers: no hidden layer '{name}'; {nearest(name, hidden)}")

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from latentdims import storage
+from latentdims import architecture, storage
 from latentdims.errors import InputError
 from latentdims.intervals import Estimate
 from latentdims.quantities import Name
@@ -103,7 +103,7 @@ def pairs(paths: Paths, *, score: str = "similarity") -> dict[str, dict[tuple[in
     for seed, path in enumerate(paths):
         with storage.read(path, needs=["spectra"]) as file:
             for partner in range(seed):
-                for layer in storage.layers(file.get(f"seed{partner}", {})):
+                for layer in architecture.layers(file, f"seed{partner}"):
                     found = file[f"seed{partner}/{layer}/{score}"][()]
                     scores.setdefault(layer, {})[partner, seed] = found
     return scores

@@ -23,7 +23,6 @@ logger = logging.getLogger(__name__)
 
 FORMAT_VERSION = 2
 FIRST = {"rank": 1, "weight_rank": 1, "k": 1, "weight_k": 1}  # of axes that do not begin at 0
-STAGES = {"initial": 0, "trained": -1}  # of training, and where a network file keeps their weights
 SPLITS = ("train", "test")
 WEIGHT_AXES = {  # by the number of axes
     3: ("epoch", "neuron", "input"),
@@ -198,12 +197,6 @@ def _problem(file: h5py.File, needs: Sequence[str], made_with: Mapping[str, Any]
     if missing:
         return f"holds no {', '.join(missing)}"
     return difference(settings(file), made_with) if made_with is not None else ""
-
-
-def layers(group: h5py.Group) -> list[str]:
-    """Names of the layers in a group in the order of the network, where HDF5 sorts by letters."""
-    names = (name for name in group if not is_axis(group[name]))
-    return sorted(names, key=lambda name: (name == "classifier", len(name), name))
 
 
 def class_names(file: h5py.File) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from latentdims import curves, drawn, markdown, numbers, quantities, record, storage
+from latentdims import architecture, curves, drawn, markdown, numbers, quantities, record, storage
 from latentdims.intervals import Estimate, of_one_pair, of_one_run
 from latentdims.numbers import Number
 from latentdims.quantities import ONE_RUN, Name
@@ -57,10 +57,13 @@ def summarise(
             for at, estimate in zip(curve.at, curve.estimates, strict=True):
                 points.append(_row(dataset, network, curve.name, estimate, {"at": at}))
     reasons = {network: _reasons(paths) for network, paths in files.items()}
+    outputs = {of: architecture.of(paths["network"][0]).output for of, paths in files.items()}
     _log_undefined(means, reasons)
     write_csv(table, means + single + points)
     made_by = f"\n<!-- {record.statement()} -->\n"
-    Path(comparison).write_text(markdown.tables(means, reasons) + made_by, encoding="utf-8")
+    Path(comparison).write_text(
+        markdown.tables(means, reasons, outputs) + made_by, encoding="utf-8"
+    )
 
 
 def _row(dataset: str, network: str, name: Name, found: Estimate, more: Mapping[str, Any]) -> Row:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 Key = tuple[str, str, str, str]  # quantity, split, centring, null
+Outputs = Mapping[tuple[str, str], str | None]  # layers of logits, by data set and network
 
 HEADLINES: dict[Key, str] = {  # what the comparison shows, in words
     ("accuracy", "test", "", ""): "test accuracy, trained",
@@ -94,6 +95,11 @@ class Row(NamedTuple):
         if self.unit == "percent":
             return f"{value:.1f} %"
         return f"{value:.3f} nats" if self.unit == "nats" else f"{value:.3f}"
+
+
+def is_of_output(row: Row, outputs: Outputs) -> bool:
+    """Whether it is of the layer of the logits."""
+    return bool(row.layer) and row.layer == outputs.get(row.of)
 
 
 COLUMNS = (

@@ -1,6 +1,5 @@
 """Training by stochastic gradient descent on images that already are in memory."""
 
-import json
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -11,9 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from latentdims import architectures, data, folds, storage
+from latentdims import architecture, architectures, data, folds, storage
+from latentdims.architecture import Architecture
 from latentdims.data import Images, Split
 from latentdims.errors import InputError
+from latentdims.layer import describe
 from latentdims.networks import Network, initial_weights, torch_generator
 from latentdims.stack import Stack
 from latentdims.storage import SPLITS
@@ -70,6 +71,7 @@ def train_together(
     layers = architectures.layers(
         settings["network"], input_shape=loaded.shape, classes=len(loaded.classes)
     )
+    described = describe(layers)
     seeds = list(outputs)
     stack = Stack.of(
         [Network(layers, initial_weights(layers, seed=seed, device=device)) for seed in seeds]
@@ -98,7 +100,15 @@ def train_together(
     for index, (seed, output) in enumerate(outputs.items()):
         own = {name: values[index] for name, values in record.items()}
         made = {**settings, "seed": seed}
-        _save(output, own, loaded, epochs=sorted(keep), settings=made, device=device)
+        _save(
+            output,
+            own,
+            loaded,
+            described,
+            epochs=sorted(keep),
+            settings=made,
+            device=device,
+        )
     checkpoint.remove()
 
 
@@ -251,18 +261,18 @@ def _save(
     output: str | Path,
     record: Mapping[str, np.ndarray],
     images: Images,
+    described: Architecture,
     *,
     epochs: Sequence[int],
     settings: Mapping[str, Any],
     device: str,
 ) -> None:
     """Write the file of one network, from its part of the record."""
-    layers = [name.removeprefix("kept/0/") for name in sorted(record) if name[:7] == "kept/0/"]
+    names = [name.removeprefix("kept/0/") for name in sorted(record) if name[:7] == "kept/0/"]
     steps = -(-len(images.train.labels) // settings["training"]["batch_size"])  # of an epoch
     kept = np.array(epochs, dtype=np.float64)
     with storage.create(output, settings=settings, device=device) as file:
-        file.attrs["input_shape"] = json.dumps(images.shape)
-        file.attrs["classes"] = len(images.classes)
+        architecture.write(file, described)
         file.attrs["images_sha256"] = images.sha256
         storage.axis(file, "epoch", kept, units="epochs")
         for name, values, units in (
@@ -271,11 +281,11 @@ def _save(
         ):
             what = f"{units} after which weights were kept"
             storage.write(file, name, values, units=units, description=what, dimensions=("epoch",))
-        for layer in layers:
-            weights = np.stack([record[f"kept/{epoch}/{layer}"] for epoch in epochs])
+        for name in names:
+            weights = np.stack([record[f"kept/{epoch}/{name}"] for epoch in epochs])
             storage.write(
                 file,
-                f"weights/{layer}",
+                f"weights/{name}",
                 weights,
                 units="1",
                 description="weights, a matrix or kernel for each kept epoch",

@@ -6,7 +6,8 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from latentdims import storage
+from latentdims import architecture, storage
+from latentdims.architecture import IMAGES, Architecture, Site, Weight
 
 CLASSES = 3
 VARIANTS = {  # of generation, and their ranks
@@ -34,11 +35,29 @@ def files(
         ):
             path = folder / f"{kind}{seed}.h5"
             with storage.create(path, settings={"seed": seed}) as file:
+                architecture.write(file, described(widths))
                 fill(file, random, widths, seed=seed, draws=draws)
             if dead:
                 _kill(path, layer=f"layer{layers}", seed=seed)
             found.setdefault(kind, []).append(str(path))
     return found
+
+
+def described(widths: dict[str, int], *, fan_in: int = 20) -> Architecture:
+    """A multilayer perceptron of images of some inputs, by the neurons of its layers."""
+    inputs = [fan_in, *widths.values()]
+    return Architecture(
+        image_shape=(1, 1, fan_in),
+        classes=inputs[-1],
+        sites=tuple(Site(name, name, (width,)) for name, width in widths.items()),
+        weights=tuple(
+            Weight(name, (width, read, 1), reads, name)
+            for (name, width), read, reads in zip(
+                widths.items(), inputs, [IMAGES, *widths], strict=False
+            )
+        ),
+        output=list(widths)[-1],
+    )
 
 
 def write(group: h5py.Group, name: str, data: object, *axes: str) -> None:
@@ -142,7 +161,6 @@ def _clipping(file, random, widths, *, seed, draws):
 
 
 def _generation(file, random, widths, *, seed, draws):
-    file.attrs["classes"] = CLASSES
     for measure in ("accuracy", "loss"):
         write(file, f"reference_{measure}", random.uniform(40, 99))
         write(file, f"reference_{measure}_folds", random.uniform(40, 99, FOLDS), "fold")
@@ -177,3 +195,28 @@ def _kill(path: Path, *, layer: str, seed: int) -> None:
                 item.attrs["reason"] = f"{layer} is zero for every image"
 
         file.visititems(change)
+
+
+def add_epoch_between(path: str) -> None:
+    """Another epoch between the two of a file, at which every number is something else."""
+    old = Path(path).rename(f"{path}.two")
+    with h5py.File(old) as two, h5py.File(path, "w") as three:
+        three.attrs.update(two.attrs)
+
+        def copy(name: str, item: h5py.HLObject) -> None:
+            if isinstance(item, h5py.Group):
+                three.require_group(name).attrs.update(item.attrs)
+            elif not storage.is_axis(item):
+                axes = [next(iter(axis.keys()), "") for axis in item.dims]
+                values = item[()]
+                if "epoch" in axes and not name.startswith("history"):
+                    axis = axes.index("epoch")
+                    other = values.take(0, axis) == 0 if values.dtype == bool else 0.3
+                    values = np.insert(values, 1, other, axis=axis)
+                storage.write(three, name, values, units="1", description="", dimensions=axes)
+
+        storage.axis(three, "epoch", [0.0, 1.0, 2.0])
+        for name in ("split", "centring"):
+            if name in two:
+                storage.axis(three, name, list(two[name].asstr()[()]))
+        two.visititems(copy)

@@ -2,12 +2,13 @@
 
 import csv
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from fabricated import axes, write
+from fabricated import axes, described, write
 
-from latentdims import storage, summary
+from latentdims import architecture, storage, summary
 from latentdims.quantities import Name
 
 SEEDS = 3
@@ -17,6 +18,7 @@ LAYERS = {"layer1": 4, "classifier": 2}  # and their neurons
 
 
 FAN_IN = 6
+NETWORK = replace(described(LAYERS, fan_in=FAN_IN), classes=10)
 
 
 PUBLISHED = {
@@ -41,9 +43,11 @@ def files(tmp_path):
         for kind in summary.KINDS:
             path = tmp_path / f"{kind}{seed}.h5"
             with storage.create(path, settings={}) as file:
+                architecture.write(file, NETWORK)
                 globals()[f"fill_{kind}"](file, seed)
             paths[kind].append(str(path))
     with storage.create(tmp_path / "consensus.h5", settings={}) as file:
+        architecture.write(file, NETWORK)
         axes(file)
         scores = np.full((2, 2, SEEDS), 0.9)
         write(file, "layer1/similarity", scores, "epoch", "split", "seed")
@@ -121,7 +125,6 @@ def fill_clipping(file, seed):
 
 
 def fill_generation(file, seed):
-    file.attrs["classes"] = 10
     for measure, value in (("accuracy", 50.0 + seed), ("loss", 1.5)):
         write(file, f"reference_{measure}", value)
         write(file, f"reference_{measure}_folds", folds(value), "fold")

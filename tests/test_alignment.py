@@ -1,6 +1,7 @@
 """Pairs of networks: what their files hold, and what a score does and does not depend on."""
 
 import json
+from dataclasses import replace
 
 import h5py
 import numpy as np
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_procrustes import orthogonal
 
-from latentdims import alignment, covariance, data, folds, networks, scores, training
+from latentdims import alignment, architecture, covariance, data, folds, networks, scores, training
 from latentdims.errors import InputError
 from latentdims.measured import CENTRINGS, Measured, Measurements
 from latentdims.pair import Options, compare, fit
@@ -242,13 +243,13 @@ def test_a_partner_that_cannot_be_compared_is_named(harm, message, pair):
 
 def test_networks_of_unequal_layers_are_both_named(pair):
     with h5py.File(pair["partners"][0], "r+") as file:
-        made = json.loads(file.attrs["settings"])
-        widths = next(key for key in ("widths", "channels") if key in made["network"])
-        made["network"][widths] = [3]
-        file.attrs["settings"] = json.dumps(made)
+        settings = json.loads(file.attrs["settings"])
+        found = architecture.read(file)
+        fewer = [part[:1] + part[2:] for part in (found.sites, found.weights)]
+        architecture.write(file, replace(found, sites=fewer[0], weights=fewer[1]))
     with (
         Measurements.open(pair["covariance"], pair["settings"]) as own,
-        Measurements.open(pair["partners"][0], made) as partner,
+        Measurements.open(pair["partners"][0], settings) as partner,
         pytest.raises(InputError, match=r"nce1\.h5 has .*layer2.*nce0\.h5 has layer1, classifier"),
     ):
         own.check_comparable(partner)

@@ -6,8 +6,9 @@ import shutil
 from pathlib import Path
 
 import pytest
+from fabricated import described
 
-from latentdims import table
+from latentdims import architecture, storage, table
 
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
@@ -81,6 +82,8 @@ def found(folder: Path, pictures) -> None:
     for picture in pictures:
         (folder / "figures" / picture).parent.mkdir(parents=True, exist_ok=True)
         (folder / "figures" / picture).write_text("new picture")
+    with storage.create(folder / "cifar10/mlp/seed0/network.h5", settings={}) as file:
+        architecture.write(file, described({"layer1": 3, "classifier": 2}))
     heads = ",".join(table.COLUMNS)
     numbers = ",cifar10,mlp,,,,accuracy,test,,5,,,43.21,,,2,percent,42.7;42.4"
     (folder / "summary.csv").write_text(f"{heads}\n{numbers}\n")

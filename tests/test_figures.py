@@ -213,3 +213,17 @@ def test_reproduction_draws_every_unit(seeds, tmp_path, monkeypatch):
         "retention above chance",
         "e, n: test accuracy, trained (undefined)",
     } <= {*texts}
+
+
+@pytest.mark.parametrize("name", ["spectra", "weights", "alignment", "measures", "eigenvectors"])
+@pytest.mark.parametrize("seeds", [2, 6])
+def test_epochs_between_the_first_and_the_last_are_not_drawn(name, seeds, tmp_path):
+    files = fabricated.files(tmp_path, layers=1, width=12, seeds=seeds, draws=1)
+    pictures = []
+    for _ in range(2):
+        figure = draw(name, files)
+        figure.savefig(tmp_path / "picture.svg", metadata={"Date": None})
+        pictures.append((tmp_path / "picture.svg").read_bytes())
+        for path in files["alignment"]:
+            fabricated.add_epoch_between(path)
+    assert pictures[0] == pictures[1]

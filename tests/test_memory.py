@@ -130,4 +130,4 @@ def test_shapes_are_those_of_the_network(job):
     assert shapes.images == {"train": SAMPLES, "test": DRAWN}
     assert shapes.loaded == 4 * (SAMPLES + DRAWN) * 32 * 32 / 1e6
     assert shapes.representations == 4 * SAMPLES * 4 * 10 * 10 / 1e6
-    assert shapes.layers == Shapes.read(arguments["output"], {}).layers
+    assert shapes.network == Shapes.read(arguments["output"], {}).network

@@ -35,7 +35,7 @@ def test_headline_has_a_column_for_each_network_and_for_what_is_published():
         row("deep", "", "accuracy", 12, dataset="other"),
     ]
     words = {(key[0], key[3]): said for key, said in HEADLINES.items()}
-    assert overview.headline(rows, "d") == [
+    assert overview.headline(rows, "d", outputs={("d", "deep"): "classifier"}) == [
         ["quantity", "deep", "deep, published", "flat", "flat, published"],
         [words["accuracy", ""], "43.1 % [42.9 %, 43.4 %]", "42.7 %, 42.4 %", "57.0 %", ""],
         [words["generated_accuracy", ""], "31.3 %", "", "", ""],

@@ -11,12 +11,8 @@ from latentdims.figures.panels import categories, include, legend, note, panels
 from latentdims.intervals import Estimate, over_pairs
 from latentdims.quantities import within
 from latentdims.scores import Scores, pairs
-from latentdims.storage import STAGES
 
-LOOKS = {  # by epoch: the label, the colour, the marker
-    "trained": ("trained", "trained", "o"),
-    "initial": ("untrained", "initial", "s"),
-}
+MARKERS = {"trained": "o", "initial": "s"}
 WIDEST = 9  # inches that panels may take side by side
 
 Values = Mapping[tuple[int, int], np.ndarray]  # by pair of seeds, of each fold if there are any
@@ -89,8 +85,9 @@ def of_views(paths: Sequence[str], views: Sequence[View]) -> style.Figure:
 def _panel(axis: style.Axes, paths: Sequence[str], view: View) -> None:
     limit = within(view.quantity)
     for place, (layer, found) in enumerate(view.of(paths).items()):
-        for number, (stage, (label, colour, marker)) in enumerate(LOOKS.items()):
-            values = found.at(list(STAGES).index(stage))
+        for number, (colour, marker) in enumerate(MARKERS.items()):
+            label, epoch = style.ENDS[colour]
+            values = found.at(epoch)
             known = _defined(axis, values, what=f"{style.title(layer)}, {label}")
             if known:
                 x = place + 0.25 * (number - 1)

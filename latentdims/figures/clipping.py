@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from latentdims import scores, storage
+from latentdims import architecture, scores, storage
 from latentdims.figures import marks, spectra, style
 from latentdims.figures.panels import include, label_rows, legend, logarithmic, panels, ranks
 from latentdims.quantities import within
@@ -17,7 +17,8 @@ BASES = {
 def draw(files: Mapping[str, Sequence[str]]) -> style.Figure:
     """A column per layer: eigenvalues of the second moment, and accuracy, on log axes of rank."""
     found = [spectra.read(path) for path in files["alignment"]]
-    layers = [layer for layer in found[0] if layer != "classifier"]
+    network = architecture.of(files["alignment"][0])
+    layers = [site.name for site in network.hidden]
     figure, axes = panels(rows=2, columns=len(layers))
     for (top, bottom), layer in zip(axes.T, layers, strict=True):
         top.set(title=style.title(layer))
@@ -27,7 +28,7 @@ def draw(files: Mapping[str, Sequence[str]]) -> style.Figure:
         logarithmic(top)
         for basis, (label, colour) in BASES.items():
             accuracy(bottom, files["clipping"], basis, layer, label=label, colour=colour)
-        limits(bottom, files["clipping"], chance=100 / int(found[0]["classifier"]["neurons"]))
+        limits(bottom, files["clipping"], chance=100 / network.classes)
         for axis in (top, bottom):
             ranks(axis, len(seeds[0]), logarithmic=True)
     label_rows(axes, "eigenvalue", "test accuracy (%)")

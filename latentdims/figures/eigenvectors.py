@@ -4,13 +4,12 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from latentdims import scores, storage
+from latentdims import architecture, scores, storage
 from latentdims.figures import marks, panels, spectra, style
 from latentdims.figures.panels import label_rows, note, ticks
 from latentdims.intervals import curve_over_pairs
 from latentdims.quantities import within
 from latentdims.scales import Range
-from latentdims.storage import STAGES
 
 
 def draw(files: Mapping[str, Sequence[str]]) -> style.Figure:
@@ -26,7 +25,8 @@ def pair(paths: Sequence[str], *, kind: str, spectrum: str) -> style.Figure:
     """
     found = [spectra.read(path) for path in paths[:2]]
     subspaces = scores.pairs(paths, score=f"{kind}_subspace")
-    layers = [layer for layer in found[0] if kind == "weight" or layer != "classifier"]
+    hidden = [site.name for site in architecture.of(paths[0]).hidden]
+    layers = list(found[0]) if kind == "weight" else hidden
     nulls = scores.pairs(paths, score=f"{kind}_subspace_null")
     figure, axes = panels.panels(rows=3, columns=len(layers), heights=[1, 1.2, 1])
     for (top, matrix, bottom), layer in zip(axes.T, layers, strict=True):
@@ -114,21 +114,20 @@ def _subspaces(axis: style.Axes, overlaps: Overlaps, nulls: Overlaps, limit: Ran
     """Overlap of all pairs (epochs, k), above that on unrelated images (pairings, epochs, k)."""
     last = len(next(iter(overlaps.values()))[0])
     ranks = np.arange(1, last + 1)
-    for (stage, name), width in zip(enumerate(STAGES), (2.4, 1.2), strict=True):
+    for (colour, (label, epoch)), width in zip(style.ENDS.items(), (2.4, 1.2), strict=True):
         defined = {
-            pair: overlap[stage]
+            pair: overlap[epoch]
             for pair, overlap in overlaps.items()
-            if np.isfinite(overlap[stage]).all()
+            if np.isfinite(overlap[epoch]).all()
         }
-        label = style.NAMES[name]
         if len(defined) < len(overlaps):
             note(axis, f"{label}: undefined in {len(overlaps) - len(defined)} of {len(overlaps)}")
         if len({seed for pair in defined for seed in pair}) >= marks.MANY:
             means = curve_over_pairs(defined, within=limit)
-            marks.mean(axis, ranks, means, label=label, colour=name, linewidth=width)
+            marks.mean(axis, ranks, means, label=label, colour=colour, linewidth=width)
         elif defined:
             each = list(defined.values())
-            marks.several(axis, ranks, each, label=f"{label}, one pair", colour=name)
+            marks.several(axis, ranks, each, label=f"{label}, one pair", colour=colour)
     unrelated = [null[:, -1] for null in nulls.values() if np.isfinite(null[:, -1]).all()]
     if unrelated:
         band = scores.of_null(np.concatenate(unrelated), networks=len(unrelated))

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from latentdims import scores, storage
+from latentdims import architecture, scores, storage
 from latentdims.figures import marks, panels, style
 from latentdims.figures.panels import note
 from latentdims.intervals import over_networks
@@ -27,7 +27,7 @@ def draw(files: Mapping[str, Sequence[str]]) -> style.Figure:
         ways = ["", *(name for name in names if not name.startswith(WHITE))]
         nulls = [name for name in names if name.startswith(WHITE)]
         ranks = {way: _rank(file[f"/{way}"].attrs) for way in ways}
-        layers = storage.layers(file["similarity"])
+        layers = architecture.layers(file, "similarity")
     low_rank = {way: rank for way, rank in ranks.items() if rank}
     others = [way for way in ways if way not in low_rank]
     rows = 2 if len(ways) > 1 else 1

@@ -4,11 +4,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from latentdims import storage
+from latentdims import architecture, storage
 from latentdims.figures import marks, style
 from latentdims.figures.panels import label_rows, legend, logarithmic, note, panels, ranks
 from latentdims.spectra import jackknife, power_law
-from latentdims.storage import STAGES
 
 MOMENTS = {"second_moment": "second moment", "covariance": "covariance"}
 
@@ -22,7 +21,7 @@ def draw(files: Mapping[str, Sequence[str]]) -> style.Figure:
     the ranks that it was fitted to.
     """
     found = [read(path) for path in files["alignment"]]
-    layers = [layer for layer in found[0] if layer != "classifier"]
+    layers = [site.name for site in architecture.of(files["alignment"][0]).hidden]
     figure, axes = panels(rows=len(MOMENTS), columns=len(layers))
     for row, (moment, name) in zip(axes, MOMENTS.items(), strict=True):
         for axis, layer in zip(row, layers, strict=True):
@@ -35,14 +34,13 @@ def draw(files: Mapping[str, Sequence[str]]) -> style.Figure:
 
 def _panel(axis: style.Axes, seeds: Sequence[Spectra], moment: str) -> None:
     exponents = []
-    for stage, stage_name in reversed(list(enumerate(STAGES))):
-        name = style.NAMES[stage_name]
-        values = [seed[moment][stage] for seed in seeds]
-        marks.spectra(axis, values, label=name, colour=stage_name)
-        fresh = [seed[f"{moment}_held_out"][stage] for seed in seeds]
+    for colour, (name, epoch) in reversed(style.ENDS.items()):
+        values = [seed[moment][epoch] for seed in seeds]
+        marks.spectra(axis, values, label=name, colour=colour)
+        fresh = [seed[f"{moment}_held_out"][epoch] for seed in seeds]
         label = f"{name}, test images"
-        marks.spectra(axis, fresh, label=label, colour=stage_name, linestyle=":")
-        without = [seed[f"{moment}_without_fold"][:, stage] for seed in seeds]
+        marks.spectra(axis, fresh, label=label, colour=colour, linestyle=":")
+        without = [seed[f"{moment}_without_fold"][:, epoch] for seed in seeds]
         exponent = _fitted(axis, values, without, label="power law, over its ranks")
         if exponent is not None:
             exponents.append(f"{name} {exponent:.2f}")
@@ -79,13 +77,13 @@ def _fitted(
 
 
 def read(path: str) -> dict[str, dict[str, np.ndarray]]:
-    """Spectra by layer and kind, each (stages, ranks), from an alignment file.
+    """Spectra by layer and kind, each (epochs, ranks), from an alignment file.
 
     Beside them, `fan_in` and `neurons` of the layer.
     """
     with storage.read(path, needs=["spectra"]) as file:
         found = {}
-        for layer in storage.layers(file["spectra"]):
+        for layer in architecture.layers(file, "spectra"):
             group = file["spectra"][layer]
             found[layer] = {kind: values[()] for kind, values in group.items()}
             found[layer] |= {name: np.array(value) for name, value in group.attrs.items()}

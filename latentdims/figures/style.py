@@ -40,7 +40,7 @@ COLOURS = {  # Okabe and Ito's palette, which colour-blind readers can tell apar
     "variant": "#CC79A7",
     "reference": "#000000",
 }
-NAMES = {"trained": "trained", "initial": "untrained"}  # of the stages, in words
+ENDS = {"initial": ("untrained", 0), "trained": ("trained", -1)}  # of training: words, epoch
 LONGEST = 40  # characters of a name
 SETTINGS: dict[Any, Any] = {
     "font.family": "sans-serif",

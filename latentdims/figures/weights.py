@@ -2,17 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 
+from latentdims import architecture
 from latentdims.figures import clipping, marks, spectra, style
 from latentdims.figures.panels import label_rows, legend, logarithmic, panels, ranks
 from latentdims.spectra import marchenko_pastur_edges
-from latentdims.storage import STAGES
 
 
 def draw(files: Mapping[str, Sequence[str]]) -> style.Figure:
     """A column per layer: eigenvalues of WᵀW / n on a log axis, and accuracy, against rank."""
     found = [spectra.read(path) for path in files["alignment"]]
     figure, axes = panels(rows=2, columns=len(found[0]))
-    chance = 100 / int(found[0]["classifier"]["neurons"])
+    chance = 100 / architecture.of(files["alignment"][0]).classes
     label = "weight eigenvectors"
     for (top, bottom), layer in zip(axes.T, found[0], strict=True):
         top.set(title=style.title(layer))
@@ -28,9 +28,9 @@ def draw(files: Mapping[str, Sequence[str]]) -> style.Figure:
 
 
 def _spectra(axis: style.Axes, seeds: Sequence[spectra.Spectra]) -> None:
-    for stage, name in reversed(list(enumerate(STAGES))):
-        values = [seed["weight"][stage] for seed in seeds]
-        marks.spectra(axis, values, label=style.NAMES[name], colour=name)
+    for colour, (name, epoch) in reversed(style.ENDS.items()):
+        values = [seed["weight"][epoch] for seed in seeds]
+        marks.spectra(axis, values, label=name, colour=colour)
     fan_in, neurons = int(seeds[0]["fan_in"]), int(seeds[0]["neurons"])
     edge = marchenko_pastur_edges(variance=1 / (3 * fan_in), dimension=fan_in, neurons=neurons)[1]
     label = "Marchenko-Pastur edge"

@@ -12,10 +12,10 @@ from typing import Any
 
 import h5py
 
-from latentdims import architectures, storage
+from latentdims import architecture, architectures, storage
+from latentdims.architecture import Architecture
 from latentdims.errors import InputError
 from latentdims.folds import FOLDS
-from latentdims.layer import Layer
 from latentdims.storage import SPLITS
 
 MARGIN = 1.2
@@ -32,7 +32,7 @@ EMBEDDED = 3 * 32 * 32 / 1e6  # of one image
 class Shapes:
     """Of what a network sees and computes; images: by split, their number, where it matters."""
 
-    layers: Sequence[Layer]
+    network: Architecture
     images: Mapping[str, int]
 
     @classmethod
@@ -43,46 +43,46 @@ class Shapes:
         """
         try:
             with h5py.File(path, "r", locking=False) as file:
-                if "input_shape" in file.attrs:
-                    return cls(architectures.from_file(file), {})
+                if "architecture" in file.attrs:
+                    return cls(architecture.read(file), {})
                 stored = {split: file[f"{split}/images"].shape for split in SPLITS}
                 classes = len(file["classes"])
             _, channels, *size = stored["train"]
             seen = 1 if "gray" in settings["preprocessing"]["steps"] else channels
-            layers = architectures.layers(
-                settings["network"], input_shape=(seen, *size), classes=classes
+            network = architectures.described(
+                settings["network"], image_shape=(seen, *size), classes=classes
             )
         except (OSError, KeyError, ValueError, InputError):
             return None
-        return cls(layers, {split: shape[0] for split, shape in stored.items()})
+        return cls(network, {split: shape[0] for split, shape in stored.items()})
 
     @property
     def loaded(self) -> float:
         """All images as numbers."""
-        return _numbers(sum(self.images.values()) * math.prod(self.layers[0].input_shape))
+        return _numbers(sum(self.images.values()) * math.prod(self.network.image_shape))
 
     @property
     def weights(self) -> float:
         """Of one network."""
-        return _numbers(sum(layer.channels * layer.fan_in for layer in self.layers))
+        return _numbers(sum(math.prod(weight.shape) for weight in self.network.weights))
 
     @property
     def representations(self) -> float:
-        """Of all hidden layers, of the training images."""
-        values = sum(layer.channels * layer.positions for layer in self.layers[:-1])
+        """At all hidden sites, of the training images."""
+        values = sum(math.prod(site.shape) for site in self.network.hidden)
         return _numbers(self.images["train"] * values)
 
     @property
     def covariances(self) -> float:
-        """Of one network, or one pair of them: all layers at one epoch and split, in float64."""
-        return 2 * _numbers(sum(layer.channels**2 for layer in self.layers))
+        """Of one network, or one pair of them: all sites at one epoch and split, in float64."""
+        return 2 * _numbers(sum(site.channels**2 for site in self.network.sites))
 
     @property
     def matrices(self) -> float:
         """The largest that an alignment decomposes, in float64."""
-        return 2 * max(
-            _numbers(layer.channels * max(layer.fan_in, layer.channels)) for layer in self.layers
-        )
+        sizes = [site.channels**2 for site in self.network.sites]
+        sizes += [math.prod(weight.shape) for weight in self.network.weights]
+        return 2 * _numbers(max(sizes))
 
 
 def prepare(source: Mapping[str, Any], files: Sequence[str]) -> float:
@@ -128,7 +128,7 @@ def generate(shapes: Shapes, *, procedures: Mapping[str, Mapping[str, Any]]) -> 
     float64."""
     widest = max(options["width"] for options in procedures.values())
     flattened = any("flattened" in options["classifiers"] for options in procedures.values())
-    features = shapes.layers[-1].fan_in * (max(1, widest) if flattened else 0)
+    features = shapes.network.weights[-1].fan_in * (max(1, widest) if flattened else 0)
     decomposed = 10 * _numbers(features**2)
     work = BATCHES / 2 + 16 * shapes.matrices + decomposed
     return with_torch() + 1.5 * shapes.loaded + (1 + widest) * shapes.representations + work

@@ -1,5 +1,7 @@
 """Rows of drawn networks once more; see `rows`."""
 
+import json
+
 import h5py
 import intervals_by_hand as by_hand
 import numpy as np
@@ -21,7 +23,7 @@ from rows import (
 def of(files: Files, last: float) -> Rows:
     """Of generation.h5 of each seed."""
     named = {"split": "test", "epoch": last}
-    level = 100 / int(files[0].attrs["classes"])
+    level = 100 / json.loads(files[0].attrs["architecture"])["classes"]
     yield key("chance_accuracy", epoch=last), alone(level, len(files))
     error = stack(files, "reference_calibration_error")
     yield from each_and_mean({"quantity": "calibration_error", **named}, error, PERCENT)

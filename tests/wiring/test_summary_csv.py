@@ -1,6 +1,7 @@
 """summary.csv, every row beside the same number from the files."""
 
 import csv
+import json
 import math
 
 import fabricated
@@ -11,7 +12,7 @@ import rows
 import rows_of_draws
 from workflow import TINY
 
-from latentdims import storage, summary
+from latentdims import architecture, storage, summary
 
 SEEDS = 4
 COLUMNS = ("quantity", "layer", "split", "centring", "epoch", "null", "at", "seed")
@@ -32,6 +33,8 @@ def files(request, tmp_path_factory):
     found = fabricated.files(folder, layers=2, width=17, seeds=SEEDS, draws=3)
     random = np.random.default_rng(5)
     with storage.create(folder / "consensus.h5", settings={}) as file:
+        widths = {"layer1": 17, "layer2": 17, "classifier": fabricated.CLASSES}
+        architecture.write(file, fabricated.described(widths))
         fabricated.axes(file)
         for layer in ("layer1", "layer2", "classifier"):
             scores = random.uniform(-0.3, 1, (2, 2, SEEDS))
@@ -49,7 +52,11 @@ def set_reference(file, seed, random, *, at_null):
 
     Then the mean over folds, moved to that of all images, is rounded above it.
     """
-    null = 100 / file.attrs["classes"] if seed == 2 else file["variants/white/accuracy"][()].mean()
+    null = (
+        100 / json.loads(file.attrs["architecture"])["classes"]
+        if seed == 2
+        else file["variants/white/accuracy"][()].mean()
+    )
     own = null if at_null and seed in (1, 2) else 99 + seed / 10
     folds = file["reference_accuracy_folds"]
     for _ in range(100):
@@ -63,7 +70,7 @@ def raise_nulls(path):
     """So that the scores of layers lie among those of unrelated images, in different places."""
     with h5py.File(path, "r+") as file:
         for group in (name for name in file if name.startswith("seed")):
-            for place, layer in enumerate(storage.layers(file[group])):
+            for place, layer in enumerate(architecture.layers(file, group)):
                 null = file[f"{group}/{layer}/similarity_null"]
                 rise = np.linspace(0.1 * place, 0.9, len(null))
                 null[...] += rise[:, None, None, None]

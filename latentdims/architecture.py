@@ -1,0 +1,142 @@
+"""What a network is, as plain data: the sites where it is read, and the weights between them.
+
+It is known while the workflow is planned, and written into every file of a network.
+"""
+
+import dataclasses
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+
+from latentdims import storage
+
+IMAGES = "images"  # what the first weights read
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where a representation is read: the output of a module.
+
+    module: its dotted name. shape: of one sample, all but the axis of the batch. axis: of the
+    channels in a batch; everything else is a position, and positions are further samples.
+    """
+
+    name: str
+    module: str
+    shape: tuple[int, ...]
+    axis: int = 1
+
+    @property
+    def channels(self) -> int:
+        """The dimension of its covariance."""
+        return self.shape[self.axis - 1 if self.axis > 0 else self.axis]
+
+    @property
+    def positions(self) -> int:
+        """Of one sample."""
+        return math.prod(self.shape) // self.channels
+
+
+@dataclass(frozen=True)
+class Weight:
+    """A learned linear map: shape (neurons, channels read, taps).
+
+    reads: the site of its columns, `IMAGES`, or None where that is not known. writes: the site of
+    its rows; None where they are added to others.
+    """
+
+    name: str
+    shape: tuple[int, int, int]
+    reads: str | None
+    writes: str | None
+
+    @property
+    def neurons(self) -> int:
+        """Its rows."""
+        return self.shape[0]
+
+    @property
+    def fan_in(self) -> int:
+        """Number of inputs of one neuron."""
+        return self.shape[1] * self.shape[2]
+
+    @property
+    def rank(self) -> int:
+        """The most that it can have."""
+        return min(self.neurons, self.fan_in)
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Sites and weights in the order in which they are computed.
+
+    image_shape: (C, H, W) of what the network sees. output: the site of the logits, where that is
+    one; the others are hidden.
+    """
+
+    image_shape: tuple[int, int, int]
+    classes: int
+    sites: tuple[Site, ...]
+    weights: tuple[Weight, ...]
+    output: str | None
+
+    @property
+    def hidden(self) -> list[Site]:
+        """All sites but the logits."""
+        return [site for site in self.sites if site.name != self.output]
+
+    @property
+    def names(self) -> list[str]:
+        """Of sites and weights: the layers of files, figures and the table."""
+        names = [weight.name for weight in self.weights] + [site.name for site in self.sites]
+        return list(dict.fromkeys(names))
+
+    def site(self, name: str) -> Site:
+        """The site of that name. Raises KeyError where there is none."""
+        return {site.name: site for site in self.sites}[name]
+
+    def weight(self, name: str) -> Weight:
+        """The weight of that name. Raises KeyError where there is none."""
+        return {weight.name: weight for weight in self.weights}[name]
+
+    def text(self) -> str:
+        """As JSON."""
+        return json.dumps(dataclasses.asdict(self))
+
+    @classmethod
+    def parsed(cls, text: str) -> "Architecture":
+        """From what `text` gave."""
+        found: dict[str, Any] = json.loads(text)
+        return cls(
+            tuple(found["image_shape"]),
+            found["classes"],
+            tuple(Site(**{**site, "shape": tuple(site["shape"])}) for site in found["sites"]),
+            tuple(Weight(**{**each, "shape": tuple(each["shape"])}) for each in found["weights"]),
+            found["output"],
+        )
+
+
+def write(file: h5py.File, architecture: Architecture) -> None:
+    """Into the root attributes of a file, from which `read` takes it."""
+    file.attrs["architecture"] = architecture.text()
+
+
+def read(file: h5py.File) -> Architecture:
+    """Of the network that an open file is of."""
+    return Architecture.parsed(file.attrs["architecture"])
+
+
+def of(path: str | Path) -> Architecture:
+    """Of the network that a file is of. Raises InputError as `storage.read`."""
+    with storage.read(path) as file:
+        return read(file)
+
+
+def layers(file: h5py.File, place: str) -> list[str]:
+    """Names in a group of a file, in the order of the network, where HDF5 sorts by letters; none
+    where there is no such group."""
+    return [name for name in read(file).names if name in file.get(place, ())]
