@@ -32,6 +32,7 @@ OF_SEEDS = ("covariance", "align", "consensus")  # the others take a single netw
 TEST = 2000  # images
 SIZE = 16  # pixels, square
 CLASSES = 10
+PAIRINGS = 20  # of unrelated images
 REPEATS = 3
 # Operations of a singular value decomposition over n³ (14mn² + 8n³ of m × n: Golub and Van Loan,
 # Matrix Computations, 8.6), and twice, for it is in float64.
@@ -103,13 +104,13 @@ def measured(
     job: Callable[[], Any], *, step: str, width: int, samples: int, seeds: int
 ) -> dict[str, Any]:
     """Seconds of one job, MB beyond what the process held before, and what is expected of both."""
-    from latentdims.architectures import layers
+    from latentdims import families
     from latentdims.workflow.job import peak_memory
 
     before, start = peak_memory(), time.perf_counter()
     job()
     settings = settings_of(width)["network"]
-    chain = layers(settings, input_shape=(1, SIZE, SIZE), classes=CLASSES)
+    chain = families.described(settings, image_shape=(1, SIZE, SIZE), classes=CLASSES)
     return {
         "seconds": time.perf_counter() - start,
         "megabytes": max(peak_memory() - before, 0.0),
@@ -177,13 +178,19 @@ def _measure(place: Path, images: Path, settings: dict, seeds: int) -> Callable[
 def _align(place: Path, images: Path, settings: dict, seeds: int) -> Callable[[], Any]:
     from latentdims import alignment
 
+    networks = [_network(place, images, settings, seed) for seed in range(seeds)]
     paths = [_covariance(place, images, settings, seed) for seed in range(seeds)]
     return lambda: alignment.align(
+        images=images,
+        network=networks[-1],
+        networks=dict(enumerate(networks[:-1])),
         covariance=paths[-1],
         partners=dict(enumerate(paths[:-1])),
         output=place / "alignment.h5",
         vectors=50,
+        pairings=PAIRINGS,
         settings={**settings, "seed": seeds - 1},
+        device="cpu",
     )
 
 
@@ -243,22 +250,23 @@ def operations_of(step: str, chain: Any, *, samples: int, seeds: int) -> float:
     consensus to a constant factor."""
     import operations as of
 
+    layers = of.layers(chain)
     decompositions = DECOMPOSITION * sum(
         layer.channels**3 + layer.fan_in * layer.channels * min(layer.fan_in, layer.channels)
-        for layer in chain  # of its rotation and of its weights
+        for layer in layers  # of its rotation and of its weights
     )
     found = {
         "train": lambda: (
-            sum(of.descent(chain, samples=samples)) + 2 * (samples + TEST) * of.forward(chain)
+            sum(of.descent(layers, samples=samples)) + 2 * (samples + TEST) * of.forward(layers)
         ),
         "covariance": lambda: sum(
-            of.covariances(chain, samples=2 * (samples + TEST), partners=seeds - 1)
+            of.covariances(layers, samples=2 * (samples + TEST), partners=seeds - 1)
         ),
         "align": lambda: float((seeds - 1) * decompositions),
         "consensus": lambda: float(seeds**2 * decompositions),
-        "clip": lambda: sum(of.clipped_activations(chain, samples=TEST)),
+        "clip": lambda: sum(of.clipped_activations(layers, samples=TEST)),
         "generate": lambda: (
-            sum(of.generation(chain, train=samples, test=TEST, draws=1)) + decompositions
+            sum(of.generation(layers, train=samples, test=TEST, draws=1)) + decompositions
         ),
     }
     return found[step]()
@@ -272,9 +280,9 @@ def declared(step: str, chain: Any, *, samples: int, seeds: int) -> float:
     procedures = {"published": {"classifiers": [], "width": 1.0}}
     found = {
         "train": lambda: memory.train(shapes, training=settings_of(0)["training"]),
-        "covariance": lambda: memory.covariance(shapes, partners=seeds - 1),
-        "align": lambda: memory.align(shapes, partners=seeds - 1),
-        "consensus": lambda: memory.consensus(shapes, seeds=seeds),
+        "covariance": lambda: memory.covariance(shapes, partners=seeds - 1, epochs=2),
+        "align": lambda: memory.align(shapes, partners=seeds - 1, epochs=2, pairings=PAIRINGS),
+        "consensus": lambda: memory.consensus(shapes, seeds=seeds, epochs=2),
         "clip": lambda: memory.clip(shapes),
         "generate": lambda: memory.generate(shapes, procedures=procedures),
     }

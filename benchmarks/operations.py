@@ -3,7 +3,24 @@
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from latentdims.layer import Layer
+from latentdims.architecture import Architecture
+
+
+class Layer(NamedTuple):
+    """A block of a chain by its numbers."""
+
+    name: str
+    channels: int
+    fan_in: int
+    positions: int
+
+
+def layers(chain: Architecture) -> list[Layer]:
+    """The blocks of a chain."""
+    return [
+        Layer(weight.name, site.channels, weight.fan_in, site.positions)
+        for weight, site in zip(chain.weights, chain.sites, strict=True)
+    ]
 
 
 class Operations(NamedTuple):

@@ -19,8 +19,8 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
-from latentdims.layer import Layer
-from latentdims.networks import initial_weights, torch_generator
+from latentdims.blocks import Convolution
+from latentdims.networks import Network, torch_generator
 from latentdims.sources.torchvision import datasets
 
 datasets()  # after which torchvision can be imported
@@ -63,23 +63,21 @@ def prepare(archive: Path) -> dict[str, np.ndarray]:
     return {split: np.stack(pictures) for split, pictures in found.items()}
 
 
-def model(layers: Sequence[Layer], weights: Mapping[str, Tensor]) -> nn.Sequential:
-    """The network of a chain of layers; ReLU follows each but the last."""
+def model(network: Network) -> nn.Sequential:
+    """A chain in PyTorch's own modules; ReLU follows each block but the last."""
     modules: list[nn.Module] = []
-    for layer in layers:
-        if len(layer.weight_shape) == 4:
-            out, inputs, *kernel = layer.weight_shape
-            modules.append(nn.Conv2d(inputs, out, kernel, stride=layer.stride, bias=False))
+    for block in network.blocks.values():
+        weight = block.map.weight
+        if isinstance(block.map, Convolution):
+            out, inputs, *kernel = weight.shape
+            learned = nn.Conv2d(inputs, out, kernel, stride=block.map.stride, bias=False)
         else:
-            linear = nn.Linear(layer.fan_in, layer.channels, bias=False)
-            flatten = [nn.Flatten()] if len(layer.input_shape) > 1 else []
-            modules += [*flatten, linear]
-        modules += [nn.ReLU()] if layer.rectified else []
-    network = nn.Sequential(*modules)
-    with torch.no_grad():
-        for module, layer in zip(weighted(network), layers, strict=True):
-            module.weight.copy_(weights[layer.name])
-    return network
+            modules.append(nn.Flatten())
+            learned = nn.Linear(weight.shape[1], len(weight), bias=False)
+        with torch.no_grad():
+            learned.weight.copy_(weight)
+        modules += [learned, nn.ReLU()]
+    return nn.Sequential(*modules[:-1])
 
 
 def weighted(network: nn.Sequential) -> list[nn.Module]:
@@ -87,10 +85,10 @@ def weighted(network: nn.Sequential) -> list[nn.Module]:
     return [module for module in network if hasattr(module, "weight")]
 
 
-def train(layers: Sequence[Layer], train: Pictures, settings: Mapping[str, Any]) -> nn.Sequential:
+def train(initial: Network, train: Pictures, settings: Mapping[str, Any]) -> nn.Sequential:
     """The trained network."""
     options = settings["training"]
-    network = model(layers, initial_weights(layers, seed=settings["seed"], device="cpu"))
+    network = model(initial)
     optimizer = torch.optim.SGD(
         network.parameters(), lr=options["learning_rate"], momentum=options["momentum"]
     )

@@ -94,27 +94,27 @@ def _train(tutorial: Tutorial, network: str) -> Iterator[Step]:
     settings = tutorial.settings(network, seed=0)
     layers = tutorial.layers(network)
     splits = (tutorial.train, tutorial.test)
-    weights = networks.initial_weights(layers, seed=0, device="cpu")
-    start = networks.Network(layers, weights)
+    start = tutorial.initial(network)
 
     def descend() -> dict[str, np.ndarray]:
         loaded = data.load(tutorial.images, preprocessing=settings["preprocessing"], device="cpu")
-        stack = Stack.of([start])
+        stack = Stack([start])
         for _ in training.Descent(stack, settings["training"], seeds=[0]).epochs(loaded.train):
             pass
-        return {name: x.detach().numpy() for name, x in stack.network(0).weights.items()}
+        return {name: x.numpy() for name, x in stack.network(0).weights.items()}
 
     def difference(ours: Mapping[str, np.ndarray], theirs: torch.nn.Sequential) -> float:
         trained = {name: torch.from_numpy(weight) for name, weight in ours.items()}
         accuracies = [
-            plain.accuracy(each, tutorial.test) for each in (plain.model(layers, trained), theirs)
+            plain.accuracy(each, tutorial.test)
+            for each in (plain.model(start.replaced(trained)), theirs)
         ]
         return abs(accuracies[0] - accuracies[1])
 
     yield Step(
         f"descent, {network}",
         ours=descend,
-        plain=lambda: plain.train(layers, tutorial.train, settings),
+        plain=lambda: plain.train(start, tutorial.train, settings),
         operations=operations.descent(
             layers, samples=settings["training"]["epochs"] * len(tutorial.train)
         ),
@@ -128,7 +128,7 @@ def _train(tutorial: Tutorial, network: str) -> Iterator[Step]:
         ours=lambda: [
             networks.evaluate(start, getattr(tutorial.loaded, split))[1] for split in SPLITS
         ],
-        plain=lambda: [plain.accuracy(plain.model(layers, weights), split) for split in splits],
+        plain=lambda: [plain.accuracy(plain.model(start), split) for split in splits],
         operations=Operations(single=sum(map(len, splits)) * operations.forward(layers)),
         agree=largest,
         tolerance=0.05,  # in percent: images whose two best classes tie within rounding

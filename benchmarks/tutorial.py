@@ -10,10 +10,10 @@ import h5py
 import numpy as np
 import plain
 import torch
+from operations import Layer, layers
 
-from latentdims import architectures, data, networks
+from latentdims import data, networks
 from latentdims.config import resolve
-from latentdims.layer import Layer
 
 
 @dataclass(frozen=True)
@@ -88,12 +88,15 @@ class Tutorial:
         with h5py.File(path) as file:
             images = str(file.attrs["images_sha256"])
         found = networks.load(path, settings=self.settings(network, seed=seed), images=images)
-        return plain.model(found.layers, found.at(-1, device="cpu").weights)
+        return plain.model(found.at(-1, device="cpu"))
+
+    def initial(self, network: str) -> networks.Network:
+        """Of seed 0, before training."""
+        settings = self.resolved["networks"][network]
+        return networks.initial(settings, image_shape=(1, 32, 32), classes=10, seed=0)
 
     def layers(self, network: str) -> list[Layer]:
-        return architectures.layers(
-            self.resolved["networks"][network], input_shape=(1, 32, 32), classes=10
-        )
+        return layers(self.initial(network).architecture)
 
     def flattens(self, network: str) -> bool:
         """Whether draws have another classifier, which sees every feature of an image as one."""

@@ -6,6 +6,7 @@ It is known while the workflow is planned, and written into every file of a netw
 import dataclasses
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,13 +47,14 @@ class Weight:
     """A learned linear map: shape (neurons, channels read, taps).
 
     reads: the site of its columns, `IMAGES`, or None where that is not known. writes: the site of
-    its rows; None where they are added to others.
+    its rows; None where they are added to others. tensor: its dotted name in the module.
     """
 
     name: str
     shape: tuple[int, int, int]
     reads: str | None
     writes: str | None
+    tensor: str
 
     @property
     def neurons(self) -> int:
@@ -118,6 +120,32 @@ class Architecture:
             tuple(Weight(**{**each, "shape": tuple(each["shape"])}) for each in found["weights"]),
             found["output"],
         )
+
+
+def chain(
+    image_shape: tuple[int, int, int],
+    shapes: Sequence[tuple[int, ...]],
+    *,
+    taps: Sequence[int],
+    neurons: Sequence[int] | None = None,
+) -> Architecture:
+    """Blocks in a row (`blocks.Block`), named layer1, layer2, and so on, and the last `classifier`.
+
+    shapes: of their outputs. taps, neurons: of their weights; neurons are channels where not given.
+    """
+    names = [*(f"layer{number}" for number in range(1, len(shapes))), "classifier"]
+    inputs = [image_shape, *shapes]
+    rows = neurons or [shape[0] for shape in shapes]
+    return Architecture(
+        image_shape=image_shape,
+        classes=shapes[-1][0],
+        sites=tuple(Site(name, name, shape) for name, shape in zip(names, shapes, strict=True)),
+        weights=tuple(
+            Weight(name, (rows[at], inputs[at][0], taps[at]), reads, name, f"{name}.map.weight")
+            for at, (name, reads) in enumerate(zip(names, [IMAGES, *names], strict=False))
+        ),
+        output="classifier",
+    )
 
 
 def write(file: h5py.File, architecture: Architecture) -> None:

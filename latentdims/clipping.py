@@ -5,6 +5,7 @@ on the first k vectors. The basis of weights acts on flattened patches: W_j beco
 """
 
 import logging
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +18,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from latentdims import architecture, data, folds, networks, storage
+from latentdims.blocks import Block, Dense
 from latentdims.data import Split
-from latentdims.networks import BATCH, Network, activate
+from latentdims.networks import BATCH, Network
 from latentdims.ranks import check_ranks
 from latentdims.spectra import eigh, weight_components
 from latentdims.workflow.job import progress
@@ -33,14 +35,14 @@ Curve = tuple["Components", Sequence[int]]  # and ascending numbers of component
 
 @dataclass(frozen=True)
 class Components:
-    """A layer's pre-activation as a sum over components: offset + Σ_k z_k decode_k.
+    """The pre-activation of a block as a sum over components: offset + Σ_k z_k decode_k.
 
-    number: of the layer in the chain. encode: its input (N, C, ...) -> z (R·p, rows), p numbers for
-    each component; rows are samples, of a convolution at each position. decode: (R·p, out).
-    offset: (out,), the pre-activation with no component.
+    site: of the block. encode: its input (N, C, ...) -> z (R·p, rows), p numbers for each
+    component; rows are samples, of a convolution at each position. decode: (R·p, out). offset:
+    (out,), the pre-activation with no component.
     """
 
-    number: int
+    site: str
     encode: Callable[[Tensor], Tensor]
     decode: Tensor
     p: int
@@ -53,44 +55,48 @@ class Components:
 
 
 def of_representation(
-    network: Network, number: int, vectors: Tensor, mean: Tensor | None = None
+    network: Network, site: str, vectors: Tensor, mean: Tensor | None = None
 ) -> Components:
-    """Components of layer `number` in an orthonormal basis (C, C) of its input channels.
+    """Components of the block of a site in an orthonormal basis (C, C) of its input channels.
 
     mean: (C,), taken from the input before and added back after.
     """
-    layer = network.layers[number]
-    weight = network.weights[layer.name]
-    channels, positions = layer.patch_shape
-    by_channel = weight.reshape(-1, channels, positions)
+    block = network.blocks[site]
+    weight = block.map.weight.detach()
+    by_channel = weight.reshape(len(weight), len(vectors), -1)
     decode = torch.einsum("ocp,cr->rpo", by_channel, vectors).flatten(0, 1).contiguous()
-    offset = weight.new_zeros(len(weight)) if mean is None else by_channel.sum(2) @ mean
+    offset = _bias(block)
+    if mean is not None:
+        offset = offset + by_channel.sum(2) @ mean
 
     def encode(x: Tensor) -> Tensor:
         rotated = torch.einsum("nc...,cr->nr...", x, vectors)
         if mean is not None:
             rotated -= (mean @ vectors).reshape(-1, *(1,) * (x.ndim - 2))
-        if weight.ndim == 2:
-            return rotated.flatten(1).T
-        patches = rotated.unfold(2, weight.shape[2], layer.stride)
-        patches = patches.unfold(3, weight.shape[3], layer.stride)  # (N, R, h, w, kh, kw)
-        return patches.permute(1, 4, 5, 0, 2, 3).flatten(3).flatten(0, 2)
+        return block.map.columns(block.before(rotated))
 
-    return Components(number, encode, decode, positions, offset)
+    return Components(site, encode, decode, by_channel.shape[2], offset)
 
 
-def of_weights(network: Network, number: int, vectors: Tensor) -> Components:
-    """Components of layer `number` in orthonormal vectors (fan-in, R) of its flattened patches."""
-    layer = network.layers[number]
-    weight = network.weights[layer.name]
+def of_weights(network: Network, site: str, vectors: Tensor) -> Components:
+    """Components of the block of a site in orthonormal vectors (fan-in, R) of what a neuron
+    reads."""
+    block = network.blocks[site]
+    weight = block.map.weight.detach()
     kernels = vectors.T.reshape(-1, *weight.shape[1:])
     return Components(
-        number,
-        encode=lambda x: networks.linear(layer, x, kernels).transpose(0, 1).flatten(1),
+        site,
+        encode=lambda x: block.preactivation(x, kernels).transpose(0, 1).flatten(1),
         decode=vectors.T @ weight.flatten(1).T,
         p=1,
-        offset=weight.new_zeros(len(weight)),
+        offset=_bias(block),
     )
+
+
+def _bias(block: Block) -> Tensor:
+    """(out,): zero where the block has none."""
+    bias = block.map.bias
+    return block.map.weight.new_zeros(len(block.map.weight)) if bias is None else bias.detach()
 
 
 @torch.inference_mode()
@@ -109,14 +115,16 @@ def accuracy_by_rank(
     whole = torch.zeros_like(sizes)
     tensors = (split.images, split.labels, fold)
     batches = list(zip(*(each.split(BATCH) for each in tensors), strict=True))
+    names = [site.name for site in network.architecture.sites]
+    inputs = dict(zip(names, [None, *names], strict=False))
     for images, labels, of in progress(batches, name="batch"):
-        levels = [images, *(output for _, output in network.representations(images))]
-        whole.index_add_(0, of, (levels[-1].argmax(1) == labels).long())
+        levels: dict[str | None, Tensor] = {None: images}
+        levels |= {site.name: output for site, output in network.representations(images)}
+        whole.index_add_(0, of, (levels[names[-1]].argmax(1) == labels).long())
         for (components, ranks), correct in zip(curves, counts, strict=True):
-            layer = network.layers[components.number]
-            size = max(1, VALUES // (layer.channels * layer.positions))
-            parts = levels[components.number].split(size), labels.split(size), of.split(size)
-            for x, target, places in zip(*parts, strict=True):
+            x_of = levels[inputs[components.site]]
+            size = _batch(network.blocks[components.site], x_of)
+            for x, target, places in zip(*(e.split(size) for e in (x_of, labels, of)), strict=True):
                 right = _correct(network, components, ranks, x, target)
                 correct.index_add_(0, places, right.T.long())
     total = sizes.cpu().numpy()
@@ -124,15 +132,22 @@ def accuracy_by_rank(
     return 100 * whole.cpu().numpy() / total, by_rank
 
 
+def _batch(block: Block, x: Tensor) -> int:
+    """How many inputs of a block are clipped at once."""
+    positions = math.prod(block.map.output_size(block.before(x[:1])))
+    return max(1, VALUES // (len(block.map.weight) * positions))
+
+
 def _correct(
     network: Network, components: Components, ranks: Sequence[int], x: Tensor, labels: Tensor
 ) -> Tensor:
-    """Which of some inputs of a layer are classified correctly at each rank, (ranks, N).
+    """Which of some inputs of a block are classified correctly at each rank, (ranks, N).
 
-    From one rank to the next, the components between them are added; only the layers that follow
-    are run again, for several ranks at once.
+    From one rank to the next, the components between them are added; only what follows is run
+    again, for several ranks at once.
     """
-    layer = network.layers[components.number]
+    block = network.blocks[components.site]
+    size = block.map.output_size(block.before(x[:1]))
     z, p = components.encode(x), components.p
     last, done = components.offset.expand(z.shape[1], -1), 0
     correct = torch.empty(len(ranks), len(labels), dtype=torch.bool, device=labels.device)
@@ -146,22 +161,26 @@ def _correct(
             add(last, z[part].T, components.decode[part], out=place)
             last, done = place, rank
         last = last.clone()
-        output = preactivation.relu_() if layer.rectified else preactivation
-        output = output.view(-1, *layer.output_shape[1:], layer.channels)  # (ranks · N, ..., out)
-        predicted = _classes(network, output.movedim(-1, 1), after=components.number + 1)
+        laid_out = preactivation.view(-1, *size, last.shape[1]).movedim(-1, 1)  # (ranks · N, ...)
+        predicted = _classes(network, block.after(laid_out), after=components.site)
         correct[start : start + RANKS] = predicted.view(len(chosen), -1) == labels
     return correct
 
 
-def _classes(network: Network, x: Tensor, *, after: int) -> Tensor:
-    """The most probable class of each input (N, ...) of layer number `after`, (N,)."""
-    if after == len(network.layers):
+def _classes(network: Network, x: Tensor, *, after: str) -> Tensor:
+    """The most probable class of each representation (N, ...) at a site, (N,)."""
+    names = list(network.blocks)
+    *between, final = names[names.index(after) :]
+    if not between:
         return x.max(1).indices
-    *hidden, classifier = network.layers[after:]
-    for layer in hidden:
-        x = activate(layer, networks.linear(layer, x, network.weights[layer.name]))
+    for name in between[1:]:
+        x = network.blocks[name](x)
+    block = network.blocks[final]
+    if type(block.map) is not Dense or block.map.bias is not None:
+        return block(x).argmax(1)
     # Channels last, as x lies in memory, and the few classes first: twice as fast as a layer.
-    weight = network.weights[classifier.name].unflatten(1, classifier.patch_shape)
+    x = block.before(x)
+    weight = block.map.weight.detach().unflatten(1, (x.shape[1], -1))
     logits = weight.transpose(1, 2).flatten(1) @ x.movedim(1, -1).flatten(1).T
     return logits.max(0).indices  # argmax takes ten times as long here
 
@@ -196,12 +215,12 @@ def clip(
         architecture.write(file, loaded.architecture)
         curves: dict[str, Curve] = {}
         for basis in bases:
-            clipped = trained.layers if basis == "weight" else trained.layers[:-1]
-            for number, layer in enumerate(clipped):
+            sites = list(trained.blocks) if basis == "weight" else list(trained.blocks)[:-1]
+            for number, site in enumerate(sites):
                 components = _components(trained, number, basis, moments, settings["seed"])
                 possible = range(1, components.dimension + 1)
                 chosen = [k for k in possible if ranks == "all" or k in ranks]
-                curves[f"{basis}/{layer.name}"] = components, chosen
+                curves[f"{basis}/{site}"] = components, chosen
         reference, found = accuracy_by_rank(trained, test, list(curves.values()))
         share = np.bincount(folds.of(len(test.labels))) / len(test.labels)
         what = "test accuracy of the network as it was trained"
@@ -217,26 +236,27 @@ def clip(
 def _components(
     network: Network, number: int, basis: str, moments: h5py.File, seed: int
 ) -> Components:
-    """Components that clip layer `number`: its weights, or its representation at the next layer."""
-    layer = network.layers[number]
-    weight = network.weights[layer.name]
+    """Components that clip site `number`: the weights before it, or it, as the next block reads
+    it."""
+    site, *following = list(network.blocks)[number:]
+    weight = network.blocks[site].map.weight.detach()
 
     def tensor(array: NDArray[np.float64]) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(array)).to(weight)
 
     if basis == "weight":
-        vectors = weight_components(weight.detach().cpu().numpy())[1]
-        return of_weights(network, number, tensor(vectors))
-    covariance = moments[f"train/{layer.name}/covariance"][-1]
-    mean = moments[f"train/{layer.name}/mean"][-1]
+        vectors = weight_components(weight.cpu().numpy())[1]
+        return of_weights(network, site, tensor(vectors))
+    covariance = moments[f"train/{site}/covariance"][-1]
+    mean = moments[f"train/{site}/mean"][-1]
     if basis == "random":
         random = np.random.default_rng([seed, number]).standard_normal(covariance.shape)
-        return of_representation(network, number + 1, tensor(np.linalg.qr(random)[0]))
+        return of_representation(network, following[0], tensor(np.linalg.qr(random)[0]))
     if basis == "activation_centred":
         vectors = eigh(covariance)[1]
-        return of_representation(network, number + 1, tensor(vectors), tensor(mean))
+        return of_representation(network, following[0], tensor(vectors), tensor(mean))
     vectors = eigh(covariance + np.outer(mean, mean))[1]
-    return of_representation(network, number + 1, tensor(vectors))
+    return of_representation(network, following[0], tensor(vectors))
 
 
 def _save(

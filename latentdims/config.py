@@ -10,7 +10,7 @@ from typing import Any
 import jsonschema
 import yaml
 
-from latentdims import architectures, datasets, published, ranks
+from latentdims import datasets, families, published, ranks
 from latentdims.config_file import expanded
 from latentdims.errors import InputError, nearest
 
@@ -258,11 +258,11 @@ def _check_variant(name: str, options: Mapping[str, Any], *, key: str, seeds: in
 def _check_network(name: str, network: Mapping[str, Any], resolved: Mapping[str, Any]) -> None:
     """Check that the architecture exists, and fits every data set of a known shape."""
     try:
-        architectures.build(network)
+        families.of(network)
         for dataset in resolved["datasets"].values():
             known = datasets.image_shape(dataset)
             if known:
-                found = architectures.described(network, image_shape=known[0], classes=known[1])
+                found = families.described(network, image_shape=known[0], classes=known[1])
                 ranks.check_ranks(found, **resolved["clipping"])
                 for variant, options in resolved["generation"].items():
                     key = f"generation.variants.{variant}"

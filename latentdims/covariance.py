@@ -5,6 +5,7 @@ channels. A pass can be split over jobs, each with a range of the samples, whose
 """
 
 import logging
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,8 +16,8 @@ import torch
 from torch import Tensor
 
 from latentdims import broken, covariance_file, data, folds, networks, storage
+from latentdims.architecture import Site
 from latentdims.data import Stored
-from latentdims.layer import Layer
 from latentdims.moments import Centred, Moments
 from latentdims.networks import Network
 from latentdims.storage import SPLITS
@@ -35,7 +36,7 @@ Batch = tuple[int, Tensor]  # the fold of some images, and their indices
 class Pass:
     """A pass over images: the moments of the batches that are done, and their number.
 
-    moments: by `<epoch>/<layer>/own/<fold>` of a network's channels C, and `.../cross/<fold>` of
+    moments: by `<epoch>/<site>/own/<fold>` of a network's channels C, and `.../cross/<fold>` of
     those of its partners, P·C side by side, with its C.
     """
 
@@ -47,7 +48,7 @@ class Pass:
         self.moments.setdefault(key, Moments()).merge(moments)
 
     def folds(self, key: str) -> list[Moments]:
-        """Those of each fold, in order, by `<epoch>/<layer>/<kind>`."""
+        """Those of each fold, in order, by `<epoch>/<site>/<kind>`."""
         found = {
             int(name.rpartition("/")[2]): moments
             for name, moments in self.moments.items()
@@ -85,7 +86,7 @@ def measure(
     so_far: Pass | None = None,
     pause: Callable[[], None] = lambda: None,
 ) -> Pass:
-    """Moments of every layer of a network, and with those of its partners, at several epochs.
+    """Moments at every site of a network, and with those of its partners, at several epochs.
 
     chains: the partners' networks, then its own, by epoch. images: (N, C, H, W). batches: all
     images, where not given. cross_folds: whether what is shared with partners is kept by fold, or
@@ -93,16 +94,18 @@ def measure(
     """
     so_far = so_far or Pass()
     if batches is None:
-        batches = batches_by_fold(len(images), layers=next(iter(chains.values()))[-1].layers)
+        batches = batches_by_fold(
+            len(images), sites=next(iter(chains.values()))[-1].architecture.sites
+        )
     done = so_far.done
     for fold, batch in progress(batches[done:], name=f"{name}, batch", done=done):
         x = images[batch]
         for epoch, networks_of_epoch in chains.items():
             levels = zip(*(chain.representations(x) for chain in networks_of_epoch), strict=True)
             for level in levels:
-                layer, _ = level[-1]
+                site, _ = level[-1]
                 *partners, own = (Centred.of(output) for _, output in level)
-                key = f"{epoch}/{layer.name}"
+                key = f"{epoch}/{site.name}"
                 so_far.add(f"{key}/own/{fold}", Moments.of([own], [own]))
                 if partners:
                     place = fold if cross_folds else 0
@@ -112,9 +115,9 @@ def measure(
     return so_far
 
 
-def batches_by_fold(samples: int, *, layers: Sequence[Layer]) -> list[Batch]:
+def batches_by_fold(samples: int, *, sites: Sequence[Site]) -> list[Batch]:
     """All samples in one fixed random order, fold by fold, in batches of one fold each."""
-    widest = max(layer.channels * layer.positions for layer in layers)
+    widest = max(math.prod(site.shape) for site in sites)
     largest = max(1, VALUES // widest)
     order = torch.randperm(samples, generator=torch.Generator().manual_seed(0))
     fold = torch.from_numpy(folds.of(samples))[order]
@@ -153,7 +156,7 @@ def covariance(
             for seed, path in [*sorted(partners.items()), (settings["seed"], network)]
         }
         own = loaded[settings["seed"]]
-        hashes = [storage.sha256(*each.weights.values()) for each in loaded.values()]
+        hashes = [storage.sha256(*each.tensors.values()) for each in loaded.values()]
         made_with = {"settings": described, "images": file.sha256, "networks": hashes}
         made_with |= {"epochs": epochs, "code": code}
         checkpoint = Checkpoint(output, made_with=made_with, device=device)
@@ -167,7 +170,7 @@ def covariance(
             for index in covariance_file.indices(own, epochs)
         }
         for split, stored in file.images.items():
-            batches = batches_by_fold(len(stored), layers=own.layers)
+            batches = batches_by_fold(len(stored), sites=own.architecture.sites)
             measure(
                 chains,
                 stored,

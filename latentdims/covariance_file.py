@@ -6,7 +6,7 @@ from typing import Any, Protocol
 import h5py
 import numpy as np
 
-from latentdims import storage
+from latentdims import networks, storage
 from latentdims.moments import Moments
 from latentdims.networks import Trained
 
@@ -61,7 +61,7 @@ def write(
             weight[kept],
             units="1",
             description="weights, so that an alignment needs no other file",
-            dimensions=storage.WEIGHT_AXES[weight.ndim],
+            dimensions=networks.axes(weight.ndim),
         )
     for split, measured in passes.items():
         for site in network.architecture.sites:

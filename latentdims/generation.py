@@ -1,5 +1,6 @@
 """Generation: how well networks do that are drawn from the covariances of a trained one."""
 
+import copy
 import json
 import logging
 from collections.abc import Mapping, Sequence
@@ -10,13 +11,13 @@ import h5py
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from latentdims import architecture, data, folds, networks, ranks, storage
+from latentdims.blocks import initialise
 from latentdims.data import Images, Split
-from latentdims.layer import describe
-from latentdims.networks import BATCH, Network, activate, initial_weights, linear, score
+from latentdims.networks import BATCH, Network, score, torch_generator
 from latentdims.sampling import Draw, Procedure, Reference, Sampler, align
 from latentdims.stack import Stack
 from latentdims.training import Descent
@@ -62,19 +63,18 @@ def generate(
         return networks.load(path, settings=made_with, images=loaded.sha256).at(-1, device=device)
 
     own = trained(network, settings["seed"])
-    described = describe(own.layers)
     for name, options in procedures.items():
-        ranks.check_sampled(described, options, key=f"generation.variants.{name}")
+        ranks.check_sampled(own.architecture, options, key=f"generation.variants.{name}")
     partners = [trained(path, seed) for seed, path in others.items()]
     reference = Reference.of(own, loaded.train.images, others=partners)
     drawn: dict[str, dict[str, Scores]] = {}  # by procedure and classifier
     for name, options in procedures.items():
         logger.info("%s: %s", name, options)
         drawn[name] = _draws(reference, loaded, options, settings)
-    reference_scores = measures(own, {"": own.weights[own.layers[-1].name]}, loaded.test)[""]
+    reference_scores = measures(own, {"": own.last.map.weight}, loaded.test)[""]
     reasons = _reasons(reference, seed=settings["seed"])
     with storage.create(output, settings=settings, device=device) as file:
-        architecture.write(file, described)
+        architecture.write(file, own.architecture)
         for measure, value in reference_scores.items():
             _write(file, f"reference_{measure}", value, reason=reasons["reference"])
         for name, options in procedures.items():
@@ -108,7 +108,7 @@ def _draws(
     scores: dict[str, Scores] = {}
     for number in progress(range(options["draws"]), name="draw"):
         drawn = sampler.draw(seed=settings["seed"], number=number)
-        classifiers = {"": drawn.network.weights[sampler.layers[-1].name]}
+        classifiers: dict[str, Tensor] = {"": drawn.network.last.map.weight}
         for name in options["classifiers"]:
             weight = CLASSIFIERS[name](sampler, drawn, loaded.train, settings)
             if weight is not None:
@@ -148,13 +148,14 @@ def retrained(
     sampler: Sampler, drawn: Draw, split: Split, settings: Mapping[str, Any]
 ) -> Tensor | None:
     """A new classifier trained on the features of the draw, in the settings of the training."""
-    layers, device = drawn.network.layers, split.labels.device.type
-    weights = initial_weights(layers[-1:], seed=settings["seed"], device=device)
-    head = Stack.of([Network(layers[-1:], weights)])
-    features = Split(drawn.features.flatten(1), split.labels)
+    fresh = copy.deepcopy(drawn.network.last)
+    initialise(fresh, torch_generator(settings["seed"], stream=0))
+    features = Split(fresh.before(drawn.features).flatten(1), split.labels)  # once for all steps
+    fresh.before = nn.Identity()
+    head = Stack([Network(drawn.network.architecture, fresh)])
     for _ in Descent(head, settings["training"], seeds=[settings["seed"]]).epochs(features):
         pass
-    return head.network(0).weights[layers[-1].name]
+    return head.tensors["map.weight"][0]
 
 
 CLASSIFIERS = {"flattened": flattened, "retrained": retrained}
@@ -165,13 +166,13 @@ def measures(
     network: Network, classifiers: Mapping[str, Tensor], split: Split
 ) -> dict[str, dict[str, Score]]:
     """Scores of a network with each of some classifiers, on all images of a split and by fold."""
-    *hidden, last = network.layers
+    *hidden, last = network.blocks.values()
     logits: dict[str, list[Tensor]] = {name: [] for name in classifiers}
     for x in split.images.split(BATCH):
-        for layer in hidden:
-            x = activate(layer, linear(layer, x, network.weights[layer.name]))
+        for block in hidden:
+            x = block(x)
         for name, weight in classifiers.items():
-            logits[name].append(linear(last, x, weight))
+            logits[name].append(last.after(last.preactivation(x, weight)))
     return {name: scores(torch.cat(each), split.labels) for name, each in logits.items()}
 
 

@@ -25,7 +25,7 @@ def compare(
     layer says of an image, less the mean over the fold. NaN where a layer says the same of each.
     Raises InputError where a fold has too few images.
     """
-    found: dict[str, list[Array]] = {layer.name: [] for layer in own.layers}
+    found: dict[str, list[Array]] = {site.name: [] for site in own.architecture.sites}
     sizes = []
     for members in unrelated.folds_of(len(images)):
         if len(members) <= neighbours:
@@ -56,8 +56,8 @@ def _nearest(network: Network, images: Tensor, neighbours: int) -> dict[str, Nea
     """(n, k) by layer; None for one that is the same for some image and the mean."""
     seen: dict[str, list[Tensor]] = {}
     for batch in images.split(BATCH):
-        for layer, representation in network.representations(batch):
-            seen.setdefault(layer.name, []).append(representation.flatten(1).cpu())
+        for site, representation in network.representations(batch):
+            seen.setdefault(site.name, []).append(representation.flatten(1).cpu())
     found: dict[str, Nearest | None] = {}
     for name, parts in seen.items():
         rows = torch.cat(parts)

@@ -1,77 +1,102 @@
-"""Networks: weights on a device, what their layers compute, and their files."""
+"""Networks: modules read at named sites, how well they do, and the files they come from."""
 
+import copy
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
-from latentdims import architecture, architectures, broken, storage
-from latentdims.architecture import Architecture
+from latentdims import architecture, broken, families, storage
+from latentdims.architecture import Architecture, Site
+from latentdims.blocks import Block, initialise
 from latentdims.data import Split
-from latentdims.layer import Layer
 
 BATCH = 250  # samples that are propagated at once where no gradient is needed
 
 
 @dataclass(frozen=True)
 class Network:
-    """A chain of weight layers and one weight tensor for each, by name."""
+    """A module in evaluation mode, with its parameters and buffers, and what it is."""
 
-    layers: Sequence[Layer]
-    weights: Mapping[str, Tensor]
+    architecture: Architecture
+    module: nn.Module
 
-    def representations(self, images: Tensor) -> Iterator[tuple[Layer, Tensor]]:
-        """Each layer with its representation: what comes out of its non-linearity.
+    @cached_property
+    def blocks(self) -> dict[str, Block]:
+        """By site, of a chain; empty where the module is none."""
+        names = [site.name for site in self.architecture.sites]
+        parts = dict(self.module.named_children())
+        chained = isinstance(self.module, nn.Sequential) and list(parts) == names
+        found = {name: part for name, part in parts.items() if isinstance(part, Block)}
+        return found if chained and len(found) == len(parts) else {}
 
-        images: (N, C, H, W). A representation is (N, channels) or (N, channels, height, width);
-        that of the classifier is the logits, (N, classes).
-        """
+    @property
+    def last(self) -> Block:
+        """The classifier of a chain."""
+        return list(self.blocks.values())[-1]
+
+    @property
+    def weights(self) -> dict[str, Tensor]:
+        """Learned maps by name, as they are in the module."""
+        return {
+            weight.name: self.module.get_parameter(weight.tensor).detach()
+            for weight in self.architecture.weights
+        }
+
+    def replaced(self, weights: Mapping[str, Tensor]) -> "Network":
+        """A copy with some other weights, by name."""
+        module = copy.deepcopy(self.module)
+        for weight in self.architecture.weights:
+            if weight.name in weights:
+                module.get_parameter(weight.tensor).data = weights[weight.name]
+        return Network(self.architecture, module)
+
+    def representations(self, images: Tensor) -> Iterator[tuple[Site, Tensor]]:
+        """Each site with its representation, in order, of images (N, C, H, W)."""
         x = images
-        for layer in self.layers:
-            x = activate(layer, linear(layer, x, self.weights[layer.name]))
-            yield layer, x
+        for site in self.architecture.sites:
+            x = self.blocks[site.name](x)
+            yield site, x
 
-    def logits(self, x: Tensor, *, after: int = 0) -> Tensor:
-        """Output of the classifier, (N, classes), given the input of layer number `after`."""
-        for layer in self.layers[after:]:
-            x = activate(layer, linear(layer, x, self.weights[layer.name]))
+    def logits(self, x: Tensor, *, after: str | None = None) -> Tensor:
+        """(N, classes), of images, or of the representation at a site of a chain."""
+        if after is None:
+            return self.module(x)
+        names = list(self.blocks)
+        for name in names[names.index(after) + 1 :]:
+            x = self.blocks[name](x)
         return x
 
 
-def linear(layer: Layer, x: Tensor, weight: Tensor) -> Tensor:
-    """Pre-activation of a layer: (N, *input_shape) -> (N, *output_shape)."""
-    if weight.ndim == 4:
-        # Channels last, for which CPUs and GPUs have their fast kernels, forwards and backwards.
-        x = x.to(memory_format=torch.channels_last)
-        return functional.conv2d(x, weight, stride=layer.stride)
-    return functional.linear(x.flatten(1), weight)
+def build(
+    settings: Mapping[str, Any], *, image_shape: tuple[int, int, int], classes: int
+) -> Network:
+    """The network of some settings, whose tensors are yet to be filled."""
+    family = families.of(settings)
+    described = family.describe(image_shape=image_shape, classes=classes)
+    module = family.build(image_shape=image_shape, classes=classes)
+    return Network(described, module.requires_grad_(False).eval())
 
 
-def activate(layer: Layer, preactivation: Tensor) -> Tensor:
-    """The non-linearity of a layer: ReLU, or none for the classifier."""
-    return functional.relu(preactivation) if layer.rectified else preactivation
-
-
-def initial_weights(layers: Sequence[Layer], *, seed: int, device: str) -> dict[str, Tensor]:
-    """PyTorch's default initialisation, uniform in ±1/√fan-in, of variance 1/(3 fan-in).
-
-    Drawn on the CPU, so that a seed names the same network on every device.
-    """
-    generator = torch_generator(seed, stream=0)
-    weights = {}
-    for layer in layers:
-        bound = 1 / math.sqrt(layer.fan_in)
-        weight = torch.empty(layer.weight_shape).uniform_(-bound, bound, generator=generator)
-        if weight.ndim == 4:
-            weight = weight.contiguous(memory_format=torch.channels_last)
-        weights[layer.name] = weight.to(device)
-    return weights
+def initial(
+    settings: Mapping[str, Any],
+    *,
+    image_shape: tuple[int, int, int],
+    classes: int,
+    seed: int,
+    device: str = "cpu",
+) -> Network:
+    """The network that training begins with."""
+    network = build(settings, image_shape=image_shape, classes=classes)
+    initialise(network.module, torch_generator(seed, stream=0))
+    return Network(network.architecture, network.module.to(device))
 
 
 def torch_generator(seed: int, *, stream: int) -> torch.Generator:
@@ -125,28 +150,44 @@ def calibration_error(logits: Tensor, labels: Tensor, *, bins: int = 15) -> floa
     return 100 * sums.abs().sum().item() / len(labels)
 
 
+def file_names(network: Architecture, tensors: Iterable[str]) -> dict[str, str]:
+    """Where a network file keeps each tensor of a module: weights/<name>, or state/<its name>."""
+    weights = {weight.tensor: f"weights/{weight.name}" for weight in network.weights}
+    return {name: weights.get(name, f"state/{name}") for name in tensors}
+
+
+def axes(number: int) -> Sequence[str]:
+    """Names of the axes of a tensor with the axis of epochs."""
+    kernel = ("epoch", "neuron", "channel", "row", "column")
+    return {2: kernel[:2], 3: ("epoch", "neuron", "input"), 5: kernel}.get(number, kernel[:1])
+
+
 @dataclass(frozen=True)
 class Trained:
-    """A network file in memory: its layers, and its weights at every epoch that was kept.
+    """A network file in memory: the settings of its family, what it is, and its tensors at every
+    epoch that was kept.
 
-    architecture: as the file has it. weights: float32 arrays (E, *weight_shape) by layer. epochs:
-    (E,), 0 first, the last last.
+    tensors: (E, ...) by their names in the module. epochs: (E,), 0 first, the last last.
     """
 
+    settings: Mapping[str, Any]
     architecture: Architecture
-    layers: list[Layer]
     epochs: np.ndarray
-    weights: dict[str, np.ndarray]
+    tensors: dict[str, np.ndarray]
+
+    @property
+    def weights(self) -> dict[str, np.ndarray]:
+        """Learned maps (E, ...) by name."""
+        return {each.name: self.tensors[each.tensor] for each in self.architecture.weights}
 
     def at(self, epoch: int, *, device: str) -> Network:
         """The network at one index of the axis of epochs: 0 is initial, -1 is trained."""
-        weights = {}
-        for layer in self.layers:
-            weight = torch.from_numpy(self.weights[layer.name][epoch])
-            if weight.ndim == 4:
-                weight = weight.contiguous(memory_format=torch.channels_last)
-            weights[layer.name] = weight.to(device)
-        return Network(self.layers, weights)
+        found = self.architecture
+        network = build(self.settings, image_shape=found.image_shape, classes=found.classes)
+        network.module.load_state_dict(
+            {name: torch.from_numpy(values[epoch]) for name, values in self.tensors.items()}
+        )
+        return Network(found, network.module.to(device))
 
 
 def load(path: str | Path, *, settings: Mapping[str, Any], images: str) -> Trained:
@@ -162,6 +203,7 @@ def load(path: str | Path, *, settings: Mapping[str, Any], images: str) -> Train
                 f"was trained on other images (sha256 {file.attrs['images_sha256'][:12]}…) than "
                 f"the data set of today ({images[:12]}…)",
             )
-        layers = architectures.from_file(file)
-        weights = {layer.name: file["weights"][layer.name][()] for layer in layers}
-        return Trained(architecture.read(file), layers, file["epochs"][()], weights)
+        found = architecture.read(file)
+        tensors = {weight.tensor: file[f"weights/{weight.name}"][()] for weight in found.weights}
+        state = storage.arrays(file, "state")
+        return Trained(settings["network"], found, file["epochs"][()], tensors | state)

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from latentdims import architectures
+from latentdims import families
 from latentdims.scales import COSINE, PERCENT, POSITIVE, SHARE, Range
 from latentdims.storage import SPLITS
 
@@ -176,7 +176,7 @@ def of_network(network: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[
     network: its settings; settings: the configuration, complete.
     """
     # Names and kinds of layers are those of images of any size.
-    described = architectures.described(network, image_shape=(1, 1 << 50, 1 << 50), classes=2)
+    described = families.described(network, image_shape=(1, 1 << 50, 1 << 50), classes=2)
     layers = {"": [""], "all": described.names}
     layers["hidden"] = [site.name for site in described.hidden]
     ways = _ways(settings["generation"], spatial=described.weights[-1].shape[2] > 1)

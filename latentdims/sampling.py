@@ -1,17 +1,20 @@
 """Sampling: new networks from the weight covariances of trained ones, aligned layer by layer."""
 
+import copy
 import dataclasses
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from latentdims.architecture import IMAGES, Architecture, Site
+from latentdims.blocks import Block
 from latentdims.gaussian import Array, covariance_factor, sample_rows, white_rows
-from latentdims.layer import Layer
 from latentdims.moments import rows
-from latentdims.networks import Network, linear
+from latentdims.networks import Network
 from latentdims.procrustes import rotation, similarity
 
 VALUES = 1 << 20  # of a layer's representation in a batch: it then is aligned from the cache
@@ -34,32 +37,23 @@ class Procedure:
     covariances: str = "own"
     rank: int | None = None
 
-    def samples(self, layer: Layer) -> bool:
-        """Whether the weights of a hidden layer are drawn."""
-        return self.layers is None or layer.name in self.layers
+    def samples(self, site: str) -> bool:
+        """Whether the weights before a hidden site are drawn."""
+        return self.layers is None or site in self.layers
 
-    def chain(self, layers: Sequence[Layer]) -> list[Layer]:
-        """The layers of the networks that are drawn from a reference with some layers."""
-        chain: list[Layer] = []
-        for layer in layers:
-            inputs = chain[-1].channels if chain else layer.input_shape[0]
-            drawn = layer is not layers[-1] and self.samples(layer)
-            neurons = max(1, round(self.width * layer.channels)) if drawn else layer.channels
-            chain.append(resized(layer, neurons=neurons, inputs=inputs))
-        return chain
-
-
-def resized(layer: Layer, *, neurons: int, inputs: int) -> Layer:
-    """A layer with other numbers of neurons and of input channels."""
-    kernel = layer.weight_shape[2:]
-    return dataclasses.replace(
-        layer,
-        weight_shape=(neurons, inputs, *kernel)
-        if kernel
-        else (neurons, inputs * layer.patch_shape[1]),
-        input_shape=(inputs, *layer.input_shape[1:]),
-        output_shape=(neurons, *layer.output_shape[1:]),
-    )
+    def resized(self, reference: Architecture) -> Architecture:
+        """Of the networks that are drawn from a reference."""
+        channels: dict[str | None, int] = {IMAGES: reference.image_shape[0]}
+        sites, weights = [], []
+        for site, weight in zip(reference.sites, reference.weights, strict=True):
+            drawn = site.name != reference.output and self.samples(site.name)
+            neurons = max(1, round(self.width * weight.neurons)) if drawn else weight.neurons
+            width = site.channels * neurons // weight.neurons
+            sites.append(dataclasses.replace(site, shape=(width, *site.shape[1:])))
+            shape = neurons, channels[weight.reads], weight.shape[2]
+            weights.append(dataclasses.replace(weight, shape=shape))
+            channels[site.name] = width
+        return dataclasses.replace(reference, sites=tuple(sites), weights=tuple(weights))
 
 
 def contract(weight: Array, rotation: Array) -> Array:
@@ -94,15 +88,15 @@ class Reference:
 
     @classmethod
     def of(cls, network: Network, images: Tensor, *, others: Sequence[Network] = ()) -> "Reference":
-        """Propagate the images (N, C, H, W) through every layer but the classifier, once.
+        """Propagate the images (N, C, H, W) through every block but the classifier, once.
 
         others: networks that the covariances are averaged over, besides this one.
         """
         representations: dict[str, Tensor] = {}
         x = images
-        for layer in network.layers[:-1]:
-            x = propagate(layer, x, network.weights[layer.name])
-            representations[layer.name] = x
+        for site in network.architecture.hidden:
+            x = propagate(network.blocks[site.name], site, x)
+            representations[site.name] = x
         stacks = {name: [_numpy(network.weights[name])] for name in representations}
         for other in others:
             for name, weight in _in_coordinates_of(representations, other, images).items():
@@ -118,10 +112,11 @@ def _in_coordinates_of(
     """Weights of another network's hidden layers, reading the channels of the reference."""
     weights: dict[str, Array] = {}
     x, aligned = images, np.eye(images.shape[1])
-    for layer in other.layers[:-1]:
-        weights[layer.name] = contract(_numpy(other.weights[layer.name]), aligned)
-        x = propagate(layer, x, other.weights[layer.name])
-        aligned, _ = align(x, representations[layer.name].split(batch_of(layer)))
+    for site in other.architecture.hidden:
+        block = other.blocks[site.name]
+        weights[site.name] = contract(_numpy(block.map.weight), aligned)
+        x = propagate(block, site, x)
+        aligned, _ = align(x, representations[site.name].split(batch_of(site)))
     return weights
 
 
@@ -148,85 +143,85 @@ class Sampler:
 
     reference: Reference
     procedure: Procedure
-    layers: Sequence[Layer]
+    architecture: Architecture
     rooms: Mapping[str, Tensor]
 
     @classmethod
     def of(cls, reference: Reference, procedure: Procedure) -> "Sampler":
         """Make room for the networks of a procedure."""
-        layers = procedure.chain(reference.network.layers)
-        rooms = {layer.name: room(layer, reference.images) for layer in layers[:-1]}
-        return cls(reference, procedure, layers, rooms)
+        architecture = procedure.resized(reference.network.architecture)
+        rooms = {site.name: room(site, reference.images) for site in architecture.hidden}
+        return cls(reference, procedure, architecture, rooms)
 
     def draw(self, *, seed: int, number: int) -> Draw:
-        """Sample a network layer by layer, each in coordinates aligned with the reference.
+        """Sample a network block by block, each in coordinates aligned with the reference.
 
         seed, number: name the draw; a draw does not change when others are added.
         """
         reference = self.reference
-        weights: dict[str, Tensor] = {}
         scores: dict[str, float] = {}
         x, aligned = reference.images, np.eye(reference.images.shape[1])  # both see the same images
-        for level, layer in enumerate(self.layers[:-1]):
+        network = Network(self.architecture, copy.deepcopy(reference.network.module))
+        for level, site in enumerate(self.architecture.hidden):
             generator = np.random.default_rng([seed, number, level])
-            weight = contract(self._rows(layer, generator), aligned)
-            weights[layer.name] = to_tensor(weight, like=reference.images)
-            output = self.rooms[layer.name]
-            batches = propagated(layer, x, weights[layer.name], output)
-            aligned, scores[layer.name] = align(reference.representations[layer.name], batches)
+            weight = contract(self._rows(site.name, generator), aligned)
+            block = network.blocks[site.name]
+            block.map.weight.data = to_tensor(weight, like=reference.images)
+            output = self.rooms[site.name]
+            batches = propagated(block, site, x, output)
+            aligned, scores[site.name] = align(reference.representations[site.name], batches)
             x = output
-        classifier = self.layers[-1].name
-        weights[classifier] = self.classifier(aligned)
-        return Draw(Network(self.layers, weights), scores, x)
+        network.last.map.weight.data = self.classifier(aligned)
+        return Draw(network, scores, x)
 
-    def _rows(self, layer: Layer, generator: np.random.Generator) -> Array:
-        """Weights of a layer that read the channels of the reference, drawn or trained."""
-        if not self.procedure.samples(layer):
-            return _numpy(self.reference.network.weights[layer.name])
-        name, neurons, procedure = layer.name, layer.channels, self.procedure
-        own = self.reference.factors[name]
+    def _rows(self, site: str, generator: np.random.Generator) -> Array:
+        """Weights before a site that read the channels of the reference, drawn or trained."""
+        if not self.procedure.samples(site):
+            return _numpy(self.reference.network.weights[site])
+        neurons, procedure = self.architecture.weight(site).neurons, self.procedure
+        own = self.reference.factors[site]
         if procedure.covariances == "white":
             return white_rows(own, neurons=neurons, generator=generator)
-        factor = self.reference.averaged[name] if procedure.covariances == "averaged" else own
+        factor = self.reference.averaged[site] if procedure.covariances == "averaged" else own
         return sample_rows(factor, neurons=neurons, generator=generator, rank=procedure.rank)
 
     def classifier(self, aligned: Array) -> Tensor:
         """Weights of the trained classifier after a rotation (C, D) of the reference's last
         channels, or (C·positions, D·positions) of its features."""
-        trained = _numpy(self.reference.network.weights[self.layers[-1].name])
+        trained = _numpy(self.reference.network.last.map.weight)
         return to_tensor(contract(trained, aligned), like=self.reference.images)
 
 
-def room(layer: Layer, x: Tensor) -> Tensor:
-    """Memory for the representations of a layer, (N, *output_shape), for as many samples as x."""
-    memory_format = torch.channels_last if len(layer.output_shape) > 1 else torch.contiguous_format
-    return torch.empty((len(x), *layer.output_shape), device=x.device, memory_format=memory_format)
+def room(site: Site, x: Tensor) -> Tensor:
+    """Memory for the representations at a site, (N, *shape), for as many samples as x."""
+    memory_format = torch.channels_last if len(site.shape) == 3 else torch.contiguous_format
+    return torch.empty((len(x), *site.shape), device=x.device, memory_format=memory_format)
 
 
-def propagate(layer: Layer, x: Tensor, weight: Tensor) -> Tensor:
-    """One layer on all samples: (N, *input_shape) -> (N, *output_shape)."""
-    output = room(layer, x)
-    for _ in propagated(layer, x, weight, output):
+def propagate(block: Block, site: Site, x: Tensor) -> Tensor:
+    """One block on all samples: (N, C, ...) -> (N, *shape of the site)."""
+    output = room(site, x)
+    for _ in propagated(block, site, x, output):
         pass
     return output
 
 
 @torch.inference_mode()
-def propagated(layer: Layer, x: Tensor, weight: Tensor, output: Tensor) -> Iterator[Tensor]:
+def propagated(block: Block, site: Site, x: Tensor, output: Tensor) -> Iterator[Tensor]:
     """The same into a given output, batch by batch, each handed on while it is in the cache."""
-    size = batch_of(layer)
+    size = batch_of(site)
     for batch, place in zip(x.split(size), output.split(size), strict=True):
-        preactivation = linear(layer, batch, weight)
-        if layer.rectified:
+        preactivation = block.preactivation(batch)
+        if isinstance(block.after, nn.ReLU):
             torch.clamp_min(preactivation, 0, out=place)  # faster than a ReLU and a copy
         else:
-            place.copy_(preactivation)
+            place.copy_(block.after(preactivation))
         yield place
 
 
-def batch_of(layer: Layer) -> int:
-    """How many samples a layer is computed for at once."""
-    return max(1, VALUES // (layer.channels * layer.positions))
+def batch_of(site: Site) -> int:
+    """How many samples a block is computed for at once."""
+    return max(1, VALUES // math.prod(site.shape))
 
 
 @torch.inference_mode()
@@ -281,4 +276,4 @@ def to_tensor(weight: Array, *, like: Tensor) -> Tensor:
 
 
 def _numpy(weight: Tensor) -> Array:
-    return weight.double().cpu().numpy()
+    return weight.detach().double().cpu().numpy()

@@ -1,78 +1,94 @@
 """Networks of several seeds as one: a step of all takes as many kernels as a step of one."""
 
+import copy
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.func import functional_call, vmap
 from torch.nn import functional
 
+from latentdims.blocks import Convolution
 from latentdims.data import Split
-from latentdims.layer import Layer
-from latentdims.networks import BATCH, Network, activate, by_image, scores
+from latentdims.networks import BATCH, Network, by_image, scores
 
 
-@dataclass(frozen=True)
 class Stack:
-    """S networks of the same layers, with one tensor of weights for each, (S, *weight_shape)."""
+    """S networks of one architecture, with a copy of their tensors."""
 
-    layers: Sequence[Layer]
-    weights: dict[str, Tensor]
-
-    @classmethod
-    def of(cls, networks: Sequence[Network]) -> "Stack":
-        """A copy of the weights of networks, in their order."""
-        weights = {}
-        for name in networks[0].weights:
-            # Convolutions lie in memory with their channels last, and do so in the stack.
-            each = [network.weights[name].movedim(1, -1) for network in networks]
-            weights[name] = torch.stack(each).movedim(-1, 2)
-        return cls(networks[0].layers, weights)
+    def __init__(self, networks: Sequence[Network]) -> None:
+        self.architecture = networks[0].architecture
+        self._lone = len(networks) == 1  # the very bits of a network alone, and no kernel more
+        self._module = copy.deepcopy(networks[0].module)
+        each = [dict(network.module.state_dict(keep_vars=True)) for network in networks]
+        learned = dict(self._module.named_parameters())
+        if self._lone:
+            self._tensors = dict(self._module.state_dict(keep_vars=True))
+        else:
+            for part in self._module.modules():
+                if isinstance(part, Convolution):  # which cannot be asked for within vmap
+                    part.memory_format = torch.preserve_format
+            self._tensors = {name: _stacked([one[name] for one in each]) for name in each[0]}
+        self.parameters = {name: self._tensors[name].requires_grad_() for name in learned}
+        self._size = len(networks)
 
     def __len__(self) -> int:
-        return len(next(iter(self.weights.values())))
+        return self._size
+
+    @property
+    def tensors(self) -> dict[str, Tensor]:
+        """Parameters and buffers (S, ...), which share their memory with the networks."""
+        found = {name: tensor.detach() for name, tensor in self._tensors.items()}
+        return {name: x.unsqueeze(0) for name, x in found.items()} if self._lone else found
 
     def network(self, index: int) -> Network:
-        """One of them, whose weights share their memory with the stack."""
-        return Network(self.layers, {name: w.detach()[index] for name, w in self.weights.items()})
-
-    def logits(self, images: Tensor) -> Tensor:
-        """Output of each network for images of its own: (S, N, C, H, W) -> (S, N, classes)."""
-        x = images
-        for layer in self.layers:
-            x = activate(layer, linear(layer, x, self.weights[layer.name]))
-        return x
+        """One of them, whose tensors share their memory with the stack."""
+        module = copy.deepcopy(self._module).requires_grad_(False)
+        for part in module.modules():
+            if isinstance(part, Convolution):
+                part.memory_format = torch.channels_last
+        shared = {name: tensor[index] for name, tensor in self.tensors.items()}
+        module.load_state_dict(shared, assign=True)
+        return Network(self.architecture, module.eval())
 
     def losses(self, images: Tensor, labels: Tensor) -> Tensor:
         """Mean cross-entropy of each for images of its own: (S, N, C, H, W) and (S, N) -> (S,)."""
-        if len(self) == 1:  # the very bits of a network alone, and no kernel more
-            lone = Network(self.layers, {name: w.squeeze(0) for name, w in self.weights.items()})
-            return functional.cross_entropy(lone.logits(images[0]), labels[0]).unsqueeze(0)
+        self._train(True)
+        if self._lone:
+            return functional.cross_entropy(self._module(images[0]), labels[0]).unsqueeze(0)
         return mean_losses(self.logits(images), labels)
+
+    def _train(self, training: bool) -> None:
+        if self._module.training != training:
+            self._module.train(training)
+
+    def logits(self, images: Tensor) -> Tensor:
+        """Output of each network for images of its own: (S, N, C, H, W) -> (S, N, classes)."""
+        return vmap(self._logits)(self._tensors, images)
+
+    def _logits(self, tensors: dict[str, Tensor], images: Tensor) -> Tensor:
+        found: Tensor = functional_call(self._module, tensors, (images,))
+        return found
 
     @torch.inference_mode()
     def by_image(self, split: Split) -> Tensor:
         """`networks.by_image` of each network on the same split, (S, 2, N)."""
-        if len(self) == 1:
-            return by_image(self.network(0), split).unsqueeze(0)
+        self._train(False)
+        if self._lone:
+            return by_image(Network(self.architecture, self._module), split).unsqueeze(0)
         found = []
         for batch, target in zip(split.images.split(BATCH), split.labels.split(BATCH), strict=True):
-            logits = self.logits(batch.expand(len(self), *batch.shape))  # (S, N, classes)
+            logits = vmap(self._logits, in_dims=(0, None))(self._tensors, batch)
             each = scores(logits.flatten(0, 1), target.repeat(len(self)))
             found.append(each.unflatten(1, (len(self), -1)).movedim(1, 0))
         return torch.cat(found, dim=2)
 
 
-def linear(layer: Layer, x: Tensor, weight: Tensor) -> Tensor:
-    """Pre-activation of a layer in each network: (S, N, *input_shape) -> (S, N, *output_shape)."""
-    if weight.ndim == 5:
-        # One convolution in which the channels of each network are a group of their own.
-        grouped = x.movedim(0, 1).flatten(1, 2).to(memory_format=torch.channels_last)
-        out = functional.conv2d(
-            grouped, weight.flatten(0, 1), stride=layer.stride, groups=len(weight)
-        )  # (N, S · in, H, W) -> (N, S · out, H', W')
-        return out.unflatten(1, weight.shape[:2]).movedim(1, 0)
-    return torch.bmm(x.flatten(2), weight.mT)
+def _stacked(tensors: Sequence[Tensor]) -> Tensor:
+    """(S, ...): kernels stay channels last, as they lie in memory."""
+    if tensors[0].ndim == 4:
+        return torch.stack([each.detach().movedim(1, -1) for each in tensors]).movedim(-1, 2)
+    return torch.stack([each.detach() for each in tensors])
 
 
 def mean_losses(logits: Tensor, labels: Tensor) -> Tensor:

@@ -24,10 +24,6 @@ logger = logging.getLogger(__name__)
 FORMAT_VERSION = 2
 FIRST = {"rank": 1, "weight_rank": 1, "k": 1, "weight_k": 1}  # of axes that do not begin at 0
 SPLITS = ("train", "test")
-WEIGHT_AXES = {  # by the number of axes
-    3: ("epoch", "neuron", "input"),
-    5: ("epoch", "neuron", "channel", "row", "column"),
-}
 ABANDONED = 3600  # seconds after which a half-written file of another machine is nobody's
 
 
@@ -204,15 +200,17 @@ def class_names(file: h5py.File) -> tuple[str, ...]:
     return tuple(file["classes"].asstr()[()])
 
 
-def arrays(file: h5py.File) -> dict[str, np.ndarray]:
-    """Every dataset of an open file but its axes, by its full name."""
+def arrays(file: h5py.File, place: str = "/") -> dict[str, np.ndarray]:
+    """Every dataset of a group of an open file but axes, by its name there; none where there is no
+    such group."""
     found: dict[str, np.ndarray] = {}
 
     def keep(name: str, item: h5py.HLObject) -> None:
         if isinstance(item, h5py.Dataset) and not is_axis(item):
             found[name] = item[()]
 
-    file.visititems(keep)
+    if place in file:
+        file[place].visititems(keep)
     return found
 
 

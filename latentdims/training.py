@@ -10,12 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from latentdims import architecture, architectures, data, folds, storage
+from latentdims import architecture, data, folds, networks, storage
 from latentdims.architecture import Architecture
 from latentdims.data import Images, Split
 from latentdims.errors import InputError
-from latentdims.layer import describe
-from latentdims.networks import Network, initial_weights, torch_generator
+from latentdims.networks import torch_generator
 from latentdims.stack import Stack
 from latentdims.storage import SPLITS
 from latentdims.workflow.checkpoint import Checkpoint
@@ -23,7 +22,7 @@ from latentdims.workflow.job import progress
 
 logger = logging.getLogger(__name__)
 
-# Of S networks: weights kept/<epoch>/<layer> (S, *weight_shape), history/<measure> (S, epochs), and
+# Of S networks: tensors kept/<epoch>/<name> (S, ...), history/<measure> (S, epochs), and
 # history/folds/<measure> (S, folds, epochs).
 Record = dict[str, np.ndarray]
 FOLDS = "history/folds/"
@@ -68,13 +67,18 @@ def train_together(
     what `train` does, naming the seed of a loss that is not finite.
     """
     loaded = data.load(images, preprocessing=settings["preprocessing"], device=device)
-    layers = architectures.layers(
-        settings["network"], input_shape=loaded.shape, classes=len(loaded.classes)
-    )
-    described = describe(layers)
     seeds = list(outputs)
-    stack = Stack.of(
-        [Network(layers, initial_weights(layers, seed=seed, device=device)) for seed in seeds]
+    stack = Stack(
+        [
+            networks.initial(
+                settings["network"],
+                image_shape=loaded.shape,
+                classes=len(loaded.classes),
+                seed=seed,
+                device=device,
+            )
+            for seed in seeds
+        ]
     )
     made_with = {"settings": settings, "seeds": seeds, "images": loaded.sha256, "code": code}
     checkpoint = Checkpoint(outputs[seeds[0]], made_with=made_with, device=device)
@@ -95,8 +99,8 @@ def train_together(
             descent.check({name: record[name] for name in record if name.startswith("history/")})
         _log(record, f"epoch {epoch} of {epochs}", seeds=seeds)
         if epoch in keep:
-            for name, weight in stack.weights.items():
-                record[f"kept/{epoch}/{name}"] = _numpy(weight)
+            for name, tensor in stack.tensors.items():
+                record[f"kept/{epoch}/{name}"] = _numpy(tensor)
     for index, (seed, output) in enumerate(outputs.items()):
         own = {name: values[index] for name, values in record.items()}
         made = {**settings, "seed": seed}
@@ -104,7 +108,7 @@ def train_together(
             output,
             own,
             loaded,
-            described,
+            stack.architecture,
             epochs=sorted(keep),
             settings=made,
             device=device,
@@ -153,10 +157,8 @@ class Descent:
         self._starts_of_epoch = [order.get_state() for order in self._orders]
         self._epoch, self._step = 0, 0  # epochs that are complete, and steps of the next
         self._losses: list[Tensor] = []  # (S,) of each step
-        for weight in stack.weights.values():
-            weight.requires_grad_()
         momentum = options["momentum"]
-        self._momenta = {n: torch.zeros_like(w) for n, w in stack.weights.items() if momentum}
+        self._momenta = {n: torch.zeros_like(w) for n, w in stack.parameters.items() if momentum}
 
     def epochs(self, split: Split, *, pause: Callable[[], None] = lambda: None) -> Iterator[int]:
         """Yields 0 before the first epoch, then each that ends; `pause` is called at each step."""
@@ -183,7 +185,7 @@ class Descent:
 
         The kernel of torch.optim.SGD; importing that takes as long as importing torch itself.
         """
-        weights = list(self._stack.weights.values())
+        weights = list(self._stack.parameters.values())
         torch._fused_sgd_(
             weights,
             [weight.grad for weight in weights if weight.grad is not None],
@@ -211,13 +213,13 @@ class Descent:
     def state(self) -> dict[str, np.ndarray]:
         """All that the next steps depend on. Raises InputError for a loss that is not finite."""
         self._check_losses()
-        self.check({f"weights of {n}": _numpy(w) for n, w in self._stack.weights.items()})
+        tensors = {name: _numpy(tensor) for name, tensor in self._stack.tensors.items()}
+        self.check(tensors)
         arrays = {
             "descent/done": np.array([self._epoch, self._step]),
             "descent/starts_of_epoch": torch.stack(self._starts_of_epoch).numpy(),
         }
-        for name, weight in self._stack.weights.items():
-            arrays[f"descent/weights/{name}"] = _numpy(weight)
+        arrays |= {f"descent/tensors/{name}": values for name, values in tensors.items()}
         for name, momentum in self._momenta.items():
             arrays[f"descent/momenta/{name}"] = _numpy(momentum)
         return arrays
@@ -227,7 +229,7 @@ class Descent:
         self._epoch, self._step = state["descent/done"].tolist()
         for order, start in zip(self._orders, state["descent/starts_of_epoch"], strict=True):
             order.set_state(torch.from_numpy(start))
-        for part, tensors in (("weights", self._stack.weights), ("momenta", self._momenta)):
+        for part, tensors in (("tensors", self._stack.tensors), ("momenta", self._momenta)):
             for name, tensor in tensors.items():
                 tensor.detach().copy_(torch.from_numpy(state[f"descent/{part}/{name}"]))
 
@@ -268,7 +270,8 @@ def _save(
     device: str,
 ) -> None:
     """Write the file of one network, from its part of the record."""
-    names = [name.removeprefix("kept/0/") for name in sorted(record) if name[:7] == "kept/0/"]
+    first = "kept/0/"
+    tensors = sorted(name.removeprefix(first) for name in record if name.startswith(first))
     steps = -(-len(images.train.labels) // settings["training"]["batch_size"])  # of an epoch
     kept = np.array(epochs, dtype=np.float64)
     with storage.create(output, settings=settings, device=device) as file:
@@ -281,15 +284,15 @@ def _save(
         ):
             what = f"{units} after which weights were kept"
             storage.write(file, name, values, units=units, description=what, dimensions=("epoch",))
-        for name in names:
-            weights = np.stack([record[f"kept/{epoch}/{name}"] for epoch in epochs])
+        for tensor, name in networks.file_names(described, tensors).items():
+            values = np.stack([record[f"kept/{epoch}/{tensor}"] for epoch in epochs])
             storage.write(
                 file,
-                f"weights/{name}",
-                weights,
+                name,
+                values,
                 units="1",
-                description="weights, a matrix or kernel for each kept epoch",
-                dimensions=storage.WEIGHT_AXES[weights.ndim],
+                description=f"{tensor} of the module at each kept epoch",
+                dimensions=networks.axes(values.ndim),
             )
         _save_history(file, record)
 

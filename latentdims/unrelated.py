@@ -5,6 +5,7 @@ other sees the one p places further on, in a circle. So every pairing is a deran
 have a pair of images in common. Pairing 0 shows both the same.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -117,11 +118,11 @@ def paired(
     pairings: int,
     name: str = "images",
 ) -> dict[str, Paired]:
-    """Cross-covariances of every layer over all images, for the same images and some pairings.
+    """Cross-covariances at every site over all images, for the same images and some pairings.
 
     images: (N, C, H, W). name: what the log calls them.
     """
-    widest = max(layer.channels * layer.positions for layer in own.layers)
+    widest = max(math.prod(site.shape) for site in own.architecture.sites)
     size = max(1, VALUES // widest)
     sums: dict[str, _Sums] = {}
     for members in progress(folds_of(len(images)), name=f"{name}, fold"):
@@ -133,10 +134,10 @@ def paired(
                 own.representations(images[members[further]]),
                 strict=True,
             )
-            for (layer, theirs), (_, ours) in levels:
-                if layer.name not in sums:
-                    sums[layer.name] = _Sums(theirs, ours, pairings)
-                sums[layer.name].add(theirs, ours)
+            for (site, theirs), (_, ours) in levels:
+                if site.name not in sums:
+                    sums[site.name] = _Sums(theirs, ours, pairings)
+                sums[site.name].add(theirs, ours)
         for each in sums.values():
             each.end_fold()
-    return {layer_name: each.paired() for layer_name, each in sums.items()}
+    return {name: each.paired() for name, each in sums.items()}

@@ -10,7 +10,7 @@ import pytest
 import torch
 from workflow import TINY, Workflow
 
-from latentdims import architectures, storage
+from latentdims import networks, storage
 from latentdims.networks import Network
 
 CLASSES = ("a", "b", "c", "d")
@@ -72,15 +72,21 @@ def settings() -> Callable[..., dict[str, Any]]:
     return make
 
 
+def random_network(name: str, *, seed: int = 3) -> Network:
+    """A network as training begins with it."""
+    return networks.initial(NETWORKS[name], image_shape=SHAPE, classes=len(CLASSES), seed=seed)
+
+
 def integer_network(name: str, *, seed: int) -> Network:
     """A network with small whole weights: float32 computes its representations exactly."""
     random = np.random.default_rng(seed)
-    layers = architectures.layers(NETWORKS[name], input_shape=SHAPE, classes=len(CLASSES))
-    weights = {
-        layer.name: torch.from_numpy(random.integers(-2, 3, layer.weight_shape).astype(np.float32))
-        for layer in layers
-    }
-    return Network(layers, weights)
+    network = random_network(name)
+    return network.replaced(
+        {
+            key: torch.from_numpy(random.integers(-2, 3, weight.shape).astype(np.float32))
+            for key, weight in network.weights.items()
+        }
+    )
 
 
 def integer_images(samples: int, *, seed: int) -> torch.Tensor:

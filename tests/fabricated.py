@@ -7,7 +7,7 @@ import h5py
 import numpy as np
 
 from latentdims import architecture, storage
-from latentdims.architecture import IMAGES, Architecture, Site, Weight
+from latentdims.architecture import Architecture
 
 CLASSES = 3
 VARIANTS = {  # of generation, and their ranks
@@ -45,19 +45,8 @@ def files(
 
 def described(widths: dict[str, int], *, fan_in: int = 20) -> Architecture:
     """A multilayer perceptron of images of some inputs, by the neurons of its layers."""
-    inputs = [fan_in, *widths.values()]
-    return Architecture(
-        image_shape=(1, 1, fan_in),
-        classes=inputs[-1],
-        sites=tuple(Site(name, name, (width,)) for name, width in widths.items()),
-        weights=tuple(
-            Weight(name, (width, read, 1), reads, name)
-            for (name, width), read, reads in zip(
-                widths.items(), inputs, [IMAGES, *widths], strict=False
-            )
-        ),
-        output=list(widths)[-1],
-    )
+    shapes = [(width,) for width in widths.values()]
+    return architecture.chain((1, 1, fan_in), shapes, taps=[fan_in, *(1 for _ in shapes[1:])])
 
 
 def write(group: h5py.Group, name: str, data: object, *axes: str) -> None:

@@ -178,7 +178,7 @@ def test_scores_are_those_of_the_representations_themselves(pair):
                         )
                         seen[layer.name, split, which] = values.double().numpy()
             below = aligned = None
-            for layer in both[0].layers:
+            for layer in both[0].architecture.sites:
                 group = file[f"seed0/{layer.name}"]
                 x, y = ({s: seen[layer.name, s, i] for s in SPLITS} for i in (0, 1))
                 for at, centring in enumerate(centrings):

@@ -3,7 +3,7 @@
 import h5py
 import pytest
 
-from latentdims import architecture, architectures
+from latentdims import architecture, families
 from latentdims.architecture import IMAGES, Architecture, Site, Weight
 
 NETWORK = Architecture(
@@ -16,9 +16,9 @@ NETWORK = Architecture(
         Site("logits", "head", (4,)),
     ),
     weights=(
-        Weight("stem", (5, 3, 9), IMAGES, "stem"),
-        Weight("shortcut", (7, 5, 1), "stem", None),
-        Weight("logits", (4, 9, 24), "phase", "logits"),
+        Weight("stem", (5, 3, 9), IMAGES, "stem", "a.weight"),
+        Weight("shortcut", (7, 5, 1), "stem", None, "a.weight"),
+        Weight("logits", (4, 9, 24), "phase", "logits", "a.weight"),
     ),
     output="logits",
 )
@@ -55,7 +55,7 @@ def test_names_are_those_of_weights_and_sites_and_the_logits_are_not_hidden():
     ],
 )
 def test_weights_of_a_chain_read_the_site_before(settings, shapes):
-    found = architectures.described(settings, image_shape=(3, 8, 11), classes=4)
+    found = families.described(settings, image_shape=(3, 8, 11), classes=4)
     assert [weight.shape for weight in found.weights] == shapes
     assert [weight.reads for weight in found.weights] == [IMAGES, "layer1", "layer2"]
     assert [weight.writes for weight in found.weights] == ["layer1", "layer2", "classifier"]

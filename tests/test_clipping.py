@@ -6,10 +6,9 @@ import pytest
 import torch
 from conftest import SHAPE
 
-from latentdims import architectures, clipping, covariance, folds, networks, training
+from latentdims import clipping, covariance, folds, networks, training
 from latentdims.clipping import accuracy_by_rank, of_representation, of_weights
 from latentdims.data import Split
-from latentdims.layer import Layer
 from latentdims.networks import Network, evaluate
 from latentdims.spectra import weight_components
 
@@ -22,8 +21,7 @@ WIDE = {
 
 @pytest.fixture(params=["mlp", "cnn"])
 def network(request) -> Network:
-    layers = architectures.layers(WIDE[request.param], input_shape=SHAPE, classes=4)
-    return Network(layers, networks.initial_weights(layers, seed=3, device="cpu"))
+    return networks.initial(WIDE[request.param], image_shape=SHAPE, classes=4, seed=3)
 
 
 @pytest.fixture
@@ -31,10 +29,6 @@ def split() -> Split:
     random = torch.Generator().manual_seed(0)
     images = torch.randn(900, *SHAPE, generator=random)  # more than one batch
     return Split(images, torch.randint(0, 4, (900,), generator=random))
-
-
-def replaced(network: Network, layer: Layer, weight: torch.Tensor) -> Network:
-    return Network(network.layers, {**network.weights, layer.name: weight})
 
 
 def random_basis(dimension: int) -> torch.Tensor:
@@ -53,57 +47,56 @@ def of_whole(network, split, curves):
 
 @pytest.mark.parametrize("number", [0, 1, 2])
 def test_weights_at_every_rank(network, split, number):
-    layer = network.layers[number]
-    weight = network.weights[layer.name]
+    layer = list(network.blocks)[number]
+    weight = network.weights[layer]
     vectors = torch.from_numpy(weight_components(weight.numpy())[1].astype(np.float32))
     ranks = range(1, vectors.shape[1] + 1)
-    _, [found] = of_whole(network, split, [(of_weights(network, number, vectors), ranks)])
+    _, [found] = of_whole(network, split, [(of_weights(network, layer, vectors), ranks)])
     for rank in ranks:
         projector = vectors[:, :rank] @ vectors[:, :rank].T
         projected = (weight.flatten(1) @ projector).reshape(weight.shape)
-        expected = evaluate(replaced(network, layer, projected), split)[1]
+        expected = evaluate(network.replaced({layer: projected}), split)[1]
         assert found[rank - 1] == pytest.approx(expected, abs=1e-9), rank
 
 
 @pytest.mark.parametrize("number", [1, 2])
 def test_representations_at_every_rank(network, split, number):
     """Projecting the input channels of a layer is projecting its weights along that axis."""
-    layer = network.layers[number]
-    weight = network.weights[layer.name]
-    channels, positions = layer.patch_shape
+    before, layer = list(network.blocks)[number - 1 : number + 1]
+    weight = network.weights[layer]
+    channels = network.architecture.site(before).channels
     vectors = random_basis(channels)
     ranks = range(1, channels + 1)
-    _, [found] = of_whole(network, split, [(of_representation(network, number, vectors), ranks)])
+    _, [found] = of_whole(network, split, [(of_representation(network, layer, vectors), ranks)])
     for rank in ranks:
         projector = vectors[:, :rank] @ vectors[:, :rank].T
         projected = torch.einsum(
-            "ocp,cd->odp", weight.reshape(-1, channels, positions), projector
+            "ocp,cd->odp", weight.reshape(len(weight), channels, -1), projector
         ).reshape(weight.shape)
-        expected = evaluate(replaced(network, layer, projected), split)[1]
+        expected = evaluate(network.replaced({layer: projected}), split)[1]
         assert found[rank - 1] == pytest.approx(expected, abs=1e-9), rank
 
 
 @pytest.mark.parametrize("number", [1, 2])
 def test_centred_basis_adds_the_mean_back(network, split, number):
-    layer = network.layers[number]
-    channels = layer.input_shape[0]
+    before, layer = list(network.blocks)[number - 1 : number + 1]
+    channels = network.architecture.site(before).channels
     vectors, mean = random_basis(channels), torch.linspace(0.1, 1, channels)
-    x = split.images
-    for before in network.layers[:number]:
-        x = networks.activate(before, networks.linear(before, x, network.weights[before.name]))
+    levels = {site.name: output for site, output in network.representations(split.images)}
+    x = levels[before]
     shift = mean.reshape(1, -1, *(1,) * (x.ndim - 2))
-    components = of_representation(network, number, vectors, mean)
+    components = of_representation(network, layer, vectors, mean)
     _, [found] = of_whole(network, split, [(components, [1, channels])])
     for index, rank in enumerate([1, channels]):
         projector = vectors[:, :rank] @ vectors[:, :rank].T
         projected = torch.einsum("nc...,cd->nd...", x - shift, projector) + shift
-        logits = network.logits(projected, after=number)
+        logits = network.logits(projected, after=before)
         correct = (logits.argmax(1) == split.labels).sum().item()
         assert found[index] == pytest.approx(100 * correct / len(split.labels), abs=1e-9)
 
 
 def test_skipping_ranks_changes_nothing(network, split):
-    components = of_weights(network, 0, random_basis(network.layers[0].fan_in))
+    components = of_weights(network, "layer1", random_basis(network.architecture.weights[0].fan_in))
     chosen: list[list[int]] = [list(range(1, 10)), [2, 5, 9], []]
     reference, found = of_whole(network, split, [(components, ranks) for ranks in chosen])
     assert reference == pytest.approx(evaluate(network, split)[1], abs=1e-9)

@@ -102,8 +102,8 @@ def test_positions_in_space_are_rows():
     assert rows(images).tolist() == expected
 
 
-def layers(name="mlp"):
-    return integer_network(name, seed=0).layers
+def sites(name="mlp"):
+    return integer_network(name, seed=0).architecture.sites
 
 
 @pytest.mark.parametrize("samples", [1, 2, 3, 39, 40, 41, 1000])
@@ -111,7 +111,7 @@ def layers(name="mlp"):
 def test_batches_hold_every_image_once_and_one_fold_each(samples, largest, monkeypatch):
     monkeypatch.setattr(covariance, "VALUES", largest * 7)  # the widest layer has seven channels
     fold = folds.of(samples)
-    batches = covariance.batches_by_fold(samples, layers=layers())
+    batches = covariance.batches_by_fold(samples, sites=sites())
     assert sorted(torch.cat([batch for _, batch in batches]).tolist()) == list(range(samples))
     for number, batch in batches:
         assert 0 < len(batch) <= largest
@@ -132,7 +132,7 @@ def test_one_pass_gives_every_block(name, values, cross_folds, monkeypatch):
     parts = [np.flatnonzero(folds.of(21) == number) for number in range(folds.FOLDS)]
     found = measure(chains, images, cross_folds=cross_folds)
     for epoch, networks_of_epoch in chains.items():
-        for number, layer in enumerate(layers(name)):
+        for number, layer in enumerate(sites(name)):
             # Whole numbers below 2^24: the float32 representations are exact in any batch size.
             def level(chain, indices, number=number):
                 x = list(chain.representations(images[indices]))[number][1]

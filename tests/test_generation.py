@@ -195,7 +195,9 @@ def test_a_retrained_classifier_descends_on_the_features_of_the_draw(images, tra
     settings["training"] |= {"epochs": 2, "batch_size": 40, "learning_rate": 0.3, "momentum": 0.6}
     found = generation.retrained(sampler, drawn, loaded.train, settings)
     assert found is not None
-    weight = networks.initial_weights(own.layers[-1:], seed=SEED, device="cpu")["classifier"]
+    weight = torch.empty_like(own.weights["classifier"])
+    bound = weight.shape[1] ** -0.5
+    weight.uniform_(-bound, bound, generator=networks.torch_generator(SEED, stream=0))
     x, wanted = drawn.features.flatten(1), torch.nn.functional.one_hot(loaded.train.labels, 4)
     order, momentum = networks.torch_generator(SEED, stream=1), torch.zeros_like(weight)
     for _ in range(2):

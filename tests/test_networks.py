@@ -3,9 +3,8 @@
 import numpy as np
 import pytest
 import torch
-from conftest import NETWORKS, SHAPE
+from conftest import SHAPE, random_network
 
-from latentdims import architectures, networks
 from latentdims.data import Split
 from latentdims.networks import Network, calibration_error, evaluate, score
 
@@ -13,10 +12,8 @@ from latentdims.networks import Network, calibration_error, evaluate, score
 @pytest.fixture
 def measured() -> tuple[Network, Split, np.ndarray]:
     """A network, more images than a batch, and its probabilities (N, classes)."""
-    layers = architectures.layers(NETWORKS["cnn"], input_shape=SHAPE, classes=4)
-    weights = networks.initial_weights(layers, seed=0, device="cpu")
-    weights["classifier"] *= 20
-    network = Network(layers, weights)
+    network = random_network("cnn", seed=0)
+    network.weights["classifier"].mul_(20)
     random = torch.Generator().manual_seed(0)
     images = torch.randn(600, *SHAPE, generator=random)
     labels = torch.randint(0, 4, (600,), generator=random)
@@ -54,7 +51,7 @@ def test_calibration_error_against_a_loop_over_bins(measured):
 
 def test_a_wrong_scale_shows_in_calibration_not_in_accuracy(measured):
     network, split, _ = measured
-    scaled = Network(network.layers, {k: 10 * w for k, w in network.weights.items()})
+    scaled = network.replaced({name: 10 * w for name, w in network.weights.items()})
     assert evaluate(scaled, split)[1] == evaluate(network, split)[1]
     error, scaled_error = (
         calibration_error(each.logits(split.images), split.labels) for each in (network, scaled)

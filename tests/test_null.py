@@ -6,7 +6,7 @@ import torch
 from test_procrustes import orthogonal
 
 from latentdims import folds, null, pair, unrelated
-from latentdims.layer import Layer
+from latentdims.architecture import chain
 from latentdims.measured import Measured
 from latentdims.pair import Options
 from latentdims.procrustes import lift, subspace_overlap
@@ -24,10 +24,10 @@ class Shown:
     def __init__(self, values: np.ndarray) -> None:
         self._values = torch.from_numpy(values).float()
         shape = values.shape[1:]
-        self.layers = (Layer("layer1", (shape[0], 9), (9,), shape),)
+        self.architecture = chain((9, 1, 1), [shape], taps=[1])
 
     def representations(self, images):
-        yield self.layers[0], self._values[images[:, 0, 0, 0].long()]
+        yield self.architecture.sites[0], self._values[images[:, 0, 0, 0].long()]
 
 
 def measured(values: dict[str, np.ndarray], weight: np.ndarray) -> Measured:
@@ -56,7 +56,7 @@ def compared(theirs: dict, ours: dict, *, weights=None, below=None) -> tuple[dic
     for split in SPLITS:
         numbers = torch.arange(len(ours[split])).float()[:, None, None, None]
         networks = Shown(theirs[split]), Shown(ours[split])
-        paired[split] = unrelated.paired(*networks, numbers, pairings=PAIRINGS)["layer1"]
+        paired[split] = unrelated.paired(*networks, numbers, pairings=PAIRINGS)["classifier"]
     of_folds = {split: (by_fold(theirs[split]), by_fold(ours[split])) for split in SPLITS}
     same = {split: each.folds.double().numpy() for split, each in paired.items()}
     crosses = {split: each.covariance[0].double().numpy() for split, each in paired.items()}

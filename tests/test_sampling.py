@@ -1,14 +1,13 @@
 """Drawn weights have the covariance they were drawn from, in aligned coordinates."""
 
-import dataclasses
-
 import numpy as np
 import pytest
 import torch
-from conftest import NETWORKS, SHAPE
+from conftest import SHAPE, random_network
 from scipy import stats
+from torch import nn
 
-from latentdims import architectures, networks, sampling
+from latentdims import networks, sampling
 from latentdims.networks import Network
 from latentdims.sampling import (
     Procedure,
@@ -66,8 +65,7 @@ def test_flattened_alignment_is_that_of_the_features_in_the_order_of_the_weights
 
 @pytest.fixture(params=["mlp", "cnn"])
 def network(request) -> Network:
-    layers = architectures.layers(NETWORKS[request.param], input_shape=SHAPE, classes=4)
-    return Network(layers, networks.initial_weights(layers, seed=3, device="cpu"))
+    return random_network(request.param)
 
 
 def other_than(network: Network, *, seed: int) -> Network:
@@ -77,7 +75,7 @@ def other_than(network: Network, *, seed: int) -> Network:
         name: torch.from_numpy(3 * random.standard_normal(weight.shape).astype(np.float32))
         for name, weight in network.weights.items()
     }
-    return Network(network.layers, weights)
+    return network.replaced(weights)
 
 
 def images_of(samples: int) -> torch.Tensor:
@@ -88,7 +86,7 @@ def test_a_permuted_copy_computes_what_the_reference_does(network, monkeypatch):
     """Neurons are permuted and scaled, which commutes with ReLU as no other rotation does."""
     images = images_of(200)
     reference = Reference.of(network, images)
-    trained = [network.weights[layer.name].double().numpy() for layer in network.layers[:-1]]
+    trained = [weight.double().numpy() for weight in list(network.weights.values())[:-1]]
 
     def permuted(factor, *, neurons, generator, rank):
         weight = next(w for w in trained if len(w) == neurons)
@@ -96,7 +94,7 @@ def test_a_permuted_copy_computes_what_the_reference_does(network, monkeypatch):
 
     monkeypatch.setattr(sampling, "sample_rows", permuted)
     drawn = Sampler.of(reference, Procedure()).draw(seed=0, number=0)
-    expected = network.logits(images) * 2.0 ** (len(network.layers) - 1)
+    expected = network.logits(images) * 2.0 ** (len(network.blocks) - 1)
     assert all(score == pytest.approx(1, abs=1e-5) for score in drawn.similarity.values())
     tolerance = 1e-4 * expected.abs().max()  # float32 moments, rotations, and two layers
     assert (drawn.network.logits(images) - expected).abs().max() < tolerance
@@ -146,7 +144,7 @@ def test_every_seed_draw_and_layer_has_random_numbers_of_its_own(network, covari
     for _ in range(2):
         for seed, number in names:
             sampler.draw(seed=seed, number=number)
-    hidden = len(network.layers) - 1
+    hidden = len(network.blocks) - 1
     once = len(names) * hidden
     assert len(set(numbers)) == once
     assert numbers[:once] == numbers[once:]  # whatever was drawn before
@@ -156,11 +154,11 @@ def test_white_weights_are_white_in_the_coordinates_of_the_draw(network):
     """Each layer with the trace of its own weights: rotations leave a multiple of 1 what it is."""
     sampler = Sampler.of(Reference.of(network, images_of(30)), Procedure(covariances="white"))
     drawn = [sampler.draw(seed=0, number=number).network.weights for number in range(400)]
-    for layer in network.layers[:-1]:
-        trained = network.weights[layer.name].double().flatten(1).numpy()
-        rows = np.concatenate([each[layer.name].double().flatten(1).numpy() for each in drawn])
+    for layer in [site.name for site in network.architecture.hidden]:
+        trained = network.weights[layer].double().flatten(1).numpy()
+        rows = np.concatenate([each[layer].double().flatten(1).numpy() for each in drawn])
         variance = (trained**2).sum() / trained.size
-        identity = np.eye(layer.fan_in)
+        identity = np.eye(trained.shape[1])
         # Wishart: the variance of entry ij of the mean over m rows is (C_ii C_jj + C_ij²) / m.
         deviation = variance * np.sqrt((1 + identity) / len(rows))
         errors = np.abs(rows.T @ rows / len(rows) - variance * identity) / deviation
@@ -172,11 +170,14 @@ def test_other_widths(network, width):
     images = images_of(50)
     sampler = Sampler.of(Reference.of(network, images), Procedure(width=width))
     drawn = sampler.draw(seed=0, number=0).network
-    for layer, trained in zip(drawn.layers[:-1], network.layers, strict=False):
-        assert layer.channels == round(width * trained.channels)
+    sites = drawn.architecture.hidden, network.architecture.hidden
+    for site, trained in zip(*sites, strict=True):
+        assert site.channels == round(width * trained.channels)
     assert drawn.logits(images).shape == (50, 4)
-    for layer in drawn.layers:
-        assert drawn.weights[layer.name].shape == layer.weight_shape
+    for site, representation in drawn.representations(images):
+        assert representation.shape == (50, *site.shape)
+    for weight in drawn.architecture.weights:
+        assert drawn.weights[weight.name].flatten(1).shape == (weight.neurons, weight.fan_in)
 
 
 def test_average_over_a_network_and_its_rotated_copies_is_its_own_covariance(network):
@@ -184,12 +185,13 @@ def test_average_over_a_network_and_its_rotated_copies_is_its_own_covariance(net
     images = images_of(300)
     weights, order = {}, np.arange(SHAPE[0])
     random = np.random.default_rng(0)
-    for layer in network.layers:
-        weight = network.weights[layer.name].numpy()
-        patches = weight.reshape(len(weight), *layer.patch_shape)[:, order]
-        order = random.permutation(len(weight)) if layer.rectified else np.arange(len(weight))
-        weights[layer.name] = torch.from_numpy(patches.reshape(weight.shape)[order])
-    copy = Network(network.layers, weights)
+    for layer, weight in network.weights.items():
+        weight = weight.numpy()
+        patches = weight.reshape(len(weight), len(order), -1)[:, order]
+        hidden = layer != "classifier"
+        order = random.permutation(len(weight)) if hidden else np.arange(len(weight))
+        weights[layer] = torch.from_numpy(patches.reshape(weight.shape)[order])
+    copy = network.replaced(weights)
     assert torch.allclose(copy.logits(images), network.logits(images), atol=1e-4)
     reference = Reference.of(network, images, others=[copy])
     for layer, own in reference.factors.items():
@@ -224,17 +226,17 @@ def test_the_average_is_over_the_network_itself_and_all_others():
 
 
 def linear_reference() -> tuple[Network, torch.Tensor]:
-    layers = architectures.layers(
-        {"architecture": "mlp", "widths": [6, 5]}, input_shape=(1, 2, 4), classes=3
-    )
-    layers = [dataclasses.replace(layer, rectified=False) for layer in layers]
+    settings = {"architecture": "mlp", "widths": [6, 5]}
+    network = networks.build(settings, image_shape=(1, 2, 4), classes=3)
+    for block in network.blocks.values():
+        block.after = nn.Identity()
     random = np.random.default_rng(0)
     weights = {
-        layer.name: torch.from_numpy(random.standard_normal(layer.weight_shape).astype(np.float32))
-        for layer in layers
+        name: torch.from_numpy(random.standard_normal(weight.shape).astype(np.float32))
+        for name, weight in network.weights.items()
     }
     images = random.standard_normal((40, 1, 2, 4)).astype(np.float32)
-    return Network(layers, weights), torch.from_numpy(images)
+    return network.replaced(weights), torch.from_numpy(images)
 
 
 @pytest.mark.parametrize("width", [1, 0.5, 3])
@@ -256,16 +258,16 @@ def test_draws_of_a_linear_network_have_the_theoretical_second_moment(width):
     for number in range(2000):
         drawn = sampler.draw(seed=0, number=number).network
         inputs, aligned = x, np.eye(1)
-        for layer in drawn.layers[:-1]:
-            weight = drawn.weights[layer.name].double().numpy()
+        for layer in found:
+            weight = drawn.weights[layer].double().numpy()
             psi = inputs @ weight.T
-            trained = network.weights[layer.name].double().numpy()
+            trained = network.weights[layer].double().numpy()
             reads = contract(trained, aligned)
             power = ((inputs @ reads.T) ** 2).sum() / len(x) / len(trained)
-            if layer.name == "layer1":
+            if layer == "layer1":
                 assert power == pytest.approx(expected_first)
-            found[layer.name].append(psi.T @ psi / len(x) - power * np.eye(psi.shape[1]))
-            own = reference.representations[layer.name].double().numpy()
+            found[layer].append(psi.T @ psi / len(x) - power * np.eye(psi.shape[1]))
+            own = reference.representations[layer].double().numpy()
             left, _, right = np.linalg.svd(own.T @ psi, full_matrices=False)
             inputs, aligned = psi, left @ right
     for deviations in found.values():

@@ -43,7 +43,7 @@ def test_two_folders_share_what_they_have_in_common(tmp_path, monkeypatch):
     for seed in (0, 1):
         with h5py.File(second.folder / targets[seed]) as file:
             assert f'"seed": {seed}' in file.attrs["settings"]
-    edited.edit("latentdims/networks.py", "bound = 1 /", "bound = 0.5 /")
+    edited.edit("latentdims/blocks.py", "bound = 1 /", "bound = 0.5 /")
     edited.complete(*targets, "--cache")
     with (
         h5py.File(edited.folder / targets[0]) as ours,

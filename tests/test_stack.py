@@ -6,13 +6,12 @@ import h5py
 import numpy as np
 import pytest
 import torch
-from conftest import CLASSES, NETWORKS, SHAPE
+from conftest import NETWORKS, SHAPE, random_network
 from torch.nn import functional
 
-from latentdims import architectures, data, networks, training
+from latentdims import data, networks, training
 from latentdims.data import Split
 from latentdims.errors import InputError
-from latentdims.networks import Network, initial_weights
 from latentdims.stack import Stack
 from latentdims.training import Descent
 
@@ -21,12 +20,10 @@ FLOAT32, FLOAT64 = torch.float32, torch.float64
 
 
 def stack_of(name, seeds, *, dtype=FLOAT32):
-    layers = architectures.layers(NETWORKS[name], input_shape=SHAPE, classes=len(CLASSES))
-    members = []
-    for seed in seeds:
-        weights = initial_weights(layers, seed=seed, device="cpu")
-        members.append(Network(layers, {key: each.to(dtype) for key, each in weights.items()}))
-    return Stack.of(members)
+    members = [random_network(name, seed=seed) for seed in seeds]
+    for member in members:
+        member.module.to(dtype)
+    return Stack(members)
 
 
 def distance(some, others):
@@ -48,14 +45,14 @@ def test_each_ends_where_it_ends_alone(name, images, settings):
         descent = Descent(stack, made["training"], seeds=seeds)
         for _ in descent.epochs(Split(split.images.to(dtype), split.labels)):
             pass
-        return {key: weight.detach() for key, weight in stack.weights.items()}
+        return stack.tensors
 
     alone = {}
     for dtype in (FLOAT32, FLOAT64):
         each = [trained([seed], dtype) for seed in SEEDS]
         alone[dtype] = {key: torch.cat([weights[key] for weights in each]) for key in each[0]}
     rounding = distance(alone[FLOAT32], alone[FLOAT64])
-    moved = distance(alone[FLOAT64], stack_of(name, SEEDS, dtype=FLOAT64).weights)
+    moved = distance(alone[FLOAT64], stack_of(name, SEEDS, dtype=FLOAT64).tensors)
     assert 0 < rounding < 1e-5 * moved
     finer = torch.finfo(FLOAT64).eps / torch.finfo(FLOAT32).eps
     assert distance(trained(SEEDS, FLOAT32), alone[FLOAT32]) <= 2 * rounding
@@ -95,7 +92,7 @@ def test_a_stack_shares_memory_with_its_networks_which_keep_their_channels_last(
     stack = stack_of("cnn", SEEDS)
     second = stack.network(1)
     assert second.weights["layer2"].is_contiguous(memory_format=torch.channels_last)
-    stack.weights["layer2"][1] = 7
+    stack.tensors["layer2.map.weight"][1] = 7
     assert (second.weights["layer2"] == 7).all()
     assert not (stack.network(0).weights["layer2"] == 7).any()
 
@@ -111,11 +108,14 @@ def test_one_alone_is_a_network_to_the_bit(name, images, settings):
 
 
 def test_the_seed_whose_loss_is_not_finite_is_named(images, tmp_path, settings, monkeypatch):
-    def far_off(layers, *, seed, device):
-        weights = initial_weights(layers, seed=seed, device=device)
-        return {name: weight * (1e30 if seed == 4 else 1) for name, weight in weights.items()}
+    initial = networks.initial
 
-    monkeypatch.setattr(training, "initial_weights", far_off)
+    def far_off(made, *, seed, **given):
+        network = initial(made, seed=seed, **given)
+        scale = 1e30 if seed == 4 else 1
+        return network.replaced({name: w * scale for name, w in network.weights.items()})
+
+    monkeypatch.setattr(networks, "initial", far_off)
     outputs = {seed: tmp_path / "out" / f"{seed}.h5" for seed in SEEDS}
     shared = {key: value for key, value in settings().items() if key != "seed"}
     with pytest.raises(InputError, match=r"the loss of seed 4 is \w+ at step 1 of epoch 1 with"):

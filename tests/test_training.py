@@ -26,10 +26,9 @@ def test_seeds_differ_in_initialisation_and_in_shuffling(images, tmp_path, setti
     orders = [networks.torch_generator(seed, stream=1).initial_seed() for seed in (0, 1)]
     assert orders[0] != orders[1]
     # From the same start, another shuffling ends elsewhere.
-    initial = networks.initial_weights
+    initial = networks.initial
     monkeypatch.setattr(
-        "latentdims.training.initial_weights",
-        lambda layers, *, seed, device: initial(layers, seed=0, device=device),
+        networks, "initial", lambda made, *, seed, **given: initial(made, seed=0, **given)
     )
     train(images=images, output=tmp_path / "shuffled", settings=settings(seed=1), device="cpu")
     with h5py.File(outputs[0]) as first, h5py.File(tmp_path / "shuffled") as second:

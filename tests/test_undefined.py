@@ -239,7 +239,7 @@ def test_a_convolution_of_equal_images_is_constant():
     """The moments of a real pass, in float32."""
     network = integer_network("mlp", seed=3)
     weights = {name: weight / 7 for name, weight in network.weights.items()}
-    network = networks.Network(network.layers, weights)
+    network = network.replaced(weights)
     images = integer_images(1, seed=4).expand(300, *SHAPE) / 3
     moments = Moments.total(measure({"1": [network]}, images).folds("1/classifier/own"))
     mean, variance = (x.numpy() for x in (moments.mean_y, moments.covariance))
@@ -292,7 +292,7 @@ def test_outputs_that_are_not_finite_have_no_score():
 def test_networks_are_drawn_from_weights_that_are_zero():
     network = integer_network("cnn", seed=0)
     weights = {**network.weights, "layer1": torch.zeros_like(network.weights["layer1"])}
-    reference = Reference.of(networks.Network(network.layers, weights), integer_images(20, seed=1))
+    reference = Reference.of(network.replaced(weights), integer_images(20, seed=1))
     draw = Sampler.of(reference, Procedure()).draw(seed=0, number=0)
     assert np.isnan(list(draw.similarity.values())).all()
     assert all(weight.isfinite().all() for weight in draw.network.weights.values())

@@ -6,7 +6,7 @@ import torch
 from conftest import integer_images, integer_network
 
 from latentdims import folds, measures, unrelated
-from latentdims.layer import Layer
+from latentdims.architecture import chain
 from latentdims.moments import rows
 
 IMAGES = 61
@@ -16,17 +16,17 @@ SINGLE = float(np.finfo(np.float32).eps)
 class Named:
     """A network whose representation is one-hot: the number of the image that it saw."""
 
-    layers = (Layer("layer1", (IMAGES, IMAGES), (IMAGES,), (IMAGES,)),)
+    architecture = chain((IMAGES, 1, 1), [(IMAGES,)], taps=[1])
 
     def representations(self, images):
-        yield self.layers[0], torch.eye(IMAGES)[images[:, 0, 0, 0].long()]
+        yield self.architecture.sites[0], torch.eye(IMAGES)[images[:, 0, 0, 0].long()]
 
 
 def meetings(pairings: int, monkeypatch, *, size: int = 10**6) -> np.ndarray:
     """(1 + P, images, images): which image of the partner met which of the network's own."""
     monkeypatch.setattr(unrelated, "VALUES", size * IMAGES)
     images = torch.arange(IMAGES).float()[:, None, None, None]
-    found = unrelated.paired(Named(), Named(), images, pairings=pairings)["layer1"]
+    found = unrelated.paired(Named(), Named(), images, pairings=pairings)["classifier"]
     # Each mean is 1 / images: what is added to the covariance is the share of a pair.
     return ((found.covariance.numpy() + IMAGES**-2) * IMAGES).round(4)
 
@@ -61,14 +61,14 @@ def test_covariances_of_every_pairing(name, values, monkeypatch):
     found = unrelated.paired(partner, own, images, pairings=3)
     _, *others = meetings(3, monkeypatch)
     parts = [np.flatnonzero(folds.of(IMAGES) == number) for number in range(folds.FOLDS)]
-    for number, layer in enumerate(own.layers):
+    for number, site in enumerate(own.architecture.sites):
         for pairing, met in enumerate([np.eye(IMAGES), *others]):
             x, y = (
                 list(network.representations(images[order]))[number][1].double()
                 for network, order in ((partner, np.arange(IMAGES)), (own, met.argmax(1)))
             )
             whole, *within = (cross(x[part], y[part]) for part in (np.arange(IMAGES), *parts))
-            paired = found[layer.name]
+            paired = found[site.name]
             scale = float(x.std() * y.std())
             # Sums in float32, of some hundred rows of a few deviations.
             bound = {"rtol": 0, "atol": 1000 * SINGLE * scale}

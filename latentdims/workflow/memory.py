@@ -12,7 +12,7 @@ from typing import Any
 
 import h5py
 
-from latentdims import architecture, architectures, storage
+from latentdims import architecture, families, storage
 from latentdims.architecture import Architecture
 from latentdims.errors import InputError
 from latentdims.folds import FOLDS
@@ -49,7 +49,7 @@ class Shapes:
                 classes = len(file["classes"])
             _, channels, *size = stored["train"]
             seen = 1 if "gray" in settings["preprocessing"]["steps"] else channels
-            network = architectures.described(
+            network = families.described(
                 settings["network"], image_shape=(seen, *size), classes=classes
             )
         except (OSError, KeyError, ValueError, InputError):

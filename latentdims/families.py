@@ -1,32 +1,37 @@
-"""Architectures as chains of weight layers, from their settings in the configuration.
+"""Families of networks, from their settings in the configuration.
 
-To add one, write a module in latentdims/models/ with a dataclass `Architecture`: its fields are its
-keys in the configuration, and its method `layers` gives the chain that every later step works from.
+To add one, write a module in latentdims/models/ with a dataclass `Family`: its fields are its keys
+in the configuration. `describe` says what a network is, without torch; `build` makes its module.
 """
 
 import dataclasses
 import pkgutil
 from collections.abc import Mapping, Sequence
 from importlib import import_module
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-import h5py
-
-from latentdims import architecture, layer, models, storage
+from latentdims import models
+from latentdims.architecture import Architecture
 from latentdims.errors import InputError, nearest
-from latentdims.layer import Layer
+
+if TYPE_CHECKING:  # the workflow is planned without torch
+    from torch import nn
 
 
-class Architecture(Protocol):
+class Family(Protocol):
     """What a module in latentdims/models/ offers."""
 
-    def layers(self, *, input_shape: tuple[int, int, int], classes: int) -> list[Layer]:
-        """The chain of weight layers for images of a shape (C, H, W), the classifier last."""
+    def describe(self, *, image_shape: tuple[int, int, int], classes: int) -> Architecture:
+        """The network for images of a shape (C, H, W). Raises InputError where none fits."""
+        ...
+
+    def build(self, *, image_shape: tuple[int, int, int], classes: int) -> "nn.Module":
+        """Its module: of a chain, a Sequential of blocks, by the names of its sites."""
         ...
 
 
-def build(settings: Mapping[str, Any]) -> Architecture:
-    """The architecture of a network's settings, such as {architecture: mlp, widths: [512, 256]}.
+def of(settings: Mapping[str, Any]) -> Family:
+    """The family of a network's settings, such as {architecture: mlp, widths: [512, 256]}.
 
     Raises InputError for an unknown architecture, an unknown or missing key, or a wrong value.
     """
@@ -35,7 +40,7 @@ def build(settings: Mapping[str, Any]) -> Architecture:
     if name not in known:
         raise InputError(f"architecture: unknown '{name}'; {nearest(str(name), known)}")
     # By name: what imported every family would run again where any of them was edited.
-    family = import_module(f"{models.__name__}.{name}").Architecture
+    family = import_module(f"{models.__name__}.{name}").Family
     fields = {field.name: field for field in dataclasses.fields(family)}
     given = {key: value for key, value in settings.items() if key != "architecture"}
     for key, value in given.items():
@@ -45,30 +50,16 @@ def build(settings: Mapping[str, Any]) -> Architecture:
     for key, field in fields.items():
         if key not in given and field.default is dataclasses.MISSING:
             raise InputError(f"{key}: missing key of architecture '{name}'")
-    return family(**given)
-
-
-def layers(settings: Mapping[str, Any], *, input_shape: Sequence[int], classes: int) -> list[Layer]:
-    """The chain of weight layers of a network's settings for images of a shape (C, H, W)."""
-    channels, height, width = input_shape
-    return build(settings).layers(
-        input_shape=(int(channels), int(height), int(width)), classes=int(classes)
-    )
+    found: Family = family(**given)
+    return found
 
 
 def described(
     settings: Mapping[str, Any], *, image_shape: Sequence[int], classes: int
-) -> architecture.Architecture:
+) -> Architecture:
     """The sites and weights of a network's settings for images of a shape (C, H, W)."""
-    return layer.describe(layers(settings, input_shape=image_shape, classes=classes))
-
-
-def from_file(file: h5py.File) -> list[Layer]:
-    """The chain of weight layers of an open network file."""
-    found = architecture.read(file)
-    return layers(
-        storage.settings(file)["network"], input_shape=found.image_shape, classes=found.classes
-    )
+    channels, height, width = map(int, image_shape)
+    return of(settings).describe(image_shape=(channels, height, width), classes=int(classes))
 
 
 def _check_value(key: str, value: Any, *, expected: Any) -> None:

@@ -1,0 +1,130 @@
+"""Blocks of a network: what acts on positions, a learned linear map, then anything."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+class Map(nn.Module):
+    """A learned linear map of channels, at one or several taps: weight (neurons, channels · taps),
+    or of more axes, the channels slowest."""
+
+    weight: nn.Parameter
+    bias: nn.Parameter | None
+
+    def applied(self, x: Tensor, weight: Tensor) -> Tensor:
+        """The map with another weight, and without bias: (N, C, ...) -> (N, neurons, ...)."""
+        raise NotImplementedError
+
+    def columns(self, x: Tensor) -> Tensor:
+        """What a neuron reads: (N, C, ...) -> (C · taps, rows), a row for each output position."""
+        raise NotImplementedError
+
+    def output_size(self, x: Tensor) -> tuple[int, ...]:
+        """The positions of the output for an input (N, C, ...): none, or (height, width)."""
+        raise NotImplementedError
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, ...) -> (N, neurons, ...)."""
+        found = self.applied(x, self.weight)
+        if self.bias is not None:
+            found = found + self.bias.view(-1, *(1,) * (found.ndim - 2))
+        return found
+
+
+class Dense(Map):
+    """Reads all positions of all channels: weight (neurons, channels · positions)."""
+
+    def __init__(self, inputs: int, neurons: int, *, bias: bool = False) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(neurons, inputs))
+        self.bias = nn.Parameter(torch.empty(neurons)) if bias else None
+
+    def applied(self, x: Tensor, weight: Tensor) -> Tensor:
+        return functional.linear(x.flatten(1), weight)
+
+    def columns(self, x: Tensor) -> Tensor:
+        return x.flatten(1).T
+
+    def output_size(self, x: Tensor) -> tuple[int, ...]:
+        return ()
+
+
+class Convolution(Map):
+    """Reads a square of positions around each place: weight (neurons, channels, size, size)."""
+
+    # For which CPUs and GPUs have their fast kernels, forwards and backwards.
+    memory_format = torch.channels_last
+
+    def __init__(
+        self,
+        channels: int,
+        neurons: int,
+        *,
+        size: int,
+        stride: int = 1,
+        padding: int = 0,
+        bias: bool = False,
+    ) -> None:
+        super().__init__()
+        empty = torch.empty(neurons, channels, size, size)
+        self.weight = nn.Parameter(empty.contiguous(memory_format=torch.channels_last))
+        self.bias = nn.Parameter(torch.empty(neurons)) if bias else None
+        self.size, self.stride, self.padding = size, stride, padding
+
+    def applied(self, x: Tensor, weight: Tensor) -> Tensor:
+        x = x.to(memory_format=self.memory_format)
+        return functional.conv2d(x, weight, stride=self.stride, padding=self.padding)
+
+    def columns(self, x: Tensor) -> Tensor:
+        if self.padding:
+            x = functional.pad(x, [self.padding] * 4)
+        patches = x.unfold(2, self.size, self.stride).unfold(3, self.size, self.stride)
+        return patches.permute(1, 4, 5, 0, 2, 3).flatten(3).flatten(0, 2)
+
+    def output_size(self, x: Tensor) -> tuple[int, ...]:
+        return tuple(
+            (length + 2 * self.padding - self.size) // self.stride + 1 for length in x.shape[2:]
+        )
+
+
+class Block(nn.Module):
+    """One step of a chain: its output is a representation, which the next block reads.
+
+    before: acts on positions alone, so that a rotation of channels passes through it. after: a
+    non-linearity, a normalisation, or anything else.
+    """
+
+    def __init__(
+        self, learned: Map, *, before: nn.Module | None = None, after: nn.Module | None = None
+    ) -> None:
+        super().__init__()
+        self.before = before or nn.Identity()
+        self.map = learned
+        self.after = after or nn.Identity()
+
+    def preactivation(self, x: Tensor, weight: Tensor | None = None) -> Tensor:
+        """What comes out of the map, also with another weight: (N, C, ...) -> (N, neurons, ...)."""
+        x = self.before(x)
+        return self.map(x) if weight is None else self.map.applied(x, weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, ...) -> (N, channels, ...)."""
+        return self.after(self.map(self.before(x)))
+
+
+def initialise(module: nn.Module, generator: torch.Generator) -> None:
+    """PyTorch's default initialisation: weights and biases uniform in ±1/√fan-in, of variance
+    1/(3 fan-in), drawn on the CPU, so that a seed names the same network on every device."""
+    for part in module.modules():
+        weight = getattr(part, "weight", None)
+        if not isinstance(weight, nn.Parameter) or weight.ndim < 2:
+            continue
+        bound = 1 / math.sqrt(weight[0].numel())
+        for tensor in (weight, getattr(part, "bias", None)):
+            if tensor is not None:
+                drawn = torch.empty(tensor.shape).uniform_(-bound, bound, generator=generator)
+                with torch.no_grad():
+                    tensor.copy_(drawn)
