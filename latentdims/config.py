@@ -10,7 +10,7 @@ from typing import Any
 import jsonschema
 import yaml
 
-from latentdims import datasets, families, published, ranks
+from latentdims import datasets, families, published, ranks, recipe
 from latentdims.config_file import expanded
 from latentdims.errors import InputError, nearest
 
@@ -47,7 +47,7 @@ def resolve(config: Mapping[str, Any]) -> dict[str, Any]:
         resolved["datasets"][name] = datasets.of_source(name, dataset)
     # `together` changes how networks are trained, not the result.
     resolved["together"] = resolved["training"].pop("together")
-    _check_epochs(resolved["training"])
+    resolved["recipes"] = _recipes(resolved, schema["properties"]["training"])
     if resolved["alignment"]["pairs"] == "first" and resolved["alignment"]["partners"]:
         raise InputError(
             "alignment.partners: pairs: first leaves each seed one partner; remove one of the keys"
@@ -205,6 +205,28 @@ def _check_epochs(training: Mapping[str, Any]) -> None:
             raise InputError(
                 f"training.keep_epochs: {epoch} is beyond the last epoch, {training['epochs']}"
             )
+
+
+def _recipes(resolved: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
+    """How each network is trained, by name: `training`, and what the network overrides."""
+    known = {key: part for key, part in schema["properties"].items() if key != "together"}
+    own_schema = {**schema, "properties": known}
+    found = {}
+    for name, network in resolved["networks"].items():
+        own = (network or {}).pop("training", None) or {}
+        key = f"networks.{name}.training" if own else "training"
+        merged = _complete({**resolved["training"], **own}, own_schema)
+        for error in jsonschema.Draft202012Validator(own_schema).iter_errors(merged):
+            raise InputError(f"{key}.{_explain(error)}")
+        try:
+            _check_epochs(merged)
+            recipe.check(merged)
+        except InputError as error:
+            raise InputError(f"{key}.{str(error).removeprefix('training.')}") from None
+        if merged["schedule"] != "steps":
+            merged |= {"milestones": [], "factor": None}
+        found[name] = merged
+    return found
 
 
 def _procedures(resolved: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:

@@ -153,7 +153,8 @@ def retrained(
     features = Split(fresh.before(drawn.features).flatten(1), split.labels)  # once for all steps
     fresh.before = nn.Identity()
     head = Stack([Network(drawn.network.architecture, fresh)])
-    for _ in Descent(head, settings["training"], seeds=[settings["seed"]]).epochs(features):
+    options = {**settings["training"], "augmentation": []}
+    for _ in Descent(head, options, seeds=[settings["seed"]]).epochs(features):
         pass
     return head.tensors["map.weight"][0]
 

@@ -71,6 +71,7 @@ class Optimiser:
             nesterov=self._options["nesterov"],
             dampening=0,
             maximize=False,
+            fused=True,
         )
         pairs = zip(self._weights, momenta, strict=True)
         self._moments["momenta"] = {name: m for name, m in pairs if m is not None}

@@ -181,7 +181,7 @@ def _listed(settings: Mapping[str, Any]) -> str:
     """Settings as text, without those that are not given."""
     first = ("architecture", "source")
     order = sorted(settings.items(), key=lambda item: item[0] not in first)
-    shown = {name: value for name, value in order if value not in (None, [], {})}
+    shown = {name: value for name, value in order if value not in (None, False, 0, [], {})}
     return ", ".join(f"{name.replace('_', ' ')}: {_value(value)}" for name, value in shown.items())
 
 

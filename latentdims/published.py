@@ -26,7 +26,7 @@ def published(settings: Mapping[str, Any]) -> dict[str, dict[str, list[Entry]]]:
             key = f"published.{dataset}"
             _check_known(network, settings["networks"], "network", key=key)
             known = quantities.of_network(settings["networks"][network], settings)
-            epochs = float(settings["training"]["epochs"])
+            epochs = float(settings["recipes"][network]["epochs"])
             for quantity, given in numbers.items():
                 full = f"{key}.{network}.{quantity}"
                 for columns, values in _given(given, key=full):

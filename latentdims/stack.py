@@ -6,11 +6,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 from torch.func import functional_call, vmap
-from torch.nn import functional
 
 from latentdims.blocks import Convolution
 from latentdims.data import Split
 from latentdims.networks import BATCH, Network, by_image, scores
+from latentdims.optimiser import losses
 
 
 class Stack:
@@ -29,7 +29,7 @@ class Stack:
                 if isinstance(part, Convolution):  # which cannot be asked for within vmap
                     part.memory_format = torch.preserve_format
             self._tensors = {name: _stacked([one[name] for one in each]) for name in each[0]}
-        self.parameters = {name: self._tensors[name].requires_grad_() for name in learned}
+        self._learned = {name: self._tensors[name].requires_grad_() for name in learned}
         self._size = len(networks)
 
     def __len__(self) -> int:
@@ -38,8 +38,24 @@ class Stack:
     @property
     def tensors(self) -> dict[str, Tensor]:
         """Parameters and buffers (S, ...), which share their memory with the networks."""
-        found = {name: tensor.detach() for name, tensor in self._tensors.items()}
-        return {name: x.unsqueeze(0) for name, x in found.items()} if self._lone else found
+        return {name: self._all(tensor.detach()) for name, tensor in self._tensors.items()}
+
+    @property
+    def parameters(self) -> dict[str, Tensor]:
+        """Those that are trained."""
+        return {name: self._all(tensor.detach()) for name, tensor in self._learned.items()}
+
+    def gradients(self) -> dict[str, Tensor]:
+        """Of each parameter (S, ...), which are taken: none is left."""
+        found = {}
+        for name, tensor in self._learned.items():
+            if tensor.grad is not None:
+                found[name] = self._all(tensor.grad)
+            tensor.grad = None
+        return found
+
+    def _all(self, tensor: Tensor) -> Tensor:
+        return tensor.unsqueeze(0) if self._lone else tensor
 
     def network(self, index: int) -> Network:
         """One of them, whose tensors share their memory with the stack."""
@@ -51,12 +67,10 @@ class Stack:
         module.load_state_dict(shared, assign=True)
         return Network(self.architecture, module.eval())
 
-    def losses(self, images: Tensor, labels: Tensor) -> Tensor:
-        """Mean cross-entropy of each for images of its own: (S, N, C, H, W) and (S, N) -> (S,)."""
+    def losses(self, images: Tensor, labels: Tensor, *, smoothing: float = 0.0) -> Tensor:
+        """`optimiser.losses` of each for images of its own: (S, N, C, H, W) and (S, N) -> (S,)."""
         self._train(True)
-        if self._lone:
-            return functional.cross_entropy(self._module(images[0]), labels[0]).unsqueeze(0)
-        return mean_losses(self.logits(images), labels)
+        return losses(self.logits(images), labels, smoothing)
 
     def _train(self, training: bool) -> None:
         if self._module.training != training:
@@ -64,6 +78,9 @@ class Stack:
 
     def logits(self, images: Tensor) -> Tensor:
         """Output of each network for images of its own: (S, N, C, H, W) -> (S, N, classes)."""
+        if self._lone:
+            found: Tensor = self._module(images[0])
+            return found.unsqueeze(0)
         return vmap(self._logits)(self._tensors, images)
 
     def _logits(self, tensors: dict[str, Tensor], images: Tensor) -> Tensor:
@@ -89,9 +106,3 @@ def _stacked(tensors: Sequence[Tensor]) -> Tensor:
     if tensors[0].ndim == 4:
         return torch.stack([each.detach().movedim(1, -1) for each in tensors]).movedim(-1, 2)
     return torch.stack([each.detach() for each in tensors])
-
-
-def mean_losses(logits: Tensor, labels: Tensor) -> Tensor:
-    """Mean cross-entropy of each network: (S, N, classes) and (S, N) -> (S,)."""
-    each = functional.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="none")
-    return each.view(labels.shape).mean(1)

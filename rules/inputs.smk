@@ -6,8 +6,12 @@ def settings_of(dataset, network):
     return {
         "network": SETTINGS["networks"][network],
         "preprocessing": SETTINGS["datasets"][dataset]["preprocessing"],
-        "training": SETTINGS["training"],
+        "training": SETTINGS["recipes"][network],
     }
+
+
+def recipe_of(wildcards):
+    return SETTINGS["recipes"][wildcards.network]
 
 
 def settings_of_all_seeds(wildcards):

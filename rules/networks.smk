@@ -17,7 +17,7 @@ if SETTINGS["together"]:
             gpu=1,
             mem_mb=needed(
                 memory.train,
-                training=lambda wildcards: SETTINGS["training"],
+                training=recipe_of,
                 networks=lambda wildcards: len(SEEDS),
             ),
             runtime=growing(60),
@@ -45,7 +45,7 @@ else:
         threads: 1
         resources:
             gpu=1,
-            mem_mb=needed(memory.train, training=lambda wildcards: SETTINGS["training"]),
+            mem_mb=needed(memory.train, training=recipe_of),
             runtime=growing(60),
         params:
             code=code_with_family("train.py"),

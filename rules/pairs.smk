@@ -20,7 +20,7 @@ def number_of_partners(wildcards):
 
 def measured_epochs(wildcards):
     """The number of epochs at which networks are compared."""
-    training = SETTINGS["training"]
+    training = recipe_of(wildcards)
     kept = len({0, *training["keep_epochs"], training["epochs"]})
     return kept if SETTINGS["alignment"]["epochs"] == "kept" else 2
 

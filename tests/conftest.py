@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from recipes import CONSTANT
 from workflow import TINY, Workflow
 
 from latentdims import networks, storage
@@ -55,12 +56,10 @@ def settings() -> Callable[..., dict[str, Any]]:
 
     def make(network: str = "mlp", *, seed: int = 0, **training: Any) -> dict[str, Any]:
         defaults = {
+            **CONSTANT,
             "epochs": 2,
             "batch_size": 16,
             "learning_rate": 0.05,
-            "momentum": 0.9,
-            "weight_decay": 0.0,
-            "keep_epochs": [],
         }
         return {
             "network": NETWORKS[network],

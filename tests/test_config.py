@@ -31,6 +31,10 @@ def cnn(**keys: Any) -> dict[str, Any]:
     return config(networks={"net": {"architecture": "cnn", "channels": [4], **keys}})
 
 
+def recipe(**keys: Any) -> dict[str, Any]:
+    return cnn(training=keys)
+
+
 @pytest.mark.parametrize("path", ["config.yaml", "configs/tutorial.yaml", "configs/study.yaml"])
 def test_shipped_configurations_are_valid(path):
     resolve(yaml.safe_load((ROOT / path).read_text()))
@@ -89,6 +93,17 @@ def test_text_that_is_a_number_is_taken_for_it():
     assert (resolved["learning_rate"], resolved["epochs"]) == (0.001, 10)
     assert isinstance(resolved["epochs"], int)
     assert isinstance(resolved["momentum"], float)
+
+
+def test_a_network_overrides_keys_of_the_recipe():
+    given = recipe(epochs="2", schedule="steps", milestones=[1], learning_rate="1e-2")
+    given["networks"]["other"] = {"architecture": "mlp", "widths": [3]}
+    resolved = resolve({**given, "training": {"momentum": 0.5}})
+    own, other = (resolved["recipes"][name] for name in ("net", "other"))
+    assert (own["epochs"], own["learning_rate"], own["milestones"]) == (2, 0.01, [1])
+    assert (other["epochs"], other["milestones"], other["factor"]) == (5, [], None)
+    assert own["momentum"] == other["momentum"] == 0.5
+    assert "training" not in resolved["networks"]["net"]
 
 
 def test_training_together_is_no_part_of_what_a_network_depends_on():
@@ -220,6 +235,14 @@ def test_the_order_of_keys_is_forgotten():
         (config(seeds=None), "seeds: found None, expected a whole number"),
         (config(training={"learning_rate": "fast"}), "expected a number"),
         (config(training={"epochs": 2, "keep_epochs": [3]}), "3 is beyond the last epoch, 2"),
+        (recipe(epoch=3), r"networks\.net\.training\.epoch: unknown key; .*'epochs'"),
+        (recipe(optimiser="adam"), r"networks\.net\.training\.optimiser: .*'adamw'"),
+        (recipe(schedule="cosin"), r"networks\.net\.training\.schedule: .*'cosine'"),
+        (recipe(together=True), r"networks\.net\.training\.together: unknown key"),
+        (recipe(keep_epochs=[9]), r"networks\.net\.training\.keep_epochs: 9 is beyond .*, 5"),
+        (recipe(schedule="steps", milestones=[7]), r"net\.training\.milestones: 7 is not before"),
+        (config(training={"warm_up": 6}), r"^training\.warm_up: 6 epochs are longer"),
+        (config(training={"augmentation": ["flop"]}), r"training\.augmentation\.0: .*'flip'"),
         (config(alignment={"pairs": "al"}), "alignment.pairs: .*did you mean 'all'"),
         (config(clipping={"ranks": "every"}), "clipping.ranks: found 'every', expected 'all' or a"),
         (config(clipping={"ranks": [0]}), "clipping.ranks.0"),

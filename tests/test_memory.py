@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import CLASSES
+from recipes import CONSTANT
 
 from latentdims import data, networks, storage, training
 from latentdims.workflow.memory import Shapes
@@ -54,12 +55,10 @@ def job(tmp_path_factory):
         "network": {"architecture": "cnn", "channels": [4], "kernel_size": 5, "stride": 3},
         "preprocessing": {"steps": ["normalize", "gray"], "mean": [0.5] * 3, "std": [0.25] * 3},
         "training": {
+            **CONSTANT,
             "epochs": 1,
             "batch_size": 100,
             "learning_rate": 0.01,
-            "momentum": 0.9,
-            "weight_decay": 0.0,
-            "keep_epochs": [],
         },
         "seed": 0,
     }

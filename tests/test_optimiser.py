@@ -55,6 +55,7 @@ def alone(index, networks, options):
         weights.values(),
         lr=1.0,
         weight_decay=options["weight_decay"],
+        fused=options["optimiser"] == "sgd",
         **{key: options[key] for key in own},
     )
     for step, rate in enumerate(RATES):
@@ -75,9 +76,15 @@ def test_each_network_takes_the_steps_of_pytorch_s_optimiser(options, networks):
     optimiser = Optimiser(weights, options)
     for step, rate in enumerate(RATES):
         optimiser.step(gradients(networks, step), rate)
+    # The fused kernel multiplies and adds at once, but not in the last numbers of a tensor, fewer
+    # than a register holds: for several networks, these are others. Three roundings a step, of
+    # numbers below 8.
+    exact = networks == 1 or options["optimiser"] == "adamw"
+    tolerance = 0 if exact else 3 * len(RATES) * 8 * 2**-24
     for index in range(networks):
         for name, weight in alone(index, networks, options).items():
-            assert torch.equal(weights[name][index], weight), (name, index)
+            assert weights[name].abs().max() < 8
+            assert (weights[name][index] - weight).abs().max() <= tolerance, (name, index)
 
 
 @pytest.mark.parametrize("options", OPTIONS, ids=str)

@@ -130,9 +130,9 @@ def test_the_step_at_which_a_loss_is_no_longer_finite_is_named(
     taken = 0
 
     class Failing(Stack):
-        def losses(self, inputs, labels):
+        def losses(self, inputs, labels, **options):
             nonlocal taken
-            found = super().losses(inputs, labels)
+            found = super().losses(inputs, labels, **options)
             if torch.is_grad_enabled():
                 taken += 1
                 wrong = [taken >= 8, taken >= 7]

@@ -11,6 +11,7 @@ import h5py
 import numpy as np
 import reference
 from numpy.typing import NDArray
+from recipes import CONSTANT
 
 from latentdims import storage
 
@@ -28,6 +29,7 @@ SHAPES: dict[str, dict[str, tuple[int, ...]]] = {
     "cnn": {"layer1": (5, 3, 3, 3), "layer2": (4, 5, 3, 3), "classifier": (4, 24)},
 }
 TRAINING = {
+    **CONSTANT,
     "epochs": 2,
     "batch_size": 16,
     "learning_rate": 0.05,
