@@ -77,7 +77,8 @@ class Architecture:
     """Sites and weights in the order in which they are computed.
 
     image_shape: (C, H, W) of what the network sees. output: the site of the logits, where that is
-    one; the others are hidden.
+    one; the others are hidden. undrawn: why networks cannot be drawn from its covariances; empty
+    where they can.
     """
 
     image_shape: tuple[int, int, int]
@@ -85,6 +86,7 @@ class Architecture:
     sites: tuple[Site, ...]
     weights: tuple[Weight, ...]
     output: str | None
+    undrawn: str = ""
 
     @property
     def hidden(self) -> list[Site]:
@@ -119,6 +121,7 @@ class Architecture:
             tuple(Site(**{**site, "shape": tuple(site["shape"])}) for site in found["sites"]),
             tuple(Weight(**{**each, "shape": tuple(each["shape"])}) for each in found["weights"]),
             found["output"],
+            found["undrawn"],
         )
 
 
@@ -128,10 +131,12 @@ def chain(
     *,
     taps: Sequence[int],
     neurons: Sequence[int] | None = None,
+    undrawn: str = "",
 ) -> Architecture:
     """Blocks in a row (`blocks.Block`), named layer1, layer2, and so on, and the last `classifier`.
 
     shapes: of their outputs. taps, neurons: of their weights; neurons are channels where not given.
+    undrawn: as `Architecture` has it.
     """
     names = [*(f"layer{number}" for number in range(1, len(shapes))), "classifier"]
     inputs = [image_shape, *shapes]
@@ -145,6 +150,7 @@ def chain(
             for at, (name, reads) in enumerate(zip(names, [IMAGES, *names], strict=False))
         ),
         output="classifier",
+        undrawn=undrawn,
     )
 
 

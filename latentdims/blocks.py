@@ -1,10 +1,21 @@
 """Blocks of a network: what acts on positions, a learned linear map, then anything."""
 
 import math
+from collections.abc import Callable, Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+MOMENTUM, EPS = 0.1, 1e-5  # of batch norm: PyTorch's defaults
+NONLINEARITIES: dict[str, Callable[[], nn.Module]] = {
+    "relu": lambda: nn.ReLU(inplace=True),
+    "leaky_relu": lambda: nn.LeakyReLU(0.01),
+    "gelu": nn.GELU,
+    "tanh": nn.Tanh,
+    "none": nn.Identity,
+}
+POOLINGS: dict[str, Callable[[int], nn.Module]] = {"max": nn.MaxPool2d, "average": nn.AvgPool2d}
 
 
 class Map(nn.Module):
@@ -114,6 +125,15 @@ class Block(nn.Module):
         """(N, C, ...) -> (N, channels, ...)."""
         return self.after(self.map(self.before(x)))
 
+    @torch.no_grad()
+    def measure_statistics(self, batches: Sequence[Tensor]) -> None:
+        """Replace the statistics of its norms by exact ones, of all its inputs (N, C, ...)."""
+        steps = list(self.after) if isinstance(self.after, nn.Sequential) else [self.after]
+        for place, step in enumerate(steps):
+            if isinstance(step, Normalisation):
+                first = nn.Sequential(*steps[:place])
+                step.measure(first(self.preactivation(batch)) for batch in batches)
+
 
 def initialise(module: nn.Module, generator: torch.Generator) -> None:
     """PyTorch's default initialisation: weights and biases uniform in ±1/√fan-in, of variance
@@ -128,3 +148,52 @@ def initialise(module: nn.Module, generator: torch.Generator) -> None:
                 drawn = torch.empty(tensor.shape).uniform_(-bound, bound, generator=generator)
                 with torch.no_grad():
                     tensor.copy_(drawn)
+
+
+class Normalisation(nn.Module):
+    """Batch norm (Ioffe and Szegedy 2015): each channel less its mean, over its deviation.
+
+    mean, var: (C,), running averages of the training batches, or exact. affine: whether a scale and
+    a shift of each channel are learned.
+    """
+
+    mean: Tensor
+    var: Tensor
+
+    def __init__(self, channels: int, *, affine: bool = False) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(channels))
+        self.register_buffer("var", torch.ones(channels))
+        self.weight = nn.Parameter(torch.ones(channels)) if affine else None
+        self.bias = nn.Parameter(torch.zeros(channels)) if affine else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, ...) -> (N, C, ...)."""
+        return functional.batch_norm(
+            x, self.mean, self.var, self.weight, self.bias, self.training, MOMENTUM, EPS
+        )
+
+    def measure(self, batches: Iterable[Tensor]) -> None:
+        """Take the exact statistics of inputs (N, C, ...), whose positions are further samples."""
+        count, mean, square = 0, torch.zeros(()), torch.zeros(())
+        for batch in batches:
+            rows = batch.movedim(1, -1).flatten(0, -2).double()
+            own, spread = rows.mean(0), rows.var(0, correction=0) * len(rows)
+            step = own - mean if count else torch.zeros_like(own)
+            mean = own if not count else mean + step * (len(rows) / (count + len(rows)))
+            square = square + spread + step**2 * (count * len(rows) / (count + len(rows)))
+            count += len(rows)
+        self.mean, self.var = mean.to(self.mean.dtype), (square / count).to(self.var.dtype)
+
+
+def after(
+    channels: int, *, nonlinearity: str, norm: str, norm_place: str, affine: bool, pooling: str
+) -> nn.Module:
+    """The non-linearity, with the norm before or after it, then pooling over windows of 2 x 2."""
+    nonlinear = NONLINEARITIES[nonlinearity]()
+    steps = [nonlinear]
+    if norm == "batch":
+        steps.insert(0 if norm_place == "before" else 1, Normalisation(channels, affine=affine))
+    if pooling != "none":
+        steps.append(POOLINGS[pooling](2))
+    return nonlinear if len(steps) == 1 else nn.Sequential(*steps)

@@ -55,7 +55,7 @@ def resolve(config: Mapping[str, Any]) -> dict[str, Any]:
     resolved["generation"] = _procedures(resolved, schema["properties"]["generation"])
     for name, network in resolved["networks"].items():
         resolved["networks"][name] = network = {
-            key: value if key == "architecture" else _whole_numbers(value)
+            key: value if key == "architecture" else _plain(value)
             for key, value in network.items()
             if value not in NOTHING
         }
@@ -130,10 +130,12 @@ def _complete(value: Any, schema: Mapping[str, Any]) -> Any:
     return float(value) if types == ["number"] and type(value) is int else value
 
 
-def _whole_numbers(value: Any) -> Any:
-    """Text that is a whole number as that number, also in lists."""
+def _plain(value: Any) -> Any:
+    """Text that is a whole number, or true or false, as that, also in lists."""
     if isinstance(value, list):
-        return [_whole_numbers(part) for part in value]
+        return [_plain(part) for part in value]
+    if isinstance(value, str) and value in WORDS:
+        return WORDS[value]
     number = _number(value) if isinstance(value, str) else value
     return int(number) if isinstance(number, float) and number.is_integer() else value
 

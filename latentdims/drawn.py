@@ -18,8 +18,10 @@ MEASURES = ("accuracy", "loss", "calibration_error")
 
 def ways(path: str | Path) -> dict[str, tuple[str, str]]:
     """How networks were drawn, by their folder in the file: what the names of their quantities end
-    with, and their null."""
+    with, and their null. None where no network can be drawn."""
     with storage.read(path) as file:
+        if "undefined" in file.attrs:
+            return {}
         found = {"": ("", "")}
         for name in sorted(file.get("variants", ()), key=lambda name: (len(name), name)):
             null = WHITE if name == WHITE or name.startswith(f"{WHITE}_") else ""
@@ -114,8 +116,9 @@ def not_above(paths: Paths) -> Iterator[str]:
     """Which networks are not above a null, so that nothing can be retained."""
     level = chance(paths[0])
     trained = storage.stacked(paths, "reference_accuracy")
-    nulls = {"chance": np.full(len(paths), level)}
-    for folder, (way, null) in ways(paths[0]).items():
+    found = ways(paths[0])
+    nulls = {"chance": np.full(len(paths), level)} if found else {}
+    for folder, (way, null) in found.items():
         if null:
             of = f"drawn{way.replace('_', ', ')}, white"
             nulls[of] = storage.stacked(paths, f"{folder}accuracy").mean(1)

@@ -8,7 +8,7 @@ import dataclasses
 import pkgutil
 from collections.abc import Mapping, Sequence
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args, get_origin
 
 from latentdims import models
 from latentdims.architecture import Architecture
@@ -46,7 +46,7 @@ def of(settings: Mapping[str, Any]) -> Family:
     for key, value in given.items():
         if key not in fields:
             raise InputError(f"{key}: unknown key of architecture '{name}'; {nearest(key, fields)}")
-        _check_value(key, value, expected=fields[key].type)
+        _check_value(key, value, fields[key])
     for key, field in fields.items():
         if key not in given and field.default is dataclasses.MISSING:
             raise InputError(f"{key}: missing key of architecture '{name}'")
@@ -62,13 +62,19 @@ def described(
     return of(settings).describe(image_shape=(channels, height, width), classes=int(classes))
 
 
-def _check_value(key: str, value: Any, *, expected: Any) -> None:
-    def positive(number: Any) -> bool:
-        return isinstance(number, int) and not isinstance(number, bool) and number > 0
+def _check_value(key: str, value: Any, field: dataclasses.Field[Any]) -> None:
+    """Raise InputError for what is not of the type of a field; `least` of a number is 1 where its
+    metadata does not say."""
+    least, kind = field.metadata.get("least", 1), field.type
 
-    if expected == int and not positive(value):  # noqa: E721
-        raise InputError(f"{key}: {value!r} is not a whole number above 0")
-    if expected == list[int] and not (
-        isinstance(value, list) and value and all(map(positive, value))
-    ):
-        raise InputError(f"{key}: {value!r} is not a list of whole numbers above 0")
+    def whole(number: Any) -> bool:
+        return isinstance(number, int) and not isinstance(number, bool) and number >= least
+
+    if get_origin(kind) is Literal and value not in get_args(kind):
+        raise InputError(f"{key}: unknown value {value!r}; {nearest(str(value), get_args(kind))}")
+    if kind is bool and not isinstance(value, bool):
+        raise InputError(f"{key}: {value!r} is neither true nor false")
+    if kind is int and not whole(value):
+        raise InputError(f"{key}: {value!r} is not a whole number above {least - 1}")
+    if kind == list[int] and not (isinstance(value, list) and value and all(map(whole, value))):
+        raise InputError(f"{key}: {value!r} is not a list of whole numbers above {least - 1}")

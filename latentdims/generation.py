@@ -63,6 +63,9 @@ def generate(
         return networks.load(path, settings=made_with, images=loaded.sha256).at(-1, device=device)
 
     own = trained(network, settings["seed"])
+    if own.architecture.undrawn:
+        _write_undrawn(output, own, loaded.test, settings=settings, device=device)
+        return
     for name, options in procedures.items():
         ranks.check_sampled(own.architecture, options, key=f"generation.variants.{name}")
     partners = [trained(path, seed) for seed, path in others.items()]
@@ -86,6 +89,25 @@ def generate(
                 for measure, values in found.items():
                     reason = reasons.get(measure, reasons["draw"])
                     _write(group, measure, np.array(values), reason=reason, dimensions=("draw",))
+
+
+def _write_undrawn(
+    output: str | Path,
+    own: Network,
+    test: Split,
+    *,
+    settings: Mapping[str, Any],
+    device: str,
+) -> None:
+    """The file of a network that none can be drawn from: its own scores, and the reason."""
+    logger.warning("no networks are drawn: %s", own.architecture.undrawn)
+    logits = torch.cat([own.logits(images) for images in test.images.split(BATCH)])
+    with storage.create(output, settings=settings, device=device) as file:
+        architecture.write(file, own.architecture)
+        file.attrs["undefined"] = own.architecture.undrawn
+        reason = f"outputs of seed {settings['seed']} are not finite"
+        for measure, value in scores(logits, test.labels).items():
+            _write(file, f"reference_{measure}", value, reason=reason)
 
 
 def _reasons(reference: Reference, *, seed: int) -> dict[str, str]:

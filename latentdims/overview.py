@@ -161,10 +161,22 @@ def _settings(trained: Files, drawn: Files) -> Iterator[list[str]]:
     for text, networks in training.items():
         of = f" of {', '.join(dict.fromkeys(networks))}" if len(training) > 1 else ""
         yield [f"training{of}", text]
-    with storage.read(next(iter(drawn.values()))) as file:
+    ways: dict[str, list[str]] = {}
+    for (_, network), path in drawn.items():
+        ways.setdefault(_generation(path), []).append(network)
+    for text, networks in ways.items():
+        of = f" of {', '.join(dict.fromkeys(networks))}" if len(ways) > 1 else ""
+        yield [f"generation{of}", text]
+
+
+def _generation(path: str) -> str:
+    """How networks were drawn, or why not."""
+    with storage.read(path) as file:
+        if "undefined" in file.attrs:
+            return f"none: {file.attrs['undefined']}"
         procedure = _listed(json.loads(file.attrs["procedure"]))
         variants = ", ".join(file.get("variants", {}))
-    yield ["generation", procedure + (f"; other ways: {variants}" if variants else "")]
+    return procedure + (f"; other ways: {variants}" if variants else "")
 
 
 def _software(paths: Sequence[str]) -> str:

@@ -19,6 +19,7 @@ from latentdims.storage import SPLITS
 
 ONE_RUN = "_of_one_run"  # ends the names of prediction intervals
 WHITE = "white"
+OF_DRAWS = ("generated_", "retention_")  # begin the names of what is of networks that are drawn
 
 
 class Name(NamedTuple):
@@ -196,7 +197,7 @@ def of_network(network: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[
         absent.add("mutual_neighbours")
     found: dict[Name, bool] = {}
     for pattern, quantity in SINGLE.items():
-        if pattern in absent:
+        if pattern in absent or (described.undrawn and pattern.startswith(OF_DRAWS)):
             continue
         used = re.findall(r"{(\w+)}", pattern)
         for words in product(*(fields[field] for field in used)):

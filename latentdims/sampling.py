@@ -156,22 +156,33 @@ class Sampler:
     def draw(self, *, seed: int, number: int) -> Draw:
         """Sample a network block by block, each in coordinates aligned with the reference.
 
+        Norms take exact statistics of the images before the next block is aligned. Blocks before
+        the first that is sampled stay what they are, to the bit.
         seed, number: name the draw; a draw does not change when others are added.
         """
         reference = self.reference
         scores: dict[str, float] = {}
         x, aligned = reference.images, np.eye(reference.images.shape[1])  # both see the same images
+        changed = False
         network = Network(self.architecture, copy.deepcopy(reference.network.module))
         for level, site in enumerate(self.architecture.hidden):
+            trained = reference.representations[site.name]
+            changed |= self.procedure.samples(site.name)
+            if not changed:  # all is as it was trained
+                x, aligned = trained, np.eye(site.channels)
+                scores[site.name] = 1.0 if trained.any() else math.nan
+                continue
             generator = np.random.default_rng([seed, number, level])
             weight = contract(self._rows(site.name, generator), aligned)
             block = network.blocks[site.name]
             block.map.weight.data = to_tensor(weight, like=reference.images)
+            block.measure_statistics(x.split(batch_of(site)))
             output = self.rooms[site.name]
             batches = propagated(block, site, x, output)
-            aligned, scores[site.name] = align(reference.representations[site.name], batches)
+            aligned, scores[site.name] = align(trained, batches)
             x = output
-        network.last.map.weight.data = self.classifier(aligned)
+        if changed:
+            network.last.map.weight.data = self.classifier(aligned)
         return Draw(network, scores, x)
 
     def _rows(self, site: str, generator: np.random.Generator) -> Array:

@@ -237,6 +237,8 @@ def reasons(path: str | Path) -> list[str]:
             found[str(item.attrs["reason"])] = None
 
     with read(path) as file:
+        if "undefined" in file.attrs:
+            found[str(file.attrs["undefined"])] = None
         file.visititems(keep)
     return list(found)
 

@@ -4,6 +4,7 @@ from itertools import pairwise
 
 import pytest
 import torch
+from torch import nn
 
 from latentdims import families, networks
 from latentdims.errors import InputError
@@ -22,6 +23,13 @@ def test_the_tutorial_s_networks():
 
 NETWORKS = [
     {"architecture": "mlp", "widths": [7, 5]},
+    {"architecture": "mlp", "widths": [7], "bias": True, "nonlinearity": "tanh"},
+    {"architecture": "mlp", "widths": [7, 4], "norm": "batch", "affine": True},
+    {"architecture": "cnn", "channels": [4], "kernel_size": 3, "padding": 2, "pooling": "max"},
+    {
+        **{"architecture": "cnn", "channels": [4, 3], "kernel_size": 3, "stride": 1},
+        **{"padding": 1, "norm": "batch", "norm_place": "after", "pooling": "average"},
+    },
     *(
         {"architecture": "cnn", "channels": [2, 3], "kernel_size": 3, "stride": stride}
         for stride in (1, 2, 3)
@@ -59,7 +67,7 @@ def test_a_rotation_of_channels_passes_through_to_the_weights_that_read_them(set
         by_channel = weight.reshape(len(weight), site.channels, -1)
         turned = torch.einsum("ocp,cd->odp", by_channel, turn).reshape(weight.shape)
         rotated = torch.einsum("nc...,cd->nd...", found[site], turn)
-        expected = block.preactivation(found[site])
+        expected = block.preactivation(found[site], weight)  # both without biases
         difference = (block.preactivation(rotated, turned) - expected).abs().max()
         assert difference < 1e-5 * expected.abs().max()  # sums of some hundred float32
 
@@ -73,11 +81,85 @@ def test_a_rotation_of_channels_passes_through_to_the_weights_that_read_them(set
         ({"architecture": "mlp", "widths": []}, r"widths: \[\] is not a list"),
         ({"architecture": "mlp", "widths": [3, 0]}, r"widths: \[3, 0\] is not a list"),
         ({"architecture": "cnn", "channels": [3], "stride": "2"}, "stride: '2' is not a whole"),
+        ({"architecture": "cnn", "channels": [3], "padding": -1}, "padding: -1 is not .* above -1"),
+        ({"architecture": "mlp", "widths": [3], "bias": 1}, "bias: 1 is neither true nor false"),
+        ({"architecture": "mlp", "widths": [3], "norm": "bach"}, "norm: .*'bach'; .* 'batch'"),
+        ({"architecture": "mlp", "widths": [3], "padding": 1}, "padding: unknown key"),
     ],
 )
 def test_wrong_settings_are_refused(settings, message):
     with pytest.raises(InputError, match=message):
         families.of(settings)
+
+
+@pytest.mark.parametrize("place", ["before", "after"])
+@pytest.mark.parametrize("family", ["mlp", "cnn"])
+def test_keys_against_pytorch_s_own_modules(family, place):
+    """Trained and evaluated, with every key, from the same tensors."""
+    keys = {"bias": True, "norm": "batch", "norm_place": place, "affine": True}
+    keys["nonlinearity"] = "gelu"
+    if family == "mlp":
+        settings = {"architecture": "mlp", "widths": [9], **keys}
+        norm, last = nn.BatchNorm1d(9), nn.Linear(9, 5)
+        first = [nn.Flatten(), nn.Linear(3 * 12 * 10, 9)]
+        pool = []
+    else:
+        settings = {"architecture": "cnn", "channels": [6], "kernel_size": 3, "stride": 1}
+        settings |= {"padding": 2, "pooling": "average", **keys}
+        norm, last = nn.BatchNorm2d(6), nn.Linear(6 * 7 * 6, 5)
+        first, pool = [nn.Conv2d(3, 6, 3, padding=2)], [nn.AvgPool2d(2)]
+    middle = [norm, nn.GELU()] if place == "before" else [nn.GELU(), norm]
+    plain = nn.Sequential(*first, *middle, *pool, nn.Flatten(), last)
+    network = networks.initial(settings, image_shape=(3, 12, 10), classes=5, seed=0)
+    state = network.module.state_dict()
+    at = 0 if place == "before" else 1
+    pairs = {
+        "layer1.map.weight": first[-1].weight,
+        "layer1.map.bias": first[-1].bias,
+        f"layer1.after.{at}.weight": norm.weight,
+        f"layer1.after.{at}.bias": norm.bias,
+        f"layer1.after.{at}.mean": norm.running_mean,
+        f"layer1.after.{at}.var": norm.running_var,
+        "classifier.map.weight": last.weight,
+        "classifier.map.bias": last.bias,
+    }
+    assert set(state) == set(pairs)
+    generator = torch.Generator().manual_seed(3)
+    with torch.no_grad():
+        for name, tensor in pairs.items():
+            tensor.copy_(torch.rand(tensor.shape, generator=generator) / 3 + 0.1)
+            state[name].copy_(tensor)
+    images = torch.randn(40, 3, 12, 10, generator=generator)
+    for training in (True, False):
+        network.module.train(training)
+        plain.train(training)
+        found, expected = network.logits(images), plain(images)
+        assert (found - expected).abs().max() < 1e-5 * expected.abs().max()
+    assert torch.allclose(state[f"layer1.after.{at}.mean"], norm.running_mean, atol=1e-6)
+    assert torch.allclose(state[f"layer1.after.{at}.var"], norm.running_var, atol=1e-6)
+
+
+def test_exact_statistics_are_those_of_all_inputs_at_once():
+    settings = {"architecture": "cnn", "channels": [4], "kernel_size": 3, "norm": "batch"}
+    settings |= {"norm_place": "after", "pooling": "max", "stride": 1}
+    network = networks.initial(settings, image_shape=(3, 8, 9), classes=2, seed=1)
+    block = network.blocks["layer1"]
+    images = 3 + torch.randn(50, 3, 8, 9)
+    block.measure_statistics(images.split([7, 30, 13]))
+    seen = block.preactivation(images).relu().double()
+    norm = block.after[1]
+    assert torch.allclose(norm.mean.double(), seen.mean((0, 2, 3)), rtol=1e-6)
+    assert torch.allclose(norm.var.double(), seen.var((0, 2, 3), correction=0), rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"), [({"bias": True}, "biases"), ({"norm": "batch", "affine": True}, "norm")]
+)
+def test_what_cannot_be_drawn_says_why(keys, said):
+    settings = {"architecture": "mlp", "widths": [3]}
+    assert families.described(settings, image_shape=(1, 4, 4), classes=2).undrawn == ""
+    found = families.described({**settings, **keys}, image_shape=(1, 4, 4), classes=2)
+    assert said in found.undrawn
 
 
 def test_a_kernel_larger_than_its_image_names_the_layer():

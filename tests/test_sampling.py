@@ -277,3 +277,47 @@ def test_draws_of_a_linear_network_have_the_theoretical_second_moment(width):
         traces = np.trace(deviations, axis1=1, axis2=2)
         assert abs(traces.mean()) < 3 * traces.std(ddof=1) / np.sqrt(len(traces))
         assert (np.abs(mean / error) < stats.norm.isf(0.0027 / 2 / mean.size)).all()
+
+
+@pytest.fixture
+def normalised() -> Network:
+    """With batch norm and padding, after some steps of training."""
+    settings = {"architecture": "cnn", "channels": [5, 4], "kernel_size": 3, "stride": 1}
+    settings |= {"padding": 1, "norm": "batch", "pooling": "max"}
+    network = networks.initial(settings, image_shape=SHAPE, classes=4, seed=3)
+    network.module.train()
+    for number in range(5):
+        network.logits(2 + images_of(40 + number))
+    network.module.eval()
+    return network
+
+
+def test_a_draw_with_nothing_sampled_is_the_trained_network(network, normalised):
+    images = images_of(70)
+    for trained in (network, normalised):
+        sampler = Sampler.of(Reference.of(trained, images), Procedure(layers=[]))
+        drawn = sampler.draw(seed=0, number=0)
+        assert torch.equal(drawn.network.logits(images), trained.logits(images))
+        assert set(drawn.similarity.values()) == {1.0}
+
+
+@pytest.mark.parametrize("width", [1, 0.4, 2])
+@pytest.mark.parametrize("layers", [None, ["layer2"]])
+def test_norms_of_a_draw_have_the_statistics_of_all_images(normalised, width, layers):
+    images = images_of(70)
+    procedure = Procedure(layers=layers, width=width)
+    drawn = Sampler.of(Reference.of(normalised, images), procedure).draw(seed=0, number=0)
+    x, sampled = images, False
+    for site in drawn.network.architecture.hidden:
+        block = drawn.network.blocks[site.name]
+        norm, seen = block.after[0], block.preactivation(x).double()
+        sampled |= procedure.samples(site.name)
+        if sampled:
+            assert torch.allclose(norm.mean.double(), seen.mean((0, 2, 3)), atol=1e-5)
+            variance = seen.var((0, 2, 3), correction=0)
+            assert torch.allclose(norm.var.double(), variance, rtol=1e-4)
+        else:
+            assert torch.equal(norm.mean, normalised.blocks[site.name].after[0].mean)
+        x = block(x)
+        assert x.shape[1:] == site.shape
+    assert drawn.network.logits(images).isfinite().all()

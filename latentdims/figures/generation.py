@@ -22,6 +22,9 @@ def draw(files: Mapping[str, Sequence[str]]) -> style.Figure:
     Below, where there are variants: the accuracy of each on average, and against rank.
     """
     paths = files["generation"]
+    with storage.read(paths[0]) as file:
+        if reason := str(file.attrs.get("undefined", "")):
+            return panels.empty(f"No networks are drawn: {reason}.")
     with storage.read(paths[0], needs=["accuracy", "similarity"]) as file:
         names = [f"variants/{name}/" for name in file.get("variants", {})]
         ways = ["", *(name for name in names if not name.startswith(WHITE))]

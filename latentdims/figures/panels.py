@@ -34,6 +34,13 @@ def panels(
     return figure, axes[:, :columns]
 
 
+def empty(said: str) -> Figure:
+    """A figure that says why nothing is drawn."""
+    figure = Figure(figsize=(4.4, 0.9), layout="constrained")
+    figure.text(0.5, 0.5, "\n".join(textwrap.wrap(said, 70)), ha="center", va="center")
+    return figure
+
+
 def side_by_side(row: np.ndarray) -> list[np.ndarray]:
     """A row of panels (columns,), taken apart where it goes on below."""
     starts = [n for n, axis in enumerate(row) if axis.get_subplotspec().is_first_col()]

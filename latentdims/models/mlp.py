@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from latentdims.architecture import Architecture, chain
+from latentdims.keys import Keys
 
 if TYPE_CHECKING:  # shapes are known without torch
     from torch import nn
 
 
-@dataclass(frozen=True)
-class Family:
+@dataclass(frozen=True, kw_only=True)
+class Family(Keys):
     """Fully connected layers on the flattened image."""
 
     widths: list[int]
@@ -20,7 +21,8 @@ class Family:
     def describe(self, *, image_shape: tuple[int, int, int], classes: int) -> Architecture:
         _, height, width = image_shape
         shapes = [(each,) for each in (*self.widths, classes)]
-        return chain(image_shape, shapes, taps=[height * width, *(1 for _ in self.widths)])
+        taps = [height * width, *(1 for _ in self.widths)]
+        return chain(image_shape, shapes, taps=taps, undrawn=self.undrawn)
 
     def build(self, *, image_shape: tuple[int, int, int], classes: int) -> "nn.Module":
         from torch import nn
@@ -30,7 +32,8 @@ class Family:
         blocks = OrderedDict[str, nn.Module]()
         inputs = math.prod(image_shape)
         for number, width in enumerate(self.widths, start=1):
-            blocks[f"layer{number}"] = Block(Dense(inputs, width), after=nn.ReLU(inplace=True))
+            learned = Dense(inputs, width, bias=self.bias)
+            blocks[f"layer{number}"] = Block(learned, after=self.after(width))
             inputs = width
-        blocks["classifier"] = Block(Dense(inputs, classes))
+        blocks["classifier"] = Block(Dense(inputs, classes, bias=self.bias))
         return nn.Sequential(blocks)
