@@ -15,7 +15,7 @@ from torch.autograd.function import once_differentiable
 from latentdims import wavelets
 from latentdims.wavelets import Bank
 
-CHUNK = 2**18  # numbers that are made at once on a CPU, so that they stay in its cache
+CHUNK = 2**17  # numbers that are made at once on a CPU, so that they stay in its cache
 
 
 def batch_last(x: Tensor) -> Tensor:
@@ -26,6 +26,15 @@ def batch_last(x: Tensor) -> Tensor:
 def batch_first(x: Tensor) -> Tensor:
     """(..., N) -> (N, ...), a view."""
     return x.movedim(-1, 0)
+
+
+def pieces(length: int, made: Tensor) -> Iterator[slice]:
+    """Slices of an axis of this length along which `made` is made, small ones on a CPU."""
+    size = length
+    if made.device.type == "cpu":
+        size = max(1, CHUNK * length // max(1, made.numel()))
+    for start in range(0, length, size):
+        yield slice(start, min(start + size, length))
 
 
 class Operator:
@@ -167,13 +176,9 @@ class _WithoutSkip(torch.autograd.Function):
 
 
 def _chunks(channels: int, made: Tensor) -> Iterator[tuple[slice, slice]]:
-    """Slices of channels with those of their band-pass channels; all at once but on a CPU."""
-    size = channels
-    if made.device.type == "cpu":
-        size = max(1, CHUNK * channels // max(1, made.numel()))
-    for start in range(0, channels, size):
-        stop = min(start + size, channels)
-        yield slice(start, stop), slice(4 * start, 4 * stop)
+    """Slices of channels, with those of their band-pass channels."""
+    for some in pieces(channels, made):
+        yield some, slice(4 * some.start, 4 * some.stop)
 
 
 def _modulus(z: Tensor, *, out: Tensor) -> None:
@@ -183,8 +188,8 @@ def _modulus(z: Tensor, *, out: Tensor) -> None:
 
 
 def _rate(gradient: Tensor, modulus: Tensor) -> Tensor:
-    """Gradient of a modulus over the modulus, 0 where that is 0."""
-    return torch.where(modulus > 0, gradient / modulus, 0)
+    """Gradient of a modulus over the modulus; finite where that is 0, as z is 0 there."""
+    return gradient / modulus.clamp(min=torch.finfo(modulus.dtype).tiny ** 0.5)
 
 
 def _each(matrix: Tensor, batch: int) -> Tensor:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from latentdims.collapse import batch_first, batch_last, collapse
+from latentdims.collapse import batch_first, batch_last, collapse, pieces
 from latentdims.wavelets import BANKS, Bank, sizes
 
 WIDTHS = {3: (64, 128, 256, 512), 7: (64, 128, 256, *(512,) * 5)}
@@ -158,25 +158,29 @@ class _Standardised(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        mean = x.mean(2)
-        y = x - mean[..., None]
-        var = torch.linalg.vector_norm(y, dim=(1, 2)).square() / x.shape[2]
-        scale = (var + EPSILON).rsqrt()
-        y *= scale[:, None, None]
-        ctx.save_for_backward(y, scale)
-        ctx.mark_non_differentiable(mean, var)
-        return y, mean, var
+        y, mean, power = torch.empty_like(x), x.new_empty(x.shape[:2]), x.new_empty(len(x))
+        for some in pieces(len(x), x):
+            torch.mean(x[some], 2, out=mean[some])
+            torch.sub(x[some], mean[some, :, None], out=y[some])
+            torch.linalg.vector_norm(y[some], dim=(1, 2), out=power[some])
+            var = power[some].square_().div_(x.shape[2])
+            y[some].mul_((var + EPSILON).rsqrt_()[:, None, None])
+        ctx.save_for_backward(y, (power + EPSILON).rsqrt_())
+        ctx.mark_non_differentiable(mean, power)
+        return y, mean, power
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor, *_: Tensor) -> Tensor:
         y, scale = ctx.saved_tensors
-        positions = y.shape[2]
-        along = (gradient * y).sum((1, 2)) / positions
-        mean = gradient.mean(2)
-        result = gradient - mean[..., None]
-        result.addcmul_(y, along[:, None, None], value=-1)
-        return result.mul_(scale[:, None, None])
+        result = torch.empty_like(y)
+        for some in pieces(len(y), y):
+            g, part = gradient[some], result[some]
+            along = torch.mul(g, y[some], out=part).sum((1, 2)) / y.shape[2]
+            torch.sub(g, g.mean(2, keepdim=True), out=part)
+            part.addcmul_(y[some], along[:, None, None], value=-1)
+            part *= scale[some, None, None]
+        return result
 
 
 class Normalise(nn.Module):
@@ -196,15 +200,24 @@ class _Normalised(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
-        norm = torch.linalg.vector_norm(x, dim=0)
-        y = x / norm.clamp(min=SMALLEST)
-        ctx.save_for_backward(y, norm)
+        y, power = torch.empty_like(x), x.new_zeros(x.shape[1])
+        for some in pieces(len(x), x):
+            power += x[some].square().sum(0)
+        inverse = power.sqrt_().clamp_(min=SMALLEST).reciprocal_()
+        for some in pieces(len(x), x):
+            torch.mul(x[some], inverse, out=y[some])
+        ctx.save_for_backward(y, inverse)
         return y
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
-        y, norm = ctx.saved_tensors
-        inverse = torch.where(norm < SMALLEST, 0, norm.reciprocal())
-        along = (gradient * y).sum(0)
-        return torch.addcmul(gradient, y, along, value=-1).mul_(inverse)
+        y, inverse = ctx.saved_tensors
+        result, along = torch.empty_like(y), torch.zeros_like(inverse)
+        for some in pieces(len(y), y):
+            along += torch.mul(gradient[some], y[some], out=result[some]).sum(0)
+        rate = torch.where(inverse < 1 / SMALLEST, inverse, 0)
+        for some in pieces(len(y), y):
+            part = torch.addcmul(gradient[some], y[some], along, value=-1, out=result[some])
+            part *= rate
+        return result

@@ -14,6 +14,7 @@ import numpy as np
 from latentdims.errors import InputError
 
 PAD = 2  # pixels, by reflection, on each side
+TINY = 1e-17  # what a filter does not need: in float32 far less than it would be subnormal, and slow
 ANGLES = tuple((1 - k) * math.pi / 4 for k in range(4))
 
 
@@ -179,7 +180,7 @@ def step(bank: Bank, size: int, *, parts: int, low_parts: int) -> Step:
 
     return Step(
         size,
-        np.concatenate(columns),
+        _clean(np.concatenate(columns)),
         _real(one.low[None], parts)[: low_parts * len(blob)],
         (
             part(1, slice(3, 4), one.envelope),
@@ -208,4 +209,8 @@ def _real(matrices: np.ndarray, parts: int) -> np.ndarray:
     if parts == 2:
         turned = 1j * matrices
         columns.append(np.stack([turned.real, turned.imag], axis=1).reshape(k * 2 * n, m))
-    return np.concatenate(columns, axis=1)
+    return _clean(np.concatenate(columns, axis=1))
+
+
+def _clean(matrix: np.ndarray) -> np.ndarray:
+    return np.where(np.abs(matrix) < TINY, 0, matrix)
