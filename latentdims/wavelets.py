@@ -14,7 +14,9 @@ import numpy as np
 from latentdims.errors import InputError
 
 PAD = 2  # pixels, by reflection, on each side
-TINY = 1e-17  # what a filter does not need: in float32 far less than it would be subnormal, and slow
+TINY = (
+    1e-17  # what a filter does not need: in float32 far less than it would be subnormal, and slow
+)
 ANGLES = tuple((1 - k) * math.pi / 4 for k in range(4))
 
 
