@@ -87,9 +87,8 @@ def operator(
     bank: Bank, size: int, parts: int, low_parts: int, dtype: torch.dtype, device: torch.device
 ) -> Operator:
     """The step of a bank on maps of size x size, kept for all layers; see `wavelets.step`."""
-    with torch.inference_mode(False):
-        step = wavelets.step(bank, size, parts=parts, low_parts=low_parts)
-        return Operator(step, dtype=dtype, device=device)
+    step = wavelets.step(bank, size, parts=parts, low_parts=low_parts)
+    return Operator(step, dtype=dtype, device=device)
 
 
 def collapse(x: Tensor, bank: Bank, *, skip: bool) -> Tensor:

@@ -17,7 +17,6 @@ PAD = 2  # pixels, by reflection, on each side
 TINY = (
     1e-17  # what a filter does not need: in float32 far less than it would be subnormal, and slow
 )
-ANGLES = tuple((1 - k) * math.pi / 4 for k in range(4))
 
 
 @dataclass(frozen=True)
@@ -56,10 +55,10 @@ class Part:
 class Step:
     """The matrices of one step on square maps.
 
-    A map is (parts, H, W), where parts are real and imaginary, or real alone. First each matrix in
-    `columns`, (factors · W', W), is applied along W; then `low`, (2 or 1 · H', parts · H), makes u ⋆ φ of
-    factor 0, and the parts of `band`, added up, make u ⋆ ψ: (angles, 2, H', W'). Without columns, the
-    map is read as (parts, H · W, 1).
+    A map is (parts, H, W): its parts are real and imaginary, or real alone. Each matrix in
+    `columns`, (factors · W', W), goes along W. Then `low`, (1 or 2 · H', parts · H), makes u ⋆ φ of
+    factor 0, and the sum of what the parts of `band` make is u ⋆ ψ, (angles, 2, H', W'). Without
+    columns, a map is read as (parts, H · W, 1).
     """
 
     size: int
@@ -130,7 +129,7 @@ def axis(bank: Bank, size: int) -> Axis:
 
 
 def products(one: Axis) -> np.ndarray:
-    """φ and ψ at the four angles, (5, n, n) complex; of matrices (n, m), (5, n·n, m·m).
+    """φ and ψ at the angles π/4, 0, -π/4, -π/2: (5, n, n) complex; of matrices, (5, n · n, m · m).
 
     ψ = g_ξ - β g_0, with ξ = |ξ| (cos θ, sin θ) on (row, column), and β such that its sum is 0.
     """
@@ -160,9 +159,11 @@ def step(bank: Bank, size: int, *, parts: int, low_parts: int) -> Step:
     """
     one = axis(bank, size + 2 * PAD)
     one = Axis(
-        *(_padded(part, size, bank.stride) for part in (one.low, one.envelope)),
-        *(_padded(part, size, bank.stride) for part in (one.diagonal, one.wave)),
-        one.excess,
+        low=_padded(one.low, size, bank.stride),
+        envelope=_padded(one.envelope, size, bank.stride),
+        diagonal=_padded(one.diagonal, size, bank.stride),
+        wave=_padded(one.wave, size, bank.stride),
+        excess=one.excess,
     )
     if size <= 4 or (size <= 8 and bank.stride == 2):  # then one large product is the fastest
         low, *band = products(one)
