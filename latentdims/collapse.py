@@ -55,31 +55,36 @@ class Operator:
 
     def apply(self, x: Tensor, low: Tensor, band: Tensor) -> None:
         """Fill low with u ⋆ φ and band with u ⋆ ψ, of the channels u in x."""
-        c, parts, h, w, n = x.shape
         mixed = x
         if self._columns is not None:
-            mixed = torch.bmm(_each(self._columns, c * parts * h), x.view(-1, w, n))
-        mixed = mixed.view(c, -1, self._factors, low.shape[-2] * n if self._factors > 1 else n)
-        _product(self._low, mixed[:, :, 0], out=low.view(c, len(self._low), -1))
+            rows = x.flatten(0, 2)  # (c · parts · H, W, N)
+            mixed = torch.bmm(_each(self._columns, len(rows)), rows)
+        factors = self._by_factor(mixed, x, low)
+        _product(self._low, factors[0], out=low.view(len(x), len(self._low), -1))
         begun = set()
         for factor, angles, matrix in self._band:
-            out = band[:, angles].view(c, len(matrix), -1)
-            _product(matrix, mixed[:, :, factor], out=out, add=angles.start in begun)
+            out = band[:, angles].view(len(x), len(matrix), -1)
+            _product(matrix, factors[factor], out=out, add=angles.start in begun)
             begun.add(angles.start)
 
     def adjoint(self, low: Tensor, band: Tensor, x: Tensor) -> None:
         """Fill x with its gradient, given those of low and band."""
-        c, parts, h, w, n = x.shape
-        mixed = x
+        mixed, rows = x, x.flatten(0, 2)
         if self._columns is not None:
-            mixed = x.new_empty(c * parts * h, len(self._columns), n)
-        mixed_ = mixed.view(c, -1, self._factors, low.shape[-2] * n if self._factors > 1 else n)
-        _product(self._low.T, low.view(c, len(self._low), -1), out=mixed_[:, :, 0])
+            mixed = x.new_empty(len(rows), len(self._columns), x.shape[-1])
+        factors = self._by_factor(mixed, x, low)
+        _product(self._low.T, low.view(len(x), len(self._low), -1), out=factors[0])
         for factor, angles, matrix in self._band:
-            gradient = band[:, angles].view(c, len(matrix), -1)
-            _product(matrix.T, gradient, out=mixed_[:, :, factor], add=factor == 0)
+            gradient = band[:, angles].view(len(x), len(matrix), -1)
+            _product(matrix.T, gradient, out=factors[factor], add=factor == 0)
         if self._columns is not None:
-            torch.bmm(_each(self._columns.T, c * parts * h), mixed, out=x.view(-1, w, n))
+            torch.bmm(_each(self._columns.T, len(rows)), mixed, out=rows)
+
+    def _by_factor(self, mixed: Tensor, x: Tensor, low: Tensor) -> tuple[Tensor, ...]:
+        """Views of what the columns make of x, for each factor (c, parts · H, W' · N)."""
+        if self._columns is None:
+            return (mixed.view(len(x), -1, x.shape[-1]),)
+        return mixed.view(len(x), -1, self._factors, low.shape[-2] * x.shape[-1]).unbind(2)
 
 
 @lru_cache

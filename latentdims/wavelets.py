@@ -14,9 +14,7 @@ import numpy as np
 from latentdims.errors import InputError
 
 PAD = 2  # pixels, by reflection, on each side
-TINY = (
-    1e-17  # what a filter does not need: in float32 far less than it would be subnormal, and slow
-)
+TINY = 1e-17  # smaller coefficients are dropped: their tails are subnormal in float32, and slow
 
 
 @dataclass(frozen=True)
@@ -61,7 +59,6 @@ class Step:
     columns, a map is read as (parts, H · W, 1).
     """
 
-    size: int
     columns: np.ndarray | None
     low: np.ndarray
     band: tuple[Part, ...]
@@ -157,40 +154,44 @@ def step(bank: Bank, size: int, *, parts: int, low_parts: int) -> Step:
 
     parts: 2 of complex maps, 1 of real ones. low_parts: 2 where u ⋆ φ is wanted as a complex map.
     """
-    one = axis(bank, size + 2 * PAD)
+    whole = axis(bank, size + 2 * PAD)
     one = Axis(
-        low=_padded(one.low, size, bank.stride),
-        envelope=_padded(one.envelope, size, bank.stride),
-        diagonal=_padded(one.diagonal, size, bank.stride),
-        wave=_padded(one.wave, size, bank.stride),
-        excess=one.excess,
+        low=_padded(whole.low, size, bank.stride),
+        envelope=_padded(whole.envelope, size, bank.stride),
+        diagonal=_padded(whole.diagonal, size, bank.stride),
+        wave=_padded(whole.wave, size, bank.stride),
+        excess=whole.excess,
     )
-    if size <= 4 or (size <= 8 and bank.stride == 2):  # then one large product is the fastest
-        low, *band = products(one)
-        return Step(
-            size,
-            None,
-            _real(low[None], parts)[: low_parts * len(low)],
-            (Part(0, slice(0, 4), _real(np.stack(band), parts)),),
-        )
-    row, blob, wave = one.diagonal, -one.excess * one.envelope, one.wave
+    small = size <= 4 or (size <= 8 and bank.stride == 2)  # then one large product is faster
+    return _dense(one, parts, low_parts) if small else _separable(one, parts, low_parts)
+
+
+def _dense(one: Axis, parts: int, low_parts: int) -> Step:
+    low, *band = products(one)
+    rows = low_parts * len(low)
+    whole = Part(0, slice(0, 4), _real(np.stack(band), parts))
+    return Step(None, _real(low[None], parts)[:rows], (whole,))
+
+
+def _separable(one: Axis, parts: int, low_parts: int) -> Step:
+    """Each wavelet as a sum of products of a complex matrix along H and a real one along W."""
+    blob, row, wave = -one.excess * one.envelope, one.diagonal, one.wave
     none = np.zeros_like(blob)
     columns = [one.low, wave.real, wave.imag, one.envelope, row.real, row.imag]
-    oblique = slice(0, 3)  # and the horizontal one between them
+    three, vertical = slice(0, 3), slice(3, 4)  # angles: π/4, 0, -π/4 and -π/2
 
     def part(factor: int, angles: slice, *rows: np.ndarray) -> Part:
         return Part(factor, angles, _real(np.stack(rows), parts))
 
     return Step(
-        size,
         _clean(np.concatenate(columns)),
         _real(one.low[None], parts)[: low_parts * len(blob)],
         (
-            part(1, slice(3, 4), one.envelope),
-            part(2, slice(3, 4), -1j * one.envelope),
-            part(3, oblique, blob, wave, blob),
-            part(4, oblique, row, none, row),
-            part(5, oblique, 1j * row, none, -1j * row),
+            part(1, vertical, one.envelope),
+            part(2, vertical, -1j * one.envelope),
+            part(3, three, blob, wave, blob),
+            part(4, three, row, none, row),
+            part(5, three, 1j * row, none, -1j * row),
         ),
     )
 
@@ -208,10 +209,8 @@ def _padded(filter_: np.ndarray, size: int, stride: int) -> np.ndarray:
 def _real(matrices: np.ndarray, parts: int) -> np.ndarray:
     """Complex (k, n, m) as real (k · 2 · n, parts · m), on real and imaginary parts."""
     k, n, m = matrices.shape
-    columns = [np.stack([matrices.real, matrices.imag], axis=1).reshape(k * 2 * n, m)]
-    if parts == 2:
-        turned = 1j * matrices
-        columns.append(np.stack([turned.real, turned.imag], axis=1).reshape(k * 2 * n, m))
+    turned = (matrices, 1j * matrices)[:parts]
+    columns = [np.stack([z.real, z.imag], axis=1).reshape(k * 2 * n, m) for z in turned]
     return _clean(np.concatenate(columns, axis=1))
 
 
