@@ -1,0 +1,223 @@
+"""Learned scattering networks: fixed wavelets and phase collapses, learned 1 x 1 matrices.
+
+Source: Guth, Ménard, Rochette, Mallat, A Rainbow in Deep Network Black Boxes, JMLR 25(350), 2024.
+A map is (N, C, H, W), or (N, C, 2, H, W) where it is complex, axis 2 real and imaginary parts; the
+batch is last in memory, which is fastest on a CPU.
+"""
+
+import math
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+from latentdims.collapse import batch_first, batch_last, collapse, pieces
+from latentdims.wavelets import BANKS, Bank, sizes
+
+WIDTHS = {3: (64, 128, 256, 512), 7: (64, 128, 256, *(512,) * 5)}
+MOMENTUM, EPSILON, SMALLEST = 0.1, 1e-5, 1e-12
+
+
+def network(
+    *,
+    image_shape: Sequence[int],
+    classes: int,
+    scales: int,
+    width: float,
+    skip: bool,
+    norm: bool,
+    last: int | None = None,
+) -> nn.Sequential:
+    """θ · L_{J+1} · σ P_J · L_J ⋯ σ P_1 · L_1 · σ P_0, as blocks layer1 … layer{J+1}, classifier.
+
+    image_shape: (C, H, W). scales: J, 3 or 7. width: factor of the paper's widths. skip: z and |z|
+    are handed on, not |z| alone. norm: each position is divided by its norm over channels.
+    last: channels of the last layer, whatever the width. Block j <= J gives what L_{j+1} reads:
+    (N, 5C, H, W) without skip, (N, 10C, 2, H, W) with it. Raises InputError.
+    """
+    side = sizes(image_shape, scales)[-1]
+    read = image_shape[0]
+
+    def transform(bank: Bank) -> tuple[nn.Module, int]:
+        channels = (10 if skip else 5) * read
+        parts: dict[str, nn.Module] = {
+            "wavelets": Wavelets(bank, skip=skip),
+            "standardise": Standardise(channels, form="complex" if skip else "real"),
+        }
+        if norm:
+            parts["normalise"] = Normalise()
+        return nn.Sequential(OrderedDict(parts)), channels
+
+    before, read = transform(BANKS[scales][0])
+    blocks: dict[str, nn.Module] = {}
+    for number, channels in enumerate(widths(scales, width, last), start=1):
+        learned, read = Pointwise(read, channels), channels
+        if number <= scales:
+            after, read = transform(BANKS[scales][number])
+        else:
+            after = Standardise(channels, form="parts" if skip else "real")
+        blocks[f"layer{number}"] = Block(before, learned, after)
+        before = nn.Identity()
+    flat = read * (2 if skip else 1) * side**2
+    theta = nn.Linear(flat, classes, bias=False)
+    blocks["classifier"] = Block(nn.Flatten(), theta, nn.Identity())
+    return nn.Sequential(OrderedDict(blocks))
+
+
+def widths(scales: int, width: float, last: int | None = None) -> list[int]:
+    """Channels of layer1 … layer{J+1}: the paper's times `width`, at least 1; see `network`."""
+    found = [max(1, round(channels * width)) for channels in WIDTHS[scales]]
+    return found if last is None else [*found[:-1], last]
+
+
+class Block(nn.Module):
+    """A fixed map, a learned matrix, a fixed map."""
+
+    def __init__(self, before: nn.Module, learned: nn.Module, after: nn.Module) -> None:
+        super().__init__()
+        self.before, self.map, self.after = before, learned, after
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.after(self.map(self.before(x)))
+
+
+class Pointwise(nn.Module):
+    """A 1 x 1 convolution without bias; real, it acts alike on real and imaginary parts.
+
+    weight: (channels, read). (N, read, ...) -> (N, channels, ...).
+    """
+
+    def __init__(self, read: int, channels: int) -> None:
+        super().__init__()
+        bound = 1 / math.sqrt(read)
+        self.weight = nn.Parameter(torch.empty(channels, read).uniform_(-bound, bound))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = batch_last(x)
+        return batch_first((self.weight @ x.flatten(1)).view(-1, *x.shape[1:]))
+
+
+class Wavelets(nn.Module):
+    """Wavelets, then the phase collapse; see `collapse.collapse`. No weights, no buffers."""
+
+    def __init__(self, bank: Bank, *, skip: bool) -> None:
+        super().__init__()
+        self.bank, self.skip = bank, skip
+
+    def forward(self, x: Tensor) -> Tensor:
+        return collapse(x, self.bank, skip=self.skip)
+
+    def extra_repr(self) -> str:
+        return f"{self.bank}, skip={self.skip}"
+
+
+class Standardise(nn.Module):
+    """Mean 0 and variance 1 of each channel: batch norm without affine part.
+
+    form: "real", maps (N, C, H, W), buffers mean and var (C,); "complex", maps (N, C, 2, H, W),
+    mean (C, 2), var (C,) = E|z - m|²; "parts", complex maps whose real and imaginary parts are
+    channels of their own, mean and var (C, 2). In training mode the statistics are those of the
+    batch, and the buffers move by a tenth towards them (the variance with Bessel's correction, as
+    in PyTorch); in evaluation mode they are the buffers.
+    """
+
+    mean: Tensor
+    var: Tensor
+
+    def __init__(self, channels: int, *, form: Literal["real", "complex", "parts"]) -> None:
+        super().__init__()
+        self.form = form
+        of_parts = (channels, 2)
+        self.register_buffer("mean", torch.zeros(channels if form == "real" else of_parts))
+        self.register_buffer("var", torch.ones(of_parts if form == "parts" else channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = batch_last(x)
+        # (groups, parts, positions): statistics are of a group, but for the mean, also of a part.
+        parts = 2 if self.form == "complex" else 1
+        flat = x.view(self.var.numel(), parts, -1)
+        if self.training:
+            flat, mean, var = _Standardised.apply(flat)
+            samples = flat.shape[-1]
+            self.mean.lerp_(mean.view_as(self.mean), MOMENTUM)
+            self.var.lerp_(var.view_as(self.var) * (samples / max(1, samples - 1)), MOMENTUM)
+        else:
+            mean, var = self.mean.view(-1, parts, 1), self.var.view(-1, 1, 1)
+            flat = (flat - mean) * (var + EPSILON).rsqrt()
+        return batch_first(flat.view_as(x))
+
+    def extra_repr(self) -> str:
+        return f"{len(self.mean)}, form={self.form}"
+
+
+class _Standardised(torch.autograd.Function):
+    """x (G, P, L) -> (x - m)/√(v + ε), m (G, P) and v (G,) = Σ_p E(x - m)²."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        y, mean, power = torch.empty_like(x), x.new_empty(x.shape[:2]), x.new_empty(len(x))
+        for some in pieces(len(x), x):
+            torch.mean(x[some], 2, out=mean[some])
+            torch.sub(x[some], mean[some, :, None], out=y[some])
+            torch.linalg.vector_norm(y[some], dim=(1, 2), out=power[some])
+            var = power[some].square_().div_(x.shape[2])
+            y[some].mul_((var + EPSILON).rsqrt_()[:, None, None])
+        ctx.save_for_backward(y, (power + EPSILON).rsqrt_())
+        ctx.mark_non_differentiable(mean, power)
+        return y, mean, power
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor, *_: Tensor) -> Tensor:
+        y, scale = ctx.saved_tensors
+        result = torch.empty_like(y)
+        for some in pieces(len(y), y):
+            g, part = gradient[some], result[some]
+            along = torch.mul(g, y[some], out=part).sum((1, 2)) / y.shape[2]
+            torch.sub(g, g.mean(2, keepdim=True), out=part)
+            part.addcmul_(y[some], along[:, None, None], value=-1)
+            part *= scale[some, None, None]
+        return result
+
+
+class Normalise(nn.Module):
+    """Each position divided by its ℓ² norm over channels, at least 1e-12.
+
+    The gradient of a position whose norm is less is 0: it has no direction.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = batch_last(x)
+        positions = math.prod(x.shape[-3:])
+        return batch_first(_Normalised.apply(x.view(-1, positions)).view_as(x))
+
+
+class _Normalised(torch.autograd.Function):
+    """x (D, L) -> x / ‖x‖ of each column."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        y, power = torch.empty_like(x), x.new_zeros(x.shape[1])
+        for some in pieces(len(x), x):
+            power += x[some].square().sum(0)
+        inverse = power.sqrt_().clamp_(min=SMALLEST).reciprocal_()
+        for some in pieces(len(x), x):
+            torch.mul(x[some], inverse, out=y[some])
+        ctx.save_for_backward(y, inverse)
+        return y
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        y, inverse = ctx.saved_tensors
+        result, along = torch.empty_like(y), torch.zeros_like(inverse)
+        for some in pieces(len(y), y):
+            along += torch.mul(gradient[some], y[some], out=result[some]).sum(0)
+        rate = torch.where(inverse < 1 / SMALLEST, inverse, 0)
+        for some in pieces(len(y), y):
+            part = torch.addcmul(gradient[some], y[some], along, value=-1, out=result[some])
+            part *= rate
+        return result
