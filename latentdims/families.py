@@ -5,9 +5,11 @@ in the configuration. `describe` says what a network is, without torch; `build` 
 """
 
 import dataclasses
+import math
 import pkgutil
 from collections.abc import Mapping, Sequence
 from importlib import import_module
+from types import UnionType
 from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args, get_origin
 
 from latentdims import models
@@ -66,6 +68,8 @@ def _check_value(key: str, value: Any, field: dataclasses.Field[Any]) -> None:
     """Raise InputError for what is not of the type of a field; `least` of a number is 1 where its
     metadata does not say."""
     least, kind = field.metadata.get("least", 1), field.type
+    if isinstance(kind, UnionType):  # with None, which stands for a key that is not given
+        kind = get_args(kind)[0]
 
     def whole(number: Any) -> bool:
         return isinstance(number, int) and not isinstance(number, bool) and number >= least
@@ -74,6 +78,8 @@ def _check_value(key: str, value: Any, field: dataclasses.Field[Any]) -> None:
         raise InputError(f"{key}: unknown value {value!r}; {nearest(str(value), get_args(kind))}")
     if kind is bool and not isinstance(value, bool):
         raise InputError(f"{key}: {value!r} is neither true nor false")
+    if kind is float and (isinstance(value, bool | str) or not 0 < value < math.inf):
+        raise InputError(f"{key}: {value!r} is not a number above 0")
     if kind is int and not whole(value):
         raise InputError(f"{key}: {value!r} is not a whole number above {least - 1}")
     if kind == list[int] and not (isinstance(value, list) and value and all(map(whole, value))):

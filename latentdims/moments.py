@@ -122,7 +122,5 @@ class Moments:
 
 
 def rows(representation: Tensor) -> Tensor:
-    """(N, C) or (N, C, H, W) -> (N·H·W, C): positions in space are further samples."""
-    if representation.ndim == 2:
-        return representation
-    return representation.permute(0, 2, 3, 1).flatten(0, 2)
+    """(N, C, ...) -> (N · positions, C): positions are further samples."""
+    return representation.movedim(1, -1).flatten(0, -2)

@@ -11,10 +11,17 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from latentdims import collapse, scattering, wavelets
-from latentdims.collapse import operator
+from latentdims.blocks import initialise
 from latentdims.errors import InputError
-from latentdims.scattering import Normalise, Pointwise, Standardise, Wavelets, network
+from latentdims.scattering import collapse, wavelets
+from latentdims.scattering.collapse import operator
+from latentdims.scattering.modules import (
+    Normalise,
+    Pointwise,
+    Standardise,
+    Wavelets,
+    network,
+)
 
 SHAPE = (3, 32, 32)
 ROOT = math.sqrt(2)
@@ -113,7 +120,9 @@ def as_real(x):
 def built(scales, skip, norm, *, dtype=torch.float64, **options):
     torch.manual_seed(scales)
     options = {"image_shape": SHAPE, "classes": 4, "width": 1 / 40, **options}
-    net = network(scales=scales, skip=bool(skip), norm=bool(norm), **options).to(dtype)
+    net = network(scales=scales, skip=bool(skip), norm=bool(norm), **options)
+    initialise(net, torch.Generator().manual_seed(scales))
+    net = net.to(dtype)
     for name, buffer in net.named_buffers():
         buffer.uniform_(*((0.5, 2) if name.endswith("var") else (-0.5, 0.5)))
     return net
@@ -193,7 +202,7 @@ def test_numbers_of_parameters_of_the_paper(scales, skip, last):
 
 
 def test_no_layer_is_empty():
-    assert scattering.widths(3, 1e-3) == [1, 1, 1, 1]
+    assert wavelets.widths(3, 1e-3) == [1, 1, 1, 1]
 
 
 @pytest.mark.parametrize(
@@ -300,6 +309,7 @@ def test_representations_may_lie_in_memory_in_any_way():
 
 def test_learned_matrices_act_alike_on_both_parts():
     module, x = Pointwise(3, 5), torch.randn(4, 3, 2, 6, 6)
+    initialise(module, torch.Generator().manual_seed(1))
     for part in range(2):
         expected = torch.einsum("dc,nchw->ndhw", module.weight, x[:, :, part])
         assert_close(module(x)[:, :, part], expected)

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from latentdims import wavelets
-from latentdims.wavelets import Bank
+from latentdims.scattering import wavelets
+from latentdims.scattering.wavelets import Bank
 
 CHUNK = 2**17  # numbers that are made at once on a CPU, so that they stay in its cache
 

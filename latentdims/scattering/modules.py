@@ -7,17 +7,17 @@ batch is last in memory, which is fastest on a CPU.
 
 import math
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from latentdims.collapse import batch_first, batch_last, collapse, pieces
-from latentdims.wavelets import BANKS, Bank, sizes
+from latentdims.blocks import Block, Dense, Map, Normalisation
+from latentdims.scattering.collapse import batch_first, batch_last, collapse, pieces
+from latentdims.scattering.wavelets import BANKS, Bank, sizes, widths
 
-WIDTHS = {3: (64, 128, 256, 512), 7: (64, 128, 256, *(512,) * 5)}
 MOMENTUM, EPSILON, SMALLEST = 0.1, 1e-5, 1e-12
 
 
@@ -59,32 +59,13 @@ def network(
             after, read = transform(BANKS[scales][number])
         else:
             after = Standardise(channels, form="parts" if skip else "real")
-        blocks[f"layer{number}"] = Block(before, learned, after)
+        blocks[f"layer{number}"] = Block(learned, before=before, after=after)
         before = nn.Identity()
-    flat = read * (2 if skip else 1) * side**2
-    theta = nn.Linear(flat, classes, bias=False)
-    blocks["classifier"] = Block(nn.Flatten(), theta, nn.Identity())
+    blocks["classifier"] = Block(Dense(read * (2 if skip else 1) * side**2, classes))
     return nn.Sequential(OrderedDict(blocks))
 
 
-def widths(scales: int, width: float, last: int | None = None) -> list[int]:
-    """Channels of layer1 … layer{J+1}: the paper's times `width`, at least 1; see `network`."""
-    found = [max(1, round(channels * width)) for channels in WIDTHS[scales]]
-    return found if last is None else [*found[:-1], last]
-
-
-class Block(nn.Module):
-    """A fixed map, a learned matrix, a fixed map."""
-
-    def __init__(self, before: nn.Module, learned: nn.Module, after: nn.Module) -> None:
-        super().__init__()
-        self.before, self.map, self.after = before, learned, after
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.after(self.map(self.before(x)))
-
-
-class Pointwise(nn.Module):
+class Pointwise(Map):
     """A 1 x 1 convolution without bias; real, it acts alike on real and imaginary parts.
 
     weight: (channels, read). (N, read, ...) -> (N, channels, ...).
@@ -92,12 +73,18 @@ class Pointwise(nn.Module):
 
     def __init__(self, read: int, channels: int) -> None:
         super().__init__()
-        bound = 1 / math.sqrt(read)
-        self.weight = nn.Parameter(torch.empty(channels, read).uniform_(-bound, bound))
+        self.weight = nn.Parameter(torch.empty(channels, read))
+        self.bias = None
 
-    def forward(self, x: Tensor) -> Tensor:
+    def applied(self, x: Tensor, weight: Tensor) -> Tensor:
         x = batch_last(x)
-        return batch_first((self.weight @ x.flatten(1)).view(-1, *x.shape[1:]))
+        return batch_first((weight @ x.flatten(1)).view(-1, *x.shape[1:]))
+
+    def columns(self, x: Tensor) -> Tensor:
+        return x.movedim(1, 0).flatten(1)
+
+    def output_size(self, x: Tensor) -> tuple[int, ...]:
+        return tuple(x.shape[2:])
 
 
 class Wavelets(nn.Module):
@@ -114,7 +101,7 @@ class Wavelets(nn.Module):
         return f"{self.bank}, skip={self.skip}"
 
 
-class Standardise(nn.Module):
+class Standardise(Normalisation):
     """Mean 0 and variance 1 of each channel: batch norm without affine part.
 
     form: "real", maps (N, C, H, W), buffers mean and var (C,); "complex", maps (N, C, 2, H, W),
@@ -128,11 +115,11 @@ class Standardise(nn.Module):
     var: Tensor
 
     def __init__(self, channels: int, *, form: Literal["real", "complex", "parts"]) -> None:
-        super().__init__()
+        super().__init__(channels)
         self.form = form
         of_parts = (channels, 2)
-        self.register_buffer("mean", torch.zeros(channels if form == "real" else of_parts))
-        self.register_buffer("var", torch.ones(of_parts if form == "parts" else channels))
+        self.mean = torch.zeros(channels if form == "real" else of_parts)
+        self.var = torch.ones(of_parts if form == "parts" else channels)
 
     def forward(self, x: Tensor) -> Tensor:
         x = batch_last(x)
@@ -148,6 +135,21 @@ class Standardise(nn.Module):
             mean, var = self.mean.view(-1, parts, 1), self.var.view(-1, 1, 1)
             flat = (flat - mean) * (var + EPSILON).rsqrt()
         return batch_first(flat.view_as(x))
+
+    def measure(self, batches: Iterable[Tensor]) -> None:
+        """Take the exact statistics of inputs, whose positions are further samples."""
+        seen = [self._rows(batch) for batch in batches]
+        count = sum(rows.shape[-1] for rows in seen)
+        mean = torch.stack([rows.sum(-1) for rows in seen]).sum(0) / count  # (C, parts)
+        squares = torch.stack([(rows - mean[..., None]).square().sum(-1) for rows in seen])
+        power = squares.sum(0) / count
+        self.mean = (mean if self.form != "real" else mean.squeeze(1)).to(self.mean)
+        self.var = (power if self.form == "parts" else power.sum(1)).to(self.var)
+
+    def _rows(self, x: Tensor) -> Tensor:
+        """(C, parts, samples), float64."""
+        parts = x.movedim(0, -1).flatten(-3)
+        return (parts.unsqueeze(1) if self.form == "real" else parts).double()
 
     def extra_repr(self) -> str:
         return f"{len(self.mean)}, form={self.form}"

@@ -37,6 +37,9 @@ PLAIN = Bank(2, 0.8, 3 * math.pi / 4, 0.8)
 BANKS = {3: (PLAIN,) * 4, 7: (FINE, COARSE) * 4}  # P_0 … P_J, by the number of scales J
 
 
+WIDTHS = {3: (64, 128, 256, 512), 7: (64, 128, 256, *(512,) * 5)}  # of the paper, by J
+
+
 @dataclass(frozen=True)
 class Part:
     """What one factor of the columns adds to the wavelets of some angles.
@@ -62,6 +65,13 @@ class Step:
     columns: np.ndarray | None
     low: np.ndarray
     band: tuple[Part, ...]
+
+
+def widths(scales: int, width: float, last: int | None = None) -> list[int]:
+    """Channels of layer1 … layer{J+1}: the paper's times `width`, at least 1; `last` is that of the
+    last one, whatever the width."""
+    found = [max(1, round(channels * width)) for channels in WIDTHS[scales]]
+    return found if last is None else [*found[:-1], last]
 
 
 def sizes(image_shape: Sequence[int], scales: int) -> list[int]:

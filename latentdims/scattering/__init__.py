@@ -1,0 +1,1 @@
+"""Learned scattering networks: wavelets, the phase collapse, and the modules of blocks."""
