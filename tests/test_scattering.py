@@ -163,6 +163,14 @@ def test_outputs_and_gradients_are_those_of_the_plain_network(
         near(each, plain)
 
 
+@pytest.mark.parametrize(("scales", "skip", "norm"), FORMS)
+def test_single_precision_is_near_double(scales, skip, norm):
+    net, images = built(scales, skip, norm), torch.randn(5, *SHAPE, dtype=torch.float64)
+    expected = net(images)
+    found = built(scales, skip, norm).float()(images.float())
+    assert_close(found.double(), expected, rtol=0, atol=1e-4 * expected.abs().max().item())
+
+
 def test_the_network_is_its_blocks_in_order():
     net = built(3, 1, 1, last=6)
     assert [name for name, _ in net.named_children()] == [
@@ -348,3 +356,9 @@ def test_sizes_halve_four_times(scales, size):
     found = wavelets.sizes((1, size, size), scales)
     assert len(found) == scales + 2 and found[-1] == size // 16
     assert sum(small < large for large, small in pairwise(found)) == 4
+
+
+def test_larger_images_leave_more_positions_to_the_classifier():
+    net = built(3, 0, 0, image_shape=(1, 48, 48))
+    images = torch.randn(2, 1, 48, 48, dtype=torch.float64)
+    near(net(images), plain_network(net, images, 3, 0, 0)[-1])
