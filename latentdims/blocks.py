@@ -135,6 +135,21 @@ class Block(nn.Module):
                 step.measure(first(self.preactivation(batch)) for batch in batches)
 
 
+@torch.no_grad()
+def set_statistics(module: nn.Module, images: Tensor) -> None:
+    """Give all norms of a module the statistics of some images (N, C, H, W), as one batch."""
+    norms = [part for part in module.modules() if isinstance(part, Normalisation)]
+    if not norms:
+        return
+    for norm in norms:
+        norm.momentum = 1.0
+    module.train()
+    module(images)
+    module.eval()
+    for norm in norms:
+        norm.momentum = MOMENTUM
+
+
 def initialise(module: nn.Module, generator: torch.Generator) -> None:
     """PyTorch's default initialisation: weights and biases uniform in ±1/√fan-in, of variance
     1/(3 fan-in), drawn on the CPU, so that a seed names the same network on every device."""
@@ -162,6 +177,7 @@ class Normalisation(nn.Module):
 
     def __init__(self, channels: int, *, affine: bool = False) -> None:
         super().__init__()
+        self.momentum = MOMENTUM
         self.register_buffer("mean", torch.zeros(channels))
         self.register_buffer("var", torch.ones(channels))
         self.weight = nn.Parameter(torch.ones(channels)) if affine else None
@@ -170,7 +186,7 @@ class Normalisation(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, ...) -> (N, C, ...)."""
         return functional.batch_norm(
-            x, self.mean, self.var, self.weight, self.bias, self.training, MOMENTUM, EPS
+            x, self.mean, self.var, self.weight, self.bias, self.training, self.momentum, EPS
         )
 
     def measure(self, batches: Iterable[Tensor]) -> None:

@@ -282,7 +282,11 @@ def _check_variant(name: str, options: Mapping[str, Any], *, key: str, seeds: in
 def _check_network(name: str, network: Mapping[str, Any], resolved: Mapping[str, Any]) -> None:
     """Check that the architecture exists, and fits every data set of a known shape."""
     try:
-        families.of(network)
+        if families.of(network).alone and resolved["together"]:
+            raise InputError(
+                f"training.together: {network['architecture']} networks train alone; set it to "
+                "false"
+            )
         for dataset in resolved["datasets"].values():
             known = datasets.image_shape(dataset)
             if known:
@@ -292,5 +296,5 @@ def _check_network(name: str, network: Mapping[str, Any], resolved: Mapping[str,
                     key = f"generation.variants.{variant}"
                     ranks.check_sampled(found, options, key=key)
     except InputError as error:
-        prefix = "" if str(error).startswith(("clipping.", "generation.")) else f"networks.{name}."
-        raise InputError(f"{prefix}{error}") from None
+        elsewhere = str(error).startswith(("clipping.", "generation.", "training."))
+        raise InputError(f"{'' if elsewhere else f'networks.{name}.'}{error}") from None

@@ -156,10 +156,13 @@ def file_names(network: Architecture, tensors: Iterable[str]) -> dict[str, str]:
     return {name: weights.get(name, f"state/{name}") for name in tensors}
 
 
-def axes(number: int) -> Sequence[str]:
-    """Names of the axes of a tensor with the axis of epochs."""
-    kernel = ("epoch", "neuron", "channel", "row", "column")
-    return {2: kernel[:2], 3: ("epoch", "neuron", "input"), 5: kernel}.get(number, kernel[:1])
+def axes(name: str, number: int) -> Sequence[str]:
+    """Names of the axes of a tensor in a network file, the first of which is that of epochs."""
+    if name.startswith("state/"):
+        return ("epoch", "channel", "part", "row", "column")[:number]
+    return {3: ("epoch", "neuron", "input")}.get(
+        number, ("epoch", "neuron", "channel", "row", "column")
+    )
 
 
 @dataclass(frozen=True)

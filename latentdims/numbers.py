@@ -170,7 +170,7 @@ def _spectra(paths: Paths) -> Iterator[Number]:
         with storage.read(path, needs=["spectra", "epoch"]) as file:
             last = float(file["epoch"][-1])
             for layer in architecture.layers(file, "spectra"):
-                sizes[layer] = int(file["spectra"][layer].attrs["neurons"])
+                sizes[layer] = file["spectra"][layer]["covariance"].shape[-1]
                 for name, value in _of_spectrum(file["spectra"][layer], layer):
                     found.setdefault(name._replace(epoch=last), []).append(value)
     for name, values in found.items():

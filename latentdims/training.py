@@ -12,6 +12,7 @@ from torch import Tensor
 
 from latentdims import architecture, augmentation, data, folds, networks, storage
 from latentdims.architecture import Architecture
+from latentdims.blocks import set_statistics
 from latentdims.data import Images, Split
 from latentdims.errors import InputError
 from latentdims.networks import torch_generator
@@ -28,6 +29,7 @@ logger = logging.getLogger(__name__)
 # history/folds/<measure> (S, folds, epochs).
 Record = dict[str, np.ndarray]
 FOLDS = "history/folds/"
+SEEN = 2000  # images whose statistics the norms of an untrained network have
 
 
 def train(
@@ -70,18 +72,7 @@ def train_together(
     """
     loaded = data.load(images, preprocessing=settings["preprocessing"], device=device)
     seeds = list(outputs)
-    stack = Stack(
-        [
-            networks.initial(
-                settings["network"],
-                image_shape=loaded.shape,
-                classes=len(loaded.classes),
-                seed=seed,
-                device=device,
-            )
-            for seed in seeds
-        ]
-    )
+    stack = Stack([_initial(settings["network"], loaded, seed=seed) for seed in seeds])
     made_with = {"settings": settings, "seeds": seeds, "images": loaded.sha256, "code": code}
     checkpoint = Checkpoint(outputs[seeds[0]], made_with=made_with, device=device)
     descent = Descent(stack, settings["training"], seeds=seeds)
@@ -116,6 +107,19 @@ def train_together(
             device=device,
         )
     checkpoint.remove()
+
+
+def _initial(settings: Mapping[str, Any], images: Images, *, seed: int) -> networks.Network:
+    """The network that training begins with; its norms have statistics of training images."""
+    network = networks.initial(
+        settings,
+        image_shape=images.shape,
+        classes=len(images.classes),
+        seed=seed,
+        device=str(images.train.images.device),
+    )
+    set_statistics(network.module, images.train.images[:SEEN])
+    return network
 
 
 def _measure(stack: Stack, images: Images, record: Record) -> None:
@@ -294,7 +298,7 @@ def _save(
                 values,
                 units="1",
                 description=f"{tensor} of the module at each kept epoch",
-                dimensions=networks.axes(values.ndim),
+                dimensions=networks.axes(name, values.ndim),
             )
         _save_history(file, record)
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from latentdims import families, networks
+from latentdims import blocks, families, networks
 from latentdims.errors import InputError
 
 
@@ -30,6 +30,9 @@ NETWORKS = [
         **{"architecture": "cnn", "channels": [4, 3], "kernel_size": 3, "stride": 1},
         **{"padding": 1, "norm": "batch", "norm_place": "after", "pooling": "average"},
     },
+    {"architecture": "scattering", "scales": 3, "width": 0.05},
+    {"architecture": "scattering", "scales": 3, "width": 0.05, "skip": False, "last": 7},
+    {"architecture": "scattering", "scales": 7, "width": 0.02, "norm": False},
     *(
         {"architecture": "cnn", "channels": [2, 3], "kernel_size": 3, "stride": stride}
         for stride in (1, 2, 3)
@@ -37,8 +40,15 @@ NETWORKS = [
 ]
 
 
-@pytest.mark.parametrize("settings", NETWORKS, ids=str)
-@pytest.mark.parametrize("size", [(9, 14), (17, 12)])
+SIZES = {"scattering": [(32, 32), (48, 48)]}
+SIZED = [
+    (settings, size)
+    for settings in NETWORKS
+    for size in SIZES.get(settings["architecture"], [(9, 14), (17, 12)])
+]
+
+
+@pytest.mark.parametrize(("settings", "size"), SIZED, ids=str)
 def test_a_module_is_what_its_family_says(settings, size):
     """Shapes at sites and of weights, and a way on from each site."""
     network = networks.initial(settings, image_shape=(3, *size), classes=5, seed=1)
@@ -54,10 +64,10 @@ def test_a_module_is_what_its_family_says(settings, size):
         assert (len(tensor), tensor[0].numel()) == (weight.neurons, weight.fan_in)
 
 
-@pytest.mark.parametrize("settings", NETWORKS, ids=str)
-def test_a_rotation_of_channels_passes_through_to_the_weights_that_read_them(settings):
-    network = networks.initial(settings, image_shape=(3, 14, 16), classes=5, seed=1)
-    images = torch.randn(4, 3, 14, 16)
+@pytest.mark.parametrize(("settings", "size"), SIZED, ids=str)
+def test_a_rotation_of_channels_passes_through_to_the_weights_that_read_them(settings, size):
+    network = networks.initial(settings, image_shape=(3, *size), classes=5, seed=1)
+    images = torch.randn(4, 3, *size)
     sites = network.architecture.sites
     found = dict(network.representations(images))
     for site, following in pairwise(sites):
@@ -85,6 +95,9 @@ def test_a_rotation_of_channels_passes_through_to_the_weights_that_read_them(set
         ({"architecture": "mlp", "widths": [3], "bias": 1}, "bias: 1 is neither true nor false"),
         ({"architecture": "mlp", "widths": [3], "norm": "bach"}, "norm: .*'bach'; .* 'batch'"),
         ({"architecture": "mlp", "widths": [3], "padding": 1}, "padding: unknown key"),
+        ({"architecture": "scattering"}, "scales: missing key"),
+        ({"architecture": "scattering", "scales": 3, "width": 0}, "width: 0 is not a number above"),
+        ({"architecture": "scattering", "scales": 3, "last": 0}, "last: 0 is not a whole number"),
     ],
 )
 def test_wrong_settings_are_refused(settings, message):
@@ -139,6 +152,20 @@ def test_keys_against_pytorch_s_own_modules(family, place):
     assert torch.allclose(state[f"layer1.after.{at}.var"], norm.running_var, atol=1e-6)
 
 
+def test_untrained_norms_have_the_statistics_of_images():
+    settings = {"architecture": "cnn", "channels": [4, 3], "kernel_size": 3, "norm": "batch"}
+    network = networks.initial(settings, image_shape=(3, 18, 19), classes=2, seed=1)
+    images = 3 + torch.randn(50, 3, 18, 19)
+    blocks.set_statistics(network.module, images)
+    x = images
+    for block in list(network.blocks.values())[:-1]:
+        norm, seen = block.after[0], block.preactivation(x)
+        assert torch.allclose(norm.mean, seen.mean((0, 2, 3)), rtol=1e-4, atol=1e-5)
+        assert torch.allclose(norm.var, seen.var((0, 2, 3)), rtol=1e-3)
+        assert norm.momentum == blocks.MOMENTUM and not norm.training
+        x = block(x)
+
+
 def test_exact_statistics_are_those_of_all_inputs_at_once():
     settings = {"architecture": "cnn", "channels": [4], "kernel_size": 3, "norm": "batch"}
     settings |= {"norm_place": "after", "pooling": "max", "stride": 1}
@@ -160,6 +187,16 @@ def test_what_cannot_be_drawn_says_why(keys, said):
     assert families.described(settings, image_shape=(1, 4, 4), classes=2).undrawn == ""
     found = families.described({**settings, **keys}, image_shape=(1, 4, 4), classes=2)
     assert said in found.undrawn
+
+
+@pytest.mark.parametrize(
+    ("keys", "size", "message"),
+    [({"scales": 5}, 32, "scales: found 5; give 3 or 7"), ({"scales": 3}, 28, "maps of 7 x 7")],
+)
+def test_scattering_that_does_not_fit_is_refused(keys, size, message):
+    settings = {"architecture": "scattering", **keys}
+    with pytest.raises(InputError, match=message):
+        families.described(settings, image_shape=(3, size, size), classes=2)
 
 
 def test_a_kernel_larger_than_its_image_names_the_layer():

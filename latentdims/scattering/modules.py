@@ -18,7 +18,7 @@ from latentdims.blocks import Block, Dense, Map, Normalisation
 from latentdims.scattering.collapse import batch_first, batch_last, collapse, pieces
 from latentdims.scattering.wavelets import BANKS, Bank, sizes, widths
 
-MOMENTUM, EPSILON, SMALLEST = 0.1, 1e-5, 1e-12
+EPSILON, SMALLEST = 1e-5, 1e-12
 
 
 def network(
@@ -129,8 +129,8 @@ class Standardise(Normalisation):
         if self.training:
             flat, mean, var = _Standardised.apply(flat)
             samples = flat.shape[-1]
-            self.mean.lerp_(mean.view_as(self.mean), MOMENTUM)
-            self.var.lerp_(var.view_as(self.var) * (samples / max(1, samples - 1)), MOMENTUM)
+            self.mean.lerp_(mean.view_as(self.mean), self.momentum)
+            self.var.lerp_(var.view_as(self.var) * (samples / max(1, samples - 1)), self.momentum)
         else:
             mean, var = self.mean.view(-1, parts, 1), self.var.view(-1, 1, 1)
             flat = (flat - mean) * (var + EPSILON).rsqrt()
