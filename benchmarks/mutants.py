@@ -29,16 +29,19 @@ SKIPPED = ("RemoveDecorator", "ExceptionReplacer", "Variable")  # no change of a
 
 # Modules by the wiring that they are part of, and test files beside `test_<module>.py`.
 CORE = {
-    "network": "training networks stack preprocessing folds",
+    "network": "training descent networks stack blocks optimiser recipe preprocessing folds",
     "covariance": "covariance covariance_file moments",
     "alignment": "alignment alignment_file pair null unrelated measured measures procrustes",
     "consensus": "consensus",
     "clipping": "clipping",
     "generation": "generation sampling gaussian",
-    "": "spectra learned intervals scales bands summary numbers drawn curves table quantities",
+    "": "architecture families augmentation spectra learned intervals scales bands summary numbers "
+    "drawn curves table quantities",
 }
 TESTS = {
-    "training": "stack", "alignment_file": "alignment", "pair": "alignment", "null": "alignment",
+    "training": "stack checkpoint", "descent": "training stack checkpoint trained",
+    "blocks": "families sampling scattering", "optimiser": "trained", "recipe": "trained config",
+    "alignment_file": "alignment", "pair": "alignment", "null": "alignment",
     "measured": "alignment undefined", "drawn": "summary", "covariance_file": "covariance",
     "preprocessing": "data",
     "scales": "intervals", "bands": "intervals", "moments": "covariance", "curves": "summary",

@@ -16,6 +16,7 @@ from step import Step, largest, relative, written
 from tutorial import Tutorial
 
 from latentdims import alignment, covariance, data, networks, summary, training
+from latentdims.descent import Descent
 from latentdims.figures import catalogue, style
 from latentdims.prepare import prepare
 from latentdims.stack import Stack
@@ -99,7 +100,7 @@ def _train(tutorial: Tutorial, network: str) -> Iterator[Step]:
     def descend() -> dict[str, np.ndarray]:
         loaded = data.load(tutorial.images, preprocessing=settings["preprocessing"], device="cpu")
         stack = Stack([start])
-        for _ in training.Descent(stack, settings["training"], seeds=[0]).epochs(loaded.train):
+        for _ in Descent(stack, settings["training"], seeds=[0]).epochs(loaded.train):
             pass
         return {name: x.numpy() for name, x in stack.network(0).weights.items()}
 

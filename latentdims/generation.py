@@ -17,10 +17,10 @@ from torch.nn import functional
 from latentdims import architecture, data, folds, networks, ranks, storage
 from latentdims.blocks import initialise
 from latentdims.data import Images, Split
+from latentdims.descent import Descent
 from latentdims.networks import BATCH, Network, score, torch_generator
 from latentdims.sampling import Draw, Procedure, Reference, Sampler, align
 from latentdims.stack import Stack
-from latentdims.training import Descent
 from latentdims.workflow.job import progress
 
 logger = logging.getLogger(__name__)

@@ -11,9 +11,9 @@ from torch.nn import functional
 
 from latentdims import data, networks, training
 from latentdims.data import Split
+from latentdims.descent import Descent
 from latentdims.errors import InputError
 from latentdims.stack import Stack
-from latentdims.training import Descent
 
 SEEDS = (0, 1, 4)
 FLOAT32, FLOAT64 = torch.float32, torch.float64
