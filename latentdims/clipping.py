@@ -20,6 +20,7 @@ from torch import Tensor
 from latentdims import architecture, data, folds, networks, storage
 from latentdims.blocks import Block, Dense
 from latentdims.data import Split
+from latentdims.moments import rows
 from latentdims.networks import BATCH, Network
 from latentdims.ranks import check_ranks
 from latentdims.spectra import eigh, weight_components
@@ -38,8 +39,8 @@ class Components:
     """The pre-activation of a block as a sum over components: offset + Σ_k z_k decode_k.
 
     site: of the block. encode: its input (N, C, ...) -> z (R·p, rows), p numbers for each
-    component; rows are samples, of a convolution at each position. decode: (R·p, out). offset:
-    (out,), the pre-activation with no component.
+    component; rows are samples, of a convolution at each position. decode: (R·p, out). offset: the
+    pre-activation with no component, (1, out), or at each position of a sample, (positions, out).
     """
 
     site: str
@@ -66,8 +67,11 @@ def of_representation(
     by_channel = weight.reshape(len(weight), len(vectors), -1)
     decode = torch.einsum("ocp,cr->rpo", by_channel, vectors).flatten(0, 1).contiguous()
     offset = _bias(block)
-    if mean is not None:
-        offset = offset + by_channel.sum(2) @ mean
+    if mean is not None:  # at borders, what is padded has no mean
+        names = list(network.blocks)
+        shape = network.architecture.site(names[names.index(site) - 1]).shape
+        everywhere = mean.view(-1, *(1,) * (len(shape) - 1)).expand(1, *shape)
+        offset = rows(block.preactivation(everywhere))
 
     def encode(x: Tensor) -> Tensor:
         rotated = torch.einsum("nc...,cr->nr...", x, vectors)
@@ -94,9 +98,10 @@ def of_weights(network: Network, site: str, vectors: Tensor) -> Components:
 
 
 def _bias(block: Block) -> Tensor:
-    """(out,): zero where the block has none."""
+    """(1, out): zero where the block has none."""
     bias = block.map.bias
-    return block.map.weight.new_zeros(len(block.map.weight)) if bias is None else bias.detach()
+    none = block.map.weight.new_zeros(1, len(block.map.weight))
+    return none if bias is None else bias.detach()[None]
 
 
 @torch.inference_mode()
@@ -149,7 +154,8 @@ def _correct(
     block = network.blocks[components.site]
     size = block.map.output_size(block.before(x[:1]))
     z, p = components.encode(x), components.p
-    last, done = components.offset.expand(z.shape[1], -1), 0
+    offset, done = components.offset, 0
+    last = offset.repeat(len(x), 1) if len(offset) > 1 else offset.expand(z.shape[1], -1)
     correct = torch.empty(len(ranks), len(labels), dtype=torch.bool, device=labels.device)
     for start in range(0, len(ranks), RANKS):
         chosen = ranks[start : start + RANKS]

@@ -6,6 +6,7 @@ Everything is computed in float64 from all representations at once. A representa
 
 import math
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -29,28 +30,47 @@ def preprocess(pixels: NDArray[np.uint8], mean: list[float], std: list[float]) -
     return (pixels / 255 - np.reshape(mean, shape)) / np.reshape(std, shape)
 
 
-def preactivation(weight: Array, x: Array, stride: int) -> Array:
+class Form(NamedTuple):
+    """What a network is besides its weights; statistics: mean and variance of each channel by
+    layer, of networks that normalise them before their ReLU."""
+
+    stride: int
+    padding: int = 0
+    statistics: dict[str, tuple[Array, Array]] | None = None
+
+
+def preactivation(weight: Array, x: Array, form: Form) -> Array:
     """One layer on (N, C, H, W) or (N, C): a dot product for each neuron and place."""
     if weight.ndim == 2:
         return x.reshape(len(x), -1) @ weight.T
-    patches = sliding_window_view(x, weight.shape[2:], axis=(2, 3))[:, :, ::stride, ::stride]
+    x = np.pad(x, [(0, 0), (0, 0), *[(form.padding, form.padding)] * 2])
+    step = form.stride
+    patches = sliding_window_view(x, weight.shape[2:], axis=(2, 3))[:, :, ::step, ::step]
     return np.einsum("nchwij,ocij->nohw", patches, weight)
 
 
-def forward(weights: Weights, x: Array, *, stride: int) -> dict[str, Array]:
+def activated(x: Array, statistics: tuple[Array, Array] | None) -> Array:
+    """Normalised, where there are statistics; then ReLU."""
+    if statistics is not None:
+        mean, var = (each[:, None, None] for each in statistics)
+        x = (x - mean) / np.sqrt(var + 1e-5)
+    return np.maximum(x, 0)
+
+
+def forward(weights: Weights, x: Array, form: Form) -> dict[str, Array]:
     """The output of every layer, behind its ReLU; that of the classifier has none."""
     outputs = {}
     for name, weight in weights.items():
-        x = preactivation(weight, x, stride)
+        x = preactivation(weight, x, form)
         if name != "classifier":
-            x = np.maximum(x, 0)
+            x = activated(x, (form.statistics or {}).get(name))
         outputs[name] = x
     return outputs
 
 
-def representations(weights: Weights, x: Array, *, stride: int) -> dict[str, Array]:
+def representations(weights: Weights, x: Array, form: Form) -> dict[str, Array]:
     """The same, (images, channels, positions)."""
-    return {name: flat(output) for name, output in forward(weights, x, stride=stride).items()}
+    return {name: flat(output) for name, output in forward(weights, x, form).items()}
 
 
 def flat(output: Array) -> Array:
@@ -143,19 +163,33 @@ def near(x: Array, number: int) -> list[set[int]]:
 # Training
 
 
-def module(weights: Weights, stride: int) -> nn.Sequential:
+def module(weights: Weights, form: Form) -> nn.Sequential:
     """The network in PyTorch's own words."""
     layers: list[nn.Module] = []
     for name, weight in weights.items():
         if weight.ndim == 4:
             out, channels, *kernel = weight.shape
-            layer: nn.Module = nn.Conv2d(channels, out, kernel, stride=stride, bias=False)
+            layer: nn.Module = nn.Conv2d(
+                channels, out, kernel, stride=form.stride, padding=form.padding, bias=False
+            )
         else:
             layers.append(nn.Flatten())
             layer = nn.Linear(*weight.shape[::-1], bias=False)
         layer.weight = nn.Parameter(torch.from_numpy(weight.copy()))
-        layers += [layer] if name == "classifier" else [layer, nn.ReLU()]
+        layers.append(layer)
+        if name != "classifier":
+            if form.statistics is not None:
+                layers.append(nn.BatchNorm2d(len(weight), affine=False, dtype=torch.float64))
+            layers.append(nn.ReLU())
     return nn.Sequential(*layers)
+
+
+def statistics_of(network: nn.Sequential) -> dict[str, tuple[Array, Array]]:
+    norms = [layer for layer in network if isinstance(layer, nn.BatchNorm2d)]
+    return {
+        f"layer{number}": tuple(x.numpy().copy() for x in (norm.running_mean, norm.running_var))
+        for number, norm in enumerate(norms, 1)
+    }
 
 
 def initial(shapes: dict[str, tuple[int, ...]], seed: int) -> Weights:
@@ -174,12 +208,13 @@ def descend(
     images: Array,
     labels: NDArray,
     *,
-    stride: int,
+    form: Form,
     seed: int,
     options: dict[str, float],
-) -> list[Weights]:
-    """The weights before training and after each epoch, by torch.optim.SGD."""
-    network, order = module(weights, stride), torch_generator(seed, 1)
+) -> list[tuple[Weights, Form]]:
+    """The weights before training and after each epoch, by torch.optim.SGD, and the statistics,
+    which first are those of all images."""
+    network, order = module(weights, form), torch_generator(seed, 1)
     optimiser = torch.optim.SGD(
         network.parameters(),
         lr=options["learning_rate"],
@@ -187,14 +222,21 @@ def descend(
         weight_decay=options["weight_decay"],
     )
     x, y = torch.from_numpy(images), torch.from_numpy(labels)
-    found = [weights]
+    for norm in network:
+        norm.momentum = 1.0
+    with torch.no_grad():
+        network(x)
+    for norm in network:
+        norm.momentum = 0.1
+    found = [(weights, form._replace(statistics=statistics_of(network)))]
     for _ in range(int(options["epochs"])):
         for batch in torch.randperm(len(y), generator=order).split(int(options["batch_size"])):
             optimiser.zero_grad()
             nn.functional.cross_entropy(network(x[batch]), y[batch]).backward()
             optimiser.step()
         kept = [each.detach().numpy().copy() for each in network.parameters()]
-        found.append(dict(zip(weights, kept, strict=True)))
+        now = form._replace(statistics=statistics_of(network))
+        found.append((dict(zip(weights, kept, strict=True)), now))
     return found
 
 
@@ -268,13 +310,13 @@ def whitening(covariance: Array) -> Array:
 
 
 def clipped_logits(
-    weights: Weights, x: Array, layer: str, project: Array, mean: Array | None, *, stride: int
+    weights: Weights, x: Array, layer: str, project: Array, mean: Array | None, form: Form
 ) -> Array:
     """Logits where the representation of a layer keeps its projection (C, C) around a mean."""
     for name, weight in weights.items():
-        x = preactivation(weight, x, stride)
+        x = preactivation(weight, x, form)
         if name != "classifier":
-            x = np.maximum(x, 0)
+            x = activated(x, (form.statistics or {}).get(name))
         if name == layer:
             shape = x.shape
             x = flat(x)

@@ -16,17 +16,22 @@ from recipes import CONSTANT
 from latentdims import storage
 
 SEEDS = (0, 1, 2)
-DATA = {"mlp": 42, "cnn": 360}  # with which no feature is silent on all training images
+DATA = {"mlp": 42, "cnn": 360, "norm": 42}  # with which no feature is silent on all training images
 SAMPLES = {"train": 61, "test": 37}
 SHAPE = (3, 11, 15)
 MEAN, STD = [0.38, 0.55, 0.4], [0.25, 0.2, 0.3]  # so that large means are left, of each channel
 NETWORKS = {
     "mlp": {"architecture": "mlp", "widths": [12, 9, 7]},
     "cnn": {"architecture": "cnn", "channels": [5, 4], "kernel_size": 3, "stride": 2},
+    "norm": {
+        **{"architecture": "cnn", "channels": [5, 4], "kernel_size": 3, "stride": 2},
+        **{"padding": 1, "norm": "batch"},
+    },
 }
 SHAPES: dict[str, dict[str, tuple[int, ...]]] = {
     "mlp": {"layer1": (12, 495), "layer2": (9, 12), "layer3": (7, 9), "classifier": (4, 7)},
     "cnn": {"layer1": (5, 3, 3, 3), "layer2": (4, 5, 3, 3), "classifier": (4, 24)},
+    "norm": {"layer1": (5, 3, 3, 3), "layer2": (4, 5, 3, 3), "classifier": (4, 48)},
 }
 TRAINING = {
     **CONSTANT,
@@ -57,7 +62,9 @@ class Study:
     """Files by what they hold, made when they are first asked for, and what they were made of."""
 
     def __init__(self, kind: str, folder: Path) -> None:
-        self.kind, self.folder, self.stride = kind, folder, 2
+        self.kind, self.folder = kind, folder
+        normed = kind == "norm"
+        self.form = reference.Form(2, int(normed), {} if normed else None)
         self.shapes = SHAPES[kind]
         self.hidden = [name for name in self.shapes if name != "classifier"]
         random = np.random.default_rng(DATA[kind])
@@ -209,11 +216,25 @@ class Study:
         with h5py.File(self.networks[seed]) as file:
             return {name: file[f"weights/{name}"][epoch].astype(float) for name in self.shapes}
 
+    def formed(self, seed: int, epoch: int) -> reference.Form:
+        """What a network is besides its weights, with the statistics in its file."""
+        if self.form.statistics is None:
+            return self.form
+        with h5py.File(self.networks[seed]) as file:
+            found = {
+                name: tuple(
+                    file[f"state/{name}.after.0.{kind}"][epoch].astype(float)
+                    for kind in ("mean", "var")
+                )
+                for name in self.hidden
+            }
+        return self.form._replace(statistics=found)
+
     def representations(self, seed: int, epoch: int, split: str) -> reference.Weights:
         """(images, channels, positions) by layer."""
         weights = self.weights(seed, epoch)
-        return reference.representations(weights, self.x[split], stride=self.stride)
+        return reference.representations(weights, self.x[split], self.formed(seed, epoch))
 
     def logits(self, seed: int, epoch: int, split: str) -> NDArray[np.float64]:
         weights = self.weights(seed, epoch)
-        return reference.forward(weights, self.x[split], stride=self.stride)["classifier"]
+        return reference.forward(weights, self.x[split], self.formed(seed, epoch))["classifier"]

@@ -22,14 +22,15 @@ def basis(study, name, number, layer):
 
 def logits(study, name, number, layer, rank):
     weights, x = study.weights(SEED, LAST), study.x["test"]
+    form = study.formed(SEED, LAST)
     if name == "weight":
         vectors = reference.weight_eigenvectors(weights[layer])[1][:, :rank]
         matrix = weights[layer].reshape(len(weights[layer]), -1)
         weights[layer] = (matrix @ vectors @ vectors.T).reshape(weights[layer].shape)
-        return reference.forward(weights, x, stride=study.stride)["classifier"]
+        return reference.forward(weights, x, form)["classifier"]
     vectors, mean = basis(study, name, number, layer)
     project = vectors[:, :rank] @ vectors[:, :rank].T
-    return reference.clipped_logits(weights, x, layer, project, mean, stride=study.stride)
+    return reference.clipped_logits(weights, x, layer, project, mean, form)
 
 
 def test_clipping(study):

@@ -34,7 +34,7 @@ def test_covariance(study, seed):
     for split in ("train", "test"):
         fold = reference.folds(len(study.x[split]))
         for layer in study.shapes:
-            space = study.kind == "cnn" and layer != "classifier"
+            space = study.kind != "mlp" and layer != "classifier"
             for epoch in study.epochs:
                 phi = [study.representations(each, epoch, split)[layer] for each in range(seed + 1)]
                 found = moments(phi, phi[seed], partners=range(seed), space=space)

@@ -52,16 +52,21 @@ def draw(study, options, number):
     trained = study.representations(SEED, LAST, "train")
     x, tested = study.x["train"], study.x["test"]
     turn, similarity = np.eye(x.shape[1]), {}
+    statistics, sampled = study.formed(SEED, LAST).statistics or {}, False
     for level, layer in enumerate(study.hidden):
+        sampled |= options["layers"] == "all" or layer in options["layers"]
         rows = neurons_drawn(study, options, number, level, layer, own, together)
         weight = reference.read_through(rows, turn)
-        x = np.maximum(reference.preactivation(weight, x, study.stride), 0)
-        tested = np.maximum(reference.preactivation(weight, tested, study.stride), 0)
+        x, tested = (reference.preactivation(weight, each, study.form) for each in (x, tested))
+        known = statistics.get(layer)
+        if known and sampled:  # of all images, exactly
+            known = x.mean((0, 2, 3)), x.var((0, 2, 3))
+        x, tested = (reference.activated(each, known) for each in (x, tested))
         seen = trained[layer], reference.flat(x)
         turn = reference.rotation(reference.moment(*seen, "uncentred"))
         similarity[layer] = reference.cosine(*seen, turn)
     classifiers = {"": reference.read_through(own["classifier"], turn)}
-    if "flattened" in options["classifiers"] and study.kind == "cnn":
+    if "flattened" in options["classifiers"] and study.kind != "mlp":
         features = [each.reshape(len(each), -1, 1) for each in (trained[layer], x)]
         moment = reference.moment(*features, "uncentred")
         whole = reference.rotation(moment)
@@ -74,10 +79,10 @@ def draw(study, options, number):
             reference.initial(shape, SEED),
             x.reshape(len(x), -1),
             study.labels["train"],
-            stride=study.stride,
+            form=study.form._replace(statistics=None),
             seed=SEED,
             options=TRAINING,
-        )[-1]["classifier"]
+        )[-1][0]["classifier"]
     features = tested.reshape(len(tested), -1)
     logits = {name: features @ weight.T for name, weight in classifiers.items()}
     certain = dict.fromkeys(logits, 10 * ROUNDING)

@@ -9,11 +9,11 @@ from study import SEEDS, TRAINING
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_network(study, seed):
-    weights = reference.descend(
+    trained = reference.descend(
         reference.initial(study.shapes, seed),
         study.x["train"],
         study.labels["train"],
-        stride=study.stride,
+        form=study.form,
         seed=seed,
         options=TRAINING,
     )
@@ -25,11 +25,16 @@ def test_network(study, seed):
         "steps": ([0, 4, 8], 0),
     }
     for name in study.shapes:
-        expected[f"weights/{name}"] = near(np.array([each[name] for each in weights]), rounding)
+        kept = np.array([weights[name] for weights, _ in trained])
+        expected[f"weights/{name}"] = near(kept, rounding)
+    for name in study.hidden if study.form.statistics is not None else ():
+        for place, kind in enumerate(("mean", "var")):
+            kept = np.array([form.statistics[name][place] for _, form in trained])
+            expected[f"state/{name}.after.0.{kind}"] = near(kept, rounding)
     for split, labels in study.labels.items():
         logits = [
-            reference.forward(each, study.x[split], stride=study.stride)["classifier"]
-            for each in weights
+            reference.forward(weights, study.x[split], form)["classifier"]
+            for weights, form in trained
         ]
         losses = [reference.cross_entropies(each, labels) for each in logits]
         scored = [(reference.right(z, labels), reference.undecided(z)) for z in logits]
