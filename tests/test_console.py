@@ -317,6 +317,13 @@ Missing input files for rule prepare:
             "or a rule without wildcards at the command line.\n",
             "this rule makes several files; give a file as TARGET: docs/files.md lists them",
         ),
+        (
+            "ProtectedOutputException:\nWrite-protected output files for rule generate:\n"
+            "    output: results/seed0/generation.h5\n    wildcards: seed=0\n"
+            "    affected files:\n        results/seed0/generation.h5\n",
+            "results/seed0/generation.h5: rule generate would replace this file, and you may not "
+            "write to it: it is another user's, or write-protected",
+        ),
         ("", ""),
     ],
 )

@@ -18,6 +18,10 @@ TARGETS = "give a file as TARGET: docs/files.md lists them"
 IN_WORDS = {  # what Snakemake says of a target that it cannot make
     r"No rule to produce (.+?) \(if you use input functions.*": rf"nothing makes \1; {TARGETS}",
     "Target rules may not contain wildcards.*": f"this rule makes several files; {TARGETS}",
+    r"(?s)Write-protected output files for rule (\w+):.*affected files:\s*(\S+).*": (
+        r"\2: rule \1 would replace this file, and you may not write to it: it is another user's, "
+        "or write-protected"
+    ),
 }
 
 
