@@ -19,6 +19,10 @@ NETWORKS = {
     "mlp": {"architecture": "mlp", "widths": [7, 5]},
     "cnn": {"architecture": "cnn", "channels": [3, 6], "kernel_size": 3, "stride": 2},
 }
+NORMS: dict[str, dict[str, Any]] = {
+    "norm": {**NETWORKS["cnn"], "padding": 1, "norm": "batch", "pooling": "average"},
+    "affine": {**NETWORKS["mlp"], "norm": "batch", "norm_place": "after", "affine": True},
+}
 SHAPE = (2, 11, 11)
 
 
@@ -62,7 +66,7 @@ def settings() -> Callable[..., dict[str, Any]]:
             "learning_rate": 0.05,
         }
         return {
-            "network": NETWORKS[network],
+            "network": {**NETWORKS, **NORMS}[network],
             "preprocessing": {"steps": ["normalize"], "mean": "dataset", "std": "dataset"},
             "seed": seed,
             "training": {**defaults, **training},
@@ -73,7 +77,8 @@ def settings() -> Callable[..., dict[str, Any]]:
 
 def random_network(name: str, *, seed: int = 3) -> Network:
     """A network as training begins with it."""
-    return networks.initial(NETWORKS[name], image_shape=SHAPE, classes=len(CLASSES), seed=seed)
+    settings = {**NETWORKS, **NORMS}[name]
+    return networks.initial(settings, image_shape=SHAPE, classes=len(CLASSES), seed=seed)
 
 
 def integer_network(name: str, *, seed: int) -> Network:

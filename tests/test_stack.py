@@ -6,7 +6,7 @@ import h5py
 import numpy as np
 import pytest
 import torch
-from conftest import NETWORKS, SHAPE, random_network
+from conftest import NETWORKS, NORMS, SHAPE, random_network
 from torch.nn import functional
 
 from latentdims import data, networks, training
@@ -32,7 +32,7 @@ def distance(some, others):
     return max((one - other).abs().max().item() for one, other in pairs)
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", [*NETWORKS, *NORMS])
 def test_each_ends_where_it_ends_alone(name, images, settings):
     """Rounding takes a training in float32 as far from the exact one as from that in float64. Two
     that sum in other orders are at most twice that apart; in float64, by as much less as it is
@@ -59,7 +59,7 @@ def test_each_ends_where_it_ends_alone(name, images, settings):
     assert distance(trained(SEEDS, FLOAT64), alone[FLOAT64]) <= 2 * rounding * finer
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", [*NETWORKS, *NORMS])
 def test_each_has_the_file_that_it_has_alone(name, images, tmp_path, settings):
     made = settings(name, epochs=3, keep_epochs=[1])
     shared = {key: made[key] for key in made if key != "seed"}
@@ -97,12 +97,14 @@ def test_a_stack_shares_memory_with_its_networks_which_keep_their_channels_last(
     assert not (stack.network(0).weights["layer2"] == 7).any()
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", [*NETWORKS, *NORMS])
 def test_one_alone_is_a_network_to_the_bit(name, images, settings):
     stack = stack_of(name, [3])
     split = data.load(images, preprocessing=settings(name)["preprocessing"], device="cpu").test
     network = stack.network(0)
+    network.module.train()  # a step is one of training, also for norms
     alone = functional.cross_entropy(network.logits(split.images), split.labels)
+    network.module.eval()
     assert torch.equal(stack.losses(split.images[None], split.labels[None]), alone[None])
     assert torch.equal(stack.by_image(split), networks.by_image(network, split)[None])
 

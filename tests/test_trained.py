@@ -8,6 +8,7 @@ from recipes import CONSTANT
 from torch.nn import functional
 
 from latentdims import augmentation, data, networks, training
+from latentdims.blocks import set_statistics
 from latentdims.optimiser import losses
 from latentdims.recipe import learning_rate
 
@@ -29,7 +30,7 @@ def optimiser(module, options):
 
 def by_hand(network, split, options, seed):
     """The trained module: order from stream 1, changes of images from stream 2."""
-    module = network.module.requires_grad_()
+    module = network.module.requires_grad_().train()
     steps = optimiser(module, options)
     order, changes = (networks.torch_generator(seed, stream=stream) for stream in (1, 2))
     size, samples, taken = options["batch_size"], len(split.labels), 0
@@ -52,21 +53,28 @@ def by_hand(network, split, options, seed):
             steps.param_groups[0]["lr"] = rate
             steps.step()
             taken += 1
+    module.eval()
     return network
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
-@pytest.mark.parametrize("name", ["mlp", "cnn"])
+@pytest.mark.parametrize("name", ["mlp", "cnn", "norm", "affine"])
 def test_a_training_is_that_of_torch_optim(recipe, name, images, tmp_path, settings):
     made = settings(name, seed=4, **RECIPES[recipe])
     training.train(images=images, output=tmp_path / "n.h5", settings=made, device="cpu")
     loaded = data.load(images, preprocessing=made["preprocessing"], device="cpu")
     start = networks.initial(made["network"], image_shape=loaded.shape, classes=4, seed=4)
+    set_statistics(start.module, loaded.train.images)
     expected = by_hand(start, loaded.train, made["training"], seed=4)
     with h5py.File(tmp_path / "n.h5") as file:
         for layer, weight in expected.weights.items():
             assert not np.array_equal(file[f"weights/{layer}"][0], file[f"weights/{layer}"][-1])
             np.testing.assert_array_equal(file[f"weights/{layer}"][-1], weight.numpy())
+        tensors = expected.module.state_dict()
+        state = {name: tensors[name] for name in tensors if not name.endswith("map.weight")}
+        assert set(file.get("state", ())) - {"epoch", "channel"} == set(state)
+        for name, tensor in state.items():
+            np.testing.assert_array_equal(file[f"state/{name}"][-1], tensor.detach().numpy())
 
 
 class Stopped(Exception):
@@ -75,10 +83,11 @@ class Stopped(Exception):
 
 @pytest.mark.parametrize("recipe", RECIPES)
 @pytest.mark.parametrize("seeds", [(0,), (0, 5)])
+@pytest.mark.parametrize("name", ["cnn", "norm"])
 def test_a_stopped_training_resumes_to_the_byte(
-    recipe, seeds, images, tmp_path, settings, monkeypatch
+    recipe, seeds, name, images, tmp_path, settings, monkeypatch
 ):
-    made = settings("cnn", **RECIPES[recipe])
+    made = settings(name, **RECIPES[recipe])
     shared = {key: value for key, value in made.items() if key != "seed"}
 
     def run(place):
