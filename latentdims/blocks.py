@@ -190,16 +190,29 @@ class Normalisation(nn.Module):
         )
 
     def measure(self, batches: Iterable[Tensor]) -> None:
-        """Take the exact statistics of inputs (N, C, ...), whose positions are further samples."""
+        """Take the exact statistics of inputs (N, C, ...), whose positions are further samples.
+
+        Batches are merged by the formula of Chan, Golub and LeVeque (1983).
+        """
         count, mean, square = 0, torch.zeros(()), torch.zeros(())
         for batch in batches:
-            rows = batch.movedim(1, -1).flatten(0, -2).double()
-            own, spread = rows.mean(0), rows.var(0, correction=0) * len(rows)
-            step = own - mean if count else torch.zeros_like(own)
-            mean = own if not count else mean + step * (len(rows) / (count + len(rows)))
-            square = square + spread + step**2 * (count * len(rows) / (count + len(rows)))
-            count += len(rows)
-        self.mean, self.var = mean.to(self.mean.dtype), (square / count).to(self.var.dtype)
+            rows = self.rows(batch).double()  # (C, parts, n)
+            own = rows.mean(2)
+            spread = (rows - own[..., None]).square().sum(2)
+            total = count + rows.shape[2]
+            step = own - mean if count else own
+            square = square + spread + step**2 * (count * rows.shape[2] / total)
+            mean = mean + step * (rows.shape[2] / total)
+            count = total
+        self.mean, self.var = (x.to(self.mean) for x in self.statistics(mean, square / count))
+
+    def rows(self, x: Tensor) -> Tensor:
+        """What is normalised alike: (N, C, ...) -> (C, parts, N · positions)."""
+        return x.movedim(1, 0).flatten(1)[:, None]
+
+    def statistics(self, mean: Tensor, variance: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and variance as they are kept, from those of each channel and part, (C, parts)."""
+        return mean[:, 0], variance[:, 0]
 
 
 def after(

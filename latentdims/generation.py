@@ -49,12 +49,14 @@ def generate(
     procedures: Mapping[str, Mapping[str, Any]],
     settings: Mapping[str, Any],
     device: str,
+    alignment_images: int | None = None,
 ) -> None:
     """Write how networks do that are drawn from the weight covariances of a trained one.
 
     others: network files by seed, which covariances are averaged over besides this one. procedures:
-    by name, `published` among them, the keys of `generation.variants` in the configuration. Raises
-    InputError for a layer that the network does not have.
+    by name, `published` among them, the keys of `generation.variants` in the configuration.
+    alignment_images: how many training images draws are aligned on, and take statistics of norms
+    from; all where not given. Raises InputError for a layer that the network does not have.
     """
     loaded = data.load(images, preprocessing=settings["preprocessing"], device=device)
 
@@ -69,7 +71,8 @@ def generate(
     for name, options in procedures.items():
         ranks.check_sampled(own.architecture, options, key=f"generation.variants.{name}")
     partners = [trained(path, seed) for seed, path in others.items()]
-    reference = Reference.of(own, loaded.train.images, others=partners)
+    shown = _some(loaded.train.images, alignment_images)
+    reference = Reference.of(own, shown, others=partners)
     drawn: dict[str, dict[str, Scores]] = {}  # by procedure and classifier
     for name, options in procedures.items():
         logger.info("%s: %s", name, options)
@@ -89,6 +92,14 @@ def generate(
                 for measure, values in found.items():
                     reason = reasons.get(measure, reasons["draw"])
                     _write(group, measure, np.array(values), reason=reason, dimensions=("draw",))
+
+
+def _some(images: Tensor, number: int | None) -> Tensor:
+    """So many of the images, drawn once for all networks; all, where there are not as many."""
+    if number is None or number >= len(images):
+        return images
+    order = torch.randperm(len(images), generator=torch.Generator().manual_seed(2))
+    return images[order[:number].to(images.device)]
 
 
 def _write_undrawn(
@@ -172,7 +183,10 @@ def retrained(
     """A new classifier trained on the features of the draw, in the settings of the training."""
     fresh = copy.deepcopy(drawn.network.last)
     initialise(fresh, torch_generator(settings["seed"], stream=0))
-    features = Split(fresh.before(drawn.features).flatten(1), split.labels)  # once for all steps
+    seen = drawn.features  # once for all steps
+    if len(seen) < len(split.labels):
+        seen = torch.cat([drawn.network.features(batch) for batch in split.images.split(BATCH)])
+    features = Split(fresh.before(seen).flatten(1), split.labels)
     fresh.before = nn.Identity()
     head = Stack([Network(drawn.network.architecture, fresh)])
     options = {**settings["training"], "augmentation": []}

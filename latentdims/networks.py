@@ -65,6 +65,14 @@ class Network:
             x = self.blocks[site.name](x)
             yield site, x
 
+    @torch.no_grad()
+    def features(self, images: Tensor) -> Tensor:
+        """What the classifier of a chain reads."""
+        x = images
+        for block in list(self.blocks.values())[:-1]:
+            x = block(x)
+        return x
+
     def logits(self, x: Tensor, *, after: str | None = None) -> Tensor:
         """(N, classes), of images, or of the representation at a site of a chain."""
         if after is None:

@@ -41,9 +41,14 @@ rule generate:
     threads: 1
     resources:
         gpu=1,
-        mem_mb=needed(memory.generate, procedures=lambda wildcards: SETTINGS["generation"]),
+        mem_mb=needed(
+            memory.generate,
+            alignment_images=lambda wildcards: SETTINGS["alignment_images"],
+            procedures=lambda wildcards: SETTINGS["generation"],
+        ),
         runtime=growing(60),
     params:
+        alignment_images=SETTINGS["alignment_images"],
         code=code_with_family("generate.py"),
         others=other_seeds,
         procedures=SETTINGS["generation"],

@@ -10,5 +10,6 @@ with running(snakemake) as job:
         output=snakemake.output.generation,
         procedures=snakemake.params.procedures,
         settings=snakemake.params.settings,
+        alignment_images=snakemake.params.alignment_images,
         device=deterministic(job.device),
     )

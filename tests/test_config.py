@@ -235,6 +235,11 @@ def test_the_order_of_keys_is_forgotten():
         (config(seeds=None), "seeds: found None, expected a whole number"),
         (config(training={"learning_rate": "fast"}), "expected a number"),
         (config(training={"epochs": 2, "keep_epochs": [3]}), "3 is beyond the last epoch, 2"),
+        (
+            config(generation={"alignment_images": "most"}),
+            "generation.alignment_images: found 'most'",
+        ),
+        (config(generation={"alignment_images": 0}), "generation.alignment_images: 0 is less than"),
         (recipe(epoch=3), r"networks\.net\.training\.epoch: unknown key; .*'epochs'"),
         (recipe(optimiser="adam"), r"networks\.net\.training\.optimiser: .*'adamw'"),
         (recipe(schedule="cosin"), r"networks\.net\.training\.schedule: .*'cosine'"),

@@ -223,3 +223,41 @@ def test_no_null_where_none_is_asked_for(images, trained, tmp_path):
 def test_a_layer_that_is_not_there_is_named(images, trained, tmp_path):
     with pytest.raises(InputError, match=r"variants\.v\.layers: no hidden layer 'layer3'"):
         generate(images, trained, tmp_path, variants={"v": {"layers": ["layer3"]}})
+
+
+@pytest.mark.parametrize("number", [23, 60, 1000])
+def test_draws_are_aligned_on_so_many_images_and_classifiers_trained_on_all(
+    number, images, trained, tmp_path, monkeypatch
+):
+    seen, features = [], []
+    original, descent = generation.Sampler.of, generation.Descent.epochs
+
+    def recorded(reference, procedure):
+        seen.append(reference.images)
+        return original(reference, procedure)
+
+    def descended(self, split):
+        features.append(split)
+        return descent(self, split)
+
+    monkeypatch.setattr(generation.Sampler, "of", recorded)
+    monkeypatch.setattr(generation.Descent, "epochs", descended)
+    _, (network, other), settings = trained
+    generation.generate(
+        images=images,
+        network=network,
+        others={OTHER: other},
+        output=tmp_path / "generation.h5",
+        procedures=procedures(),
+        settings=settings,
+        device="cpu",
+        alignment_images=number,
+    )
+    loaded, *_ = reference_of(images, trained)
+    known = {image.numpy().tobytes() for image in loaded.train.images}
+    for shown in seen:
+        assert {image.numpy().tobytes() for image in shown} <= known
+        assert len(shown) == len({x.numpy().tobytes() for x in shown}) == min(number, 60)
+    for split in features:
+        assert len(split.images) == len(split.labels) == 60
+        assert torch.equal(split.labels, loaded.train.labels)

@@ -7,7 +7,7 @@ batch is last in memory, which is fastest on a CPU.
 
 import math
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import torch
@@ -136,20 +136,15 @@ class Standardise(Normalisation):
             flat = (flat - mean) * (var + EPSILON).rsqrt()
         return batch_first(flat.view_as(x))
 
-    def measure(self, batches: Iterable[Tensor]) -> None:
-        """Take the exact statistics of inputs, whose positions are further samples."""
-        seen = [self._rows(batch) for batch in batches]
-        count = sum(rows.shape[-1] for rows in seen)
-        mean = torch.stack([rows.sum(-1) for rows in seen]).sum(0) / count  # (C, parts)
-        squares = torch.stack([(rows - mean[..., None]).square().sum(-1) for rows in seen])
-        power = squares.sum(0) / count
-        self.mean = (mean if self.form != "real" else mean.squeeze(1)).to(self.mean)
-        self.var = (power if self.form == "parts" else power.sum(1)).to(self.var)
-
-    def _rows(self, x: Tensor) -> Tensor:
-        """(C, parts, samples), float64."""
+    def rows(self, x: Tensor) -> Tensor:
+        """(C, parts, samples)."""
         parts = x.movedim(0, -1).flatten(-3)
-        return (parts.unsqueeze(1) if self.form == "real" else parts).double()
+        return parts.unsqueeze(1) if self.form == "real" else parts
+
+    def statistics(self, mean: Tensor, variance: Tensor) -> tuple[Tensor, Tensor]:
+        if self.form == "real":
+            return mean[:, 0], variance[:, 0]
+        return mean, variance if self.form == "parts" else variance.sum(1)
 
     def extra_repr(self) -> str:
         return f"{len(self.mean)}, form={self.form}"

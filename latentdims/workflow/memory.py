@@ -123,7 +123,12 @@ def covariance(shapes: Shapes, *, partners: int, epochs: int) -> float:
     return with_torch() + 4 * sums + 40 * (partners + 1)
 
 
-def generate(shapes: Shapes, *, procedures: Mapping[str, Mapping[str, Any]]) -> float:
+def generate(
+    shapes: Shapes,
+    *,
+    procedures: Mapping[str, Mapping[str, Any]],
+    alignment_images: int | None = None,
+) -> float:
     """Representations of the reference and of the widest draw, those of a batch, and weights in
     float64."""
     widest = max(options["width"] for options in procedures.values())
@@ -131,7 +136,9 @@ def generate(shapes: Shapes, *, procedures: Mapping[str, Mapping[str, Any]]) -> 
     features = shapes.network.weights[-1].fan_in * (max(1, widest) if flattened else 0)
     decomposed = 10 * _numbers(features**2)
     work = BATCHES / 2 + 16 * shapes.matrices + decomposed
-    return with_torch() + 1.5 * shapes.loaded + (1 + widest) * shapes.representations + work
+    images = shapes.images["train"]
+    kept = shapes.representations * min(images, alignment_images or images) / images
+    return with_torch() + 1.5 * shapes.loaded + (1 + widest) * kept + work
 
 
 def align(
