@@ -233,10 +233,8 @@ def test_a_lock_of_snakemake_that_cannot_be_read_is_named_and_stays(tmp_path, le
     assert left.exists()
 
 
-def test_runs_dry_runs_and_a_killed_run(fresh):
-    """A dry run takes no lock and removes none; what a killed run left is no obstacle."""
-    network = "results/shapes/mlp/seed0/network.h5"
-    long = fresh.start(network, "--config", "training={epochs: 100000}")
+def check_beside(fresh, long, network):
+    """What dry runs and a second run do beside a living one; the content of its lock."""
     file = fresh.folder / ".snakemake" / lock.NAME
     until = time.monotonic() + 120
     while not list(fresh.folder.glob(".snakemake/locks/*")) and time.monotonic() < until:
@@ -253,12 +251,23 @@ def test_runs_dry_runs_and_a_killed_run(fresh):
     assert "Traceback" not in second.stderr
     assert list(fresh.folder.glob(".snakemake/locks/*"))
     until = time.monotonic() + 120
-    while not (jobs := scripts(fresh)) and time.monotonic() < until:
+    while not scripts(fresh) and time.monotonic() < until:
         time.sleep(0.1)
-    long.kill()
-    for job in jobs:
-        os.kill(job, signal.SIGKILL)
-    long.communicate()
+    return held
+
+
+def test_runs_dry_runs_and_a_killed_run(fresh):
+    """A dry run takes no lock and removes none; what a killed run left is no obstacle."""
+    network = "results/shapes/mlp/seed0/network.h5"
+    file = fresh.folder / ".snakemake" / lock.NAME
+    long = fresh.start(network, "--config", "training={epochs: 100000}")
+    try:
+        held = check_beside(fresh, long, network)
+    finally:
+        long.kill()
+        for job in scripts(fresh):
+            os.kill(job, signal.SIGKILL)
+        long.communicate()
     assert fresh.planned(network)
     assert file.read_text() == held
     fresh.complete("--quiet", "all", "--touch", "--", network)
