@@ -115,6 +115,15 @@ def test_bytes_depend_on_data_alone(tmp_path):
     assert all(f">{name}<" in written[0]["samples.svg"].decode() for name in CLASSES)
 
 
+def test_settings_are_undone_where_matplotlib_was_imported_before():
+    code = (
+        "import matplotlib; matplotlib.rcParams['image.origin'] = 'lower'\n"
+        "from latentdims.figures import style\n"
+        "assert style.matplotlib.rcParams['image.origin'] == 'upper'"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=Path(figures.__file__).parents[2], check=True)
+
+
 def test_matplotlib_is_reached_through_the_style_alone():
     folder = Path(figures.__file__).parent
     importing = {

@@ -132,6 +132,14 @@ def test_what_is_logged_goes_to_the_log(snakemake, tmp_path):
     assert re.search(r"done in \d+\.\d s, with at most \d+ of \S+ MB$", log.rstrip())
 
 
+def test_names_that_are_no_text_are_logged_too(snakemake, tmp_path, capfd):
+    with running(snakemake):
+        logging.getLogger("latentdims").info("reading %s", "photos/\udcff.png")
+    log = (tmp_path / "logs" / "job.log").read_text(encoding="utf-8")
+    assert r"reading photos/\udcff.png" in log
+    assert capfd.readouterr().err == ""
+
+
 def test_code_that_was_edited_since_the_run_started_is_refused(snakemake, tmp_path):
     (tmp_path / "script.py").write_text("import latentdims\n\nlatentdims.more = 1\n")
     provenance._parse.cache_clear()  # a job is a process of its own

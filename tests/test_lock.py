@@ -151,6 +151,15 @@ def test_a_group_may_share_it(tmp_path):
     assert (tmp_path / lock.NAME).stat().st_mode & 0o777 == 0o660
 
 
+def test_a_user_who_has_no_name_is_told_by_number(tmp_path, monkeypatch):
+    def unknown(number):
+        raise KeyError(number)
+
+    monkeypatch.setattr(lock.pwd, "getpwuid", unknown)
+    lock.take(tmp_path)
+    assert json.loads((tmp_path / lock.NAME).read_text())["user"] == f"user {os.getuid()}"
+
+
 @pytest.fixture
 def as_nobody(seen_by_all):
     """Runs a function as a user who is not the owner of the folder."""
@@ -189,6 +198,15 @@ def test_a_folder_of_root_is_named(tmp_path, as_nobody):
     )
 
 
+def test_a_run_in_a_folder_of_somebody_else_ends_with_one_line(fresh):
+    fresh.edit("latentdims/workflow/lock.py", "not os.access(each, os.R_OK", "(each, os.R_OK")
+    done = fresh.run("results/shapes/mlp/seed0/network.h5")
+    assert done.returncode != 0
+    assert "cannot write there; work in a folder of your own" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (fresh.folder / "results").exists()
+
+
 def test_a_lock_that_root_left_goes_or_is_named(tmp_path, holder, left, as_nobody):
     tmp_path.chmod(0o777)
     left.parent.chmod(0o777)
@@ -203,6 +221,16 @@ def test_a_lock_that_root_left_goes_or_is_named(tmp_path, holder, left, as_nobod
     (tmp_path / lock.NAME).chmod(0o644)
     assert as_nobody(lambda: lock.take(tmp_path)) == "done"
     assert not left.exists()
+
+
+def test_a_lock_of_snakemake_that_cannot_be_read_is_named_and_stays(tmp_path, left, as_nobody):
+    for folder in (tmp_path, left.parent):
+        folder.chmod(0o777)
+    left.chmod(0o600)
+    told = as_nobody(lambda: lock.take(tmp_path))
+    assert told.startswith(f"InputError: the lock {left} belongs to root and cannot be read")
+    assert told.endswith(f"remove it: rm -f {left}")
+    assert left.exists()
 
 
 def test_runs_dry_runs_and_a_killed_run(fresh):

@@ -227,6 +227,13 @@ def test_orientation_is_read_alone(resolution):
     assert decoded(jpeg_with_exif(77, resolution)).shape == (1, 40)
 
 
+@pytest.mark.parametrize("exif", [struct.pack("<HHL4s", 274, 2, 2, b"x"), b"\xff" * 12, b"\0"])
+def test_an_orientation_that_is_none_turns_nothing(exif):
+    header = b"Exif\0\0II*\0" + struct.pack("<LH", 8, 1)
+    content = encode(gray(*[0] * 20, *[255] * 20), "JPEG", exif=header + exif)
+    assert decoded(content).shape == (1, 40)
+
+
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_every_orientation_is_turned_as_pillow_does(orientation):
     from PIL import ImageOps

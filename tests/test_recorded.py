@@ -109,6 +109,8 @@ def test_nothing_is_said_of_what_cannot_be_opened_nor_of_other_kinds(tmp_path, m
 
     monkeypatch.setattr(h5py, "File", refuse)
     assert difference(path, PARAMS) == ""
+    with pytest.raises(PermissionError):  # what follows from it is not to be compared
+        digest([str(path)])
 
 
 @pytest.mark.parametrize("value", [Path("folder"), {1, 2}])

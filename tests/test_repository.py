@@ -71,6 +71,15 @@ def test_every_rule_has_memory_time_a_log_and_a_benchmark_or_is_cached():
     assert with_gpu == profile["set-resources"].keys()  # each is sent to a partition with GPUs
 
 
+def test_all_that_rules_write_lies_below_the_results():
+    """Logs too: those of two configurations, or of two modules, must not be one file."""
+    written = re.findall(r"^ +(?:output|log|benchmark):\n((?: {8}.*\n)+)", rules(), re.MULTILINE)
+    paths = re.findall(r'"([^" ]+\.(?:h5|svg|pdf|csv|md|html|log|tsv))"', "".join(written))
+    assert len(paths) > 30
+    within = ("<results>/", "<downloads>/")
+    assert [path for path in paths if not path.startswith(within)] == []
+
+
 @pytest.mark.parametrize("path", PACKAGE, ids=lambda p: p.name)
 def test_the_package_never_imports_snakemake(path):
     for node in ast.walk(ast.parse(path.read_text())):

@@ -161,6 +161,27 @@ def test_a_good_file_that_cannot_be_opened_stays(number, program, tmp_path, monk
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_a_good_file_whose_disk_fails_while_it_is_read_stays(tmp_path, monkeypatch):
+    path = tmp_path / "file.h5"
+    write(path)
+    error = OSError(errno.EIO, os.strerror(errno.EIO), str(path))
+    monkeypatch.setattr(storage, "settings", Mock(side_effect=error))
+    with pytest.raises(OSError, match="Input/output error"), storage.read(path, made_with={}):
+        pass
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o007, 0o660), (0o022, 0o644)])
+def test_umask_says_who_may_read_a_file(umask, mode, tmp_path):
+    before = os.umask(umask)
+    try:
+        write(tmp_path / "folder" / "file.h5")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "folder" / "file.h5").stat().st_mode & 0o777 == mode
+    assert (tmp_path / "folder").stat().st_mode & 0o777 == 0o777 & ~umask
+
+
 CHILD = """
 import os, resource, sys
 from latentdims import storage
