@@ -1,5 +1,6 @@
 """Every figure is drawn from any shape, can be read, and says what is undefined."""
 
+import io
 from contextlib import contextmanager
 from importlib import import_module
 from itertools import combinations
@@ -9,9 +10,10 @@ import fabricated
 import h5py
 import numpy as np
 import pytest
+from PIL import Image
 
 from latentdims import figures, storage
-from latentdims.figures import catalogue, marks, style
+from latentdims.figures import catalogue, eigenvectors, marks, style
 from latentdims.table import Row, write_csv
 
 WITH_INTERVALS = ("alignment", "measures", "generation")  # of three networks
@@ -175,6 +177,36 @@ def test_samples(classes, channels, size, tmp_path, monkeypatch):
         assert storage.class_names(file) == tuple(names)
     caption = figures.in_caption(names)
     assert len(caption) == min(classes, 20) and all(map(str.isprintable, caption))
+
+
+def shades(axis, *rows):
+    """How bright the figure is at rows of an axis, in its coordinates, which lie from the top."""
+    written = io.BytesIO()
+    axis.figure.savefig(written, format="png")
+    pixels = np.asarray(Image.open(written).convert("L"))
+    places = [axis.transData.transform((0.7, row)) for row in rows]
+    assert np.all(np.diff([y for _, y in places]) < 0)
+    return [int(pixels[len(pixels) - 1 - round(y), round(x)]) for x, y in places]
+
+
+def test_pictures_stand_upright_beside_their_names(tmp_path):
+    with storage.create(tmp_path / "images.h5", settings={}) as file:
+        images = np.zeros((2, 1, 8, 8), np.uint8)
+        images[0, :, 4:] = images[1, :, 4:] = 255  # dark above, white below
+        images[1] //= 2
+        file["train/images"], file["train/labels"] = images, [0, 1]
+        file["classes"] = ["white", "gray"]
+    (axis,) = draw("samples", {"images": str(tmp_path / "images.h5")}).axes
+    assert shades(axis, -0.25, 0.25, 0.75, 1.25) == [0, 255, 0, 127]
+    assert [text.get_text() for text in axis.get_yticklabels()] == ["white", "gray"]
+    assert list(axis.get_yticks()) == [0, 1]
+
+
+def test_a_matrix_begins_with_the_first_eigenvector_of_each():
+    axis = style.Figure().subplots()
+    eigenvectors._matrix(axis, np.array([[1.0, 1.0], [0.0, 0.0]]), null=np.full((2, 2), -1.0))
+    first, second = shades(axis, 1, 2)
+    assert first > 180 and second < 60
 
 
 @pytest.mark.parametrize("seeds", [1, 3])
