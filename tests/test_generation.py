@@ -41,7 +41,7 @@ def trained(request, images, tmp_path, settings):
     return request.param, paths, settings(request.param, seed=SEED)
 
 
-def generate(images, trained, tmp_path, **changes):
+def generate(images, trained, tmp_path, *, alignment_images=None, **changes):
     _, (network, other), settings = trained
     generation.generate(
         images=images,
@@ -51,6 +51,7 @@ def generate(images, trained, tmp_path, **changes):
         procedures=procedures(**changes),
         settings=settings,
         device="cpu",
+        alignment_images=alignment_images,
     )
     return tmp_path / "generation.h5"
 
@@ -242,17 +243,7 @@ def test_draws_are_aligned_on_so_many_images_and_classifiers_trained_on_all(
 
     monkeypatch.setattr(generation.Sampler, "of", recorded)
     monkeypatch.setattr(generation.Descent, "epochs", descended)
-    _, (network, other), settings = trained
-    generation.generate(
-        images=images,
-        network=network,
-        others={OTHER: other},
-        output=tmp_path / "generation.h5",
-        procedures=procedures(),
-        settings=settings,
-        device="cpu",
-        alignment_images=number,
-    )
+    generate(images, trained, tmp_path, alignment_images=number)
     loaded, *_ = reference_of(images, trained)
     known = {image.numpy().tobytes() for image in loaded.train.images}
     for shown in seen:
