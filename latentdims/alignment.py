@@ -14,6 +14,7 @@ from latentdims.measured import (
     CENTRINGS,
     Measured,
     Measurements,
+    Weights,
     undefined,
     weightless,
 )
@@ -64,17 +65,17 @@ def align(
     ):
         alignment_file.write_axes(result, own.epochs, centrings)
         architecture.write(result, own.architecture)
-        stages = {layer: own.stages(layer) for layer in own.architecture.names}
-        for layer in stages:
+        sites = {site.name: own.stages(site.name) for site in own.architecture.sites}
+        weights = {each.name: own.weights(each.name) for each in own.architecture.weights}
+        for layer in own.architecture.names:
             group = result.create_group(f"spectra/{layer}")
-            parts = [own.train_folds(layer, stage) for stage in range(len(own.epochs))]
-            alignment_file.write_spectra(
-                group,
-                stages[layer],
-                own.architecture.weight(layer),
-                folds=parts,
-                rows=own.rows(layer),
-            )
+            if layer in weights:
+                described = own.architecture.weight(layer)
+                alignment_file.write_weights(group, weights[layer], described)
+            if layer in sites:
+                parts = [own.train_folds(layer, stage) for stage in range(len(own.epochs))]
+                rows = own.rows(layer)
+                alignment_file.write_spectra(group, sites[layer], folds=parts, rows=rows)
         if not partners:
             return
         loaded = trained.load(network, settings=settings, images=file.sha256)
@@ -83,8 +84,8 @@ def align(
             other = trained.load(networks[seed], settings=other_settings, images=file.sha256)
             with Measurements.open(path, other_settings) as partner:
                 own.check_comparable(partner)
-                files, both = (partner, own), (other, loaded)
-                pair_of = Pair(*files, both, stages, pair.Options(centrings, vectors, neighbours))
+                options = pair.Options(centrings, vectors, neighbours)
+                pair_of = Pair((partner, own), (other, loaded), (sites, weights), options)
                 reasons = pair_of.reasons()
                 for layer, found in pair_of.compare(file, pairings=pairings).items():
                     group = result.create_group(f"seed{seed}/{layer}")
@@ -96,27 +97,24 @@ class Pair:
 
     def __init__(
         self,
-        partner: Measurements,
-        own: Measurements,
+        files: tuple[Measurements, Measurements],
         networks: tuple["Trained", "Trained"],
-        own_stages: Mapping[str, Sequence[Measured]],
+        own: tuple[Mapping[str, Sequence[Measured]], Mapping[str, Sequence[Weights]]],
         options: pair.Options,
     ) -> None:
-        """networks: the partner's and its own. own_stages: what was measured of each layer, which
-        keeps its eigenvectors for the next partner."""
-        self._files, self._networks = (partner, own), networks
-        self._options = options
-        self._stages = {
-            layer: {partner.seed: partner.stages(layer), own.seed: own_stages[layer]}
-            for layer in own_stages
-        }
+        """files, networks: the partner's and its own. own: what was measured at its sites, which
+        keeps its eigenvectors for the next partner, and its weights, both by epoch."""
+        self._files, self._networks, self._options = files, networks, options
+        partner = files[0]
+        self._sites = {name: (partner.stages(name), stages) for name, stages in own[0].items()}
+        self._weights = {name: (partner.weights(name), stages) for name, stages in own[1].items()}
 
     def compare(self, images: "StoredImages", *, pairings: int) -> dict[str, dict[str, Array]]:
         """Results of each layer, with the axis of epochs where `alignment_file` has it."""
-        found: dict[str, list[dict[str, Array]]] = {layer: [] for layer in self._stages}
+        found: dict[str, list[dict[str, Array]]] = {}
         for epoch in range(len(self._files[1].epochs)):
             for layer, results in self._compare_at(epoch, images, pairings).items():
-                found[layer].append(results)
+                found.setdefault(layer, []).append(results)
         return {layer: alignment_file.stacked(results) for layer, results in found.items()}
 
     def _compare_at(
@@ -127,45 +125,63 @@ class Pair:
         networks = self._networks_at(epoch, images)
         paired = self._paired(networks, epoch, images, pairings)
         partner, own = self._files
-        below: Array | None = None
-        below_unrelated: Tensor | None = None
-        results = {}
-        for layer, both in self._stages.items():
-            theirs, ours = (stages[epoch] for stages in both.values())
+        turns: dict[str, Tensor] = {}
+        results: dict[str, dict[str, Array]] = {}
+        for site, stages in self._sites.items():
+            both = stages[0][epoch], stages[1][epoch]
             folds = {
                 split: (
-                    partner.fold_covariances(layer, split, epoch),
-                    own.fold_covariances(layer, split, epoch),
+                    partner.fold_covariances(site, split, epoch),
+                    own.fold_covariances(site, split, epoch),
                 )
                 for split in SPLITS
             }
-            same = {split: each[layer].folds.cpu().numpy() for split, each in paired.items()}
-            crosses = own.cross(layer, partner.seed, epoch)
-            found = pair.compare(theirs, ours, crosses, below=below, options=self._options)
-            found |= pair.kernels(theirs, ours, crosses, same, folds)
-            unrelated, below_unrelated = null.compare(
-                theirs,
-                ours,
-                {split: each[layer] for split, each in paired.items()},
-                folds,
-                below=below_unrelated,
-                options=self._options,
-            )
-            below = found["rotation"]
-            if np.isnan(found["activation_subspace"]).any():
-                below = np.full_like(below, np.nan)
-            results[layer] = found | unrelated
+            same = {split: each[site].folds.cpu().numpy() for split, each in paired.items()}
+            crosses = own.cross(site, partner.seed, epoch)
+            results[site] = pair.compare(*both, crosses, options=self._options)
+            results[site] |= pair.kernels(*both, crosses, same, folds)
+            shown = {split: each[site] for split, each in paired.items()}
+            unrelated, turns[site] = null.compare(*both, shown, folds, options=self._options)
+            results[site] |= unrelated
+        found = len(next(iter(paired["test"].values())).squared_norm) - 1
+        for name, by_epoch in self._weights.items():
+            weights = by_epoch[0][epoch], by_epoch[1][epoch]
+            overlaps = self._of_weights(name, weights, results, turns, pairings=found)
+            results[name] = results.get(name, {}) | overlaps
         if self._options.neighbours is not None:
             from latentdims import neighbours  # torch
 
-            shares = neighbours.compare(
-                *networks,
-                images.images["test"],
-                neighbours=self._options.neighbours,
-                pairings=len(next(iter(paired["test"].values())).squared_norm) - 1,
-            )
-            results = {layer: each | shares[layer] for layer, each in results.items()}
+            test, number = images.images["test"], self._options.neighbours
+            shares = neighbours.compare(*networks, test, neighbours=number, pairings=found)
+            results |= {site: results[site] | each for site, each in shares.items()}
         return results
+
+    def _of_weights(
+        self,
+        name: str,
+        both: tuple[Weights, Weights],
+        results: Mapping[str, Mapping[str, Array]],
+        turns: Mapping[str, "Tensor"],
+        *,
+        pairings: int,
+    ) -> dict[str, Array]:
+        """Overlaps of a learned map; none where it is not known what it reads.
+
+        results, turns: of the sites, and their rotations on unrelated images.
+        """
+        from latentdims import null  # torch
+
+        reads, vectors = self._files[1].architecture.weight(name).reads, self._options.vectors
+        if reads is None:
+            return {}
+        if reads == architecture.IMAGES:
+            unrelated = null.compare_weights(*both, below=pairings, vectors=vectors)
+            return pair.compare_weights(*both, below=None, vectors=vectors) | unrelated
+        below = results[reads]["rotation"]
+        if np.isnan(results[reads]["activation_subspace"]).any():
+            below = np.full_like(below, np.nan)
+        unrelated = null.compare_weights(*both, below=turns[reads], vectors=vectors)
+        return pair.compare_weights(*both, below=below, vectors=vectors) | unrelated
 
     def _networks_at(self, epoch: int, images: "StoredImages") -> tuple["Network", "Network"]:
         when = self._files[1].epochs[epoch]
@@ -202,19 +218,22 @@ class Pair:
 
     def reasons(self) -> dict[str, dict[str, str]]:
         """Why values of each layer are undefined, by the first word of their names."""
-        found: dict[str, dict[str, str]] = {}
-        unaligned: list[str] = []
-        for layer, both in self._stages.items():
-            centrings = self._options.centrings
-            silent = undefined(layer, both, splits=["train"], centrings=["uncentred"])
-            scores = "; ".join(undefined(layer, both, centrings=centrings))
-            found[layer] = {
+        partner, own = self._files
+        found: dict[str, dict[str, str]] = {name: {} for name in own.architecture.names}
+        unaligned: dict[str | None, list[str]] = {}
+        for site, stages in self._sites.items():
+            both = dict(zip((partner.seed, own.seed), stages, strict=True))
+            scores = "; ".join(undefined(site, both, centrings=self._options.centrings))
+            unaligned[site] = undefined(site, both, splits=["train"], centrings=["uncentred"])
+            found[site] = {
                 "similarity": scores,
-                "activation": "; ".join(silent),
-                "weight": "; ".join(unaligned + weightless(layer, both)),
-                "cka": scores or f"{layer} varies in too few images",
+                "activation": "; ".join(unaligned[site]),
+                "cka": scores or f"{site} varies in too few images",
                 "cca": scores,
-                "mutual": scores or f"{layer} is the same for all images of a fold",
+                "mutual": scores or f"{site} is the same for all images of a fold",
             }
-            unaligned = silent
+        for weight in own.architecture.weights:
+            maps = dict(zip((partner.seed, own.seed), self._weights[weight.name], strict=True))
+            reasons = unaligned.get(weight.reads, []) + weightless(weight.name, maps)
+            found[weight.name]["weight"] = "; ".join(reasons)
         return found

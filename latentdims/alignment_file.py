@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from latentdims import storage
 from latentdims.architecture import Weight
 from latentdims.folds import FoldMoments
-from latentdims.measured import Measured
+from latentdims.measured import Measured, Weights
 from latentdims.spectra import held_out, identified, resolution, resolved
 from latentdims.storage import SPLITS
 
@@ -123,20 +123,31 @@ def write_pair(group: h5py.Group, found: Mapping[str, Array], reasons: Mapping[s
         )
 
 
+def write_weights(group: h5py.Group, stages: Sequence[Weights], weight: Weight) -> None:
+    """Eigenvalues of one learned map at every epoch."""
+    group.attrs["fan_in"] = weight.fan_in
+    group.attrs["neurons"] = weight.neurons
+    storage.write(
+        group,
+        "weight",
+        np.stack([stage.components[0] for stage in stages]),
+        units="1",
+        description="non-zero eigenvalues, descending, of WᵀW / n over the n neurons",
+        dimensions=("epoch", "weight_rank"),
+    )
+
+
 def write_spectra(
     group: h5py.Group,
     stages: Sequence[Measured],
-    weight: Weight,
     *,
     folds: Sequence[FoldMoments],
     rows: Mapping[str, int],
 ) -> None:
-    """Eigenvalues of one layer at every epoch, in sample and held out.
+    """Eigenvalues at one site at every epoch, in sample and held out.
 
     folds: moments of the folds of the training images, by epoch. rows: of each split.
     """
-    group.attrs["fan_in"] = weight.fan_in
-    group.attrs["neurons"] = weight.neurons
     for moment, centring in MOMENTS.items():
         found = [
             spectrum(stage, parts, centring, rows=rows)
@@ -151,14 +162,6 @@ def write_spectra(
                 description=description.format(moment=moment),
                 dimensions=axes,
             )
-    storage.write(
-        group,
-        "weight",
-        np.stack([stage.weight_components[0] for stage in stages]),
-        units="1",
-        description="non-zero eigenvalues, descending, of WᵀW / n over the n neurons",
-        dimensions=("epoch", "weight_rank"),
-    )
 
 
 def spectrum(

@@ -5,9 +5,7 @@ on the first k vectors. The basis of weights acts on flattened patches: W_j beco
 """
 
 import logging
-import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,178 +15,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from latentdims import architecture, data, folds, networks, storage
-from latentdims.blocks import Block, Dense
+from latentdims import architecture, components, data, folds, networks, reruns, storage
 from latentdims.data import Split
-from latentdims.moments import rows
-from latentdims.networks import BATCH, Network
+from latentdims.networks import Network
 from latentdims.ranks import check_ranks
 from latentdims.spectra import eigh, weight_components
-from latentdims.workflow.job import progress
 
 logger = logging.getLogger(__name__)
 
-VALUES = 1 << 17  # of the pre-activation at one rank: it then stays in the cache
-RANKS = 8  # that the layers which follow are run for at once
-
-Curve = tuple["Components", Sequence[int]]  # and ascending numbers of components
-
-
-@dataclass(frozen=True)
-class Components:
-    """The pre-activation of a block as a sum over components: offset + Σ_k z_k decode_k.
-
-    site: of the block. encode: its input (N, C, ...) -> z (R·p, rows), p numbers for each
-    component; rows are samples, of a convolution at each position. decode: (R·p, out). offset: the
-    pre-activation with no component, (1, out), or at each position of a sample, (positions, out).
-    """
-
-    site: str
-    encode: Callable[[Tensor], Tensor]
-    decode: Tensor
-    p: int
-    offset: Tensor
-
-    @property
-    def dimension(self) -> int:
-        """The number of components R."""
-        return len(self.decode) // self.p
-
-
-def of_representation(
-    network: Network, site: str, vectors: Tensor, mean: Tensor | None = None
-) -> Components:
-    """Components of the block of a site in an orthonormal basis (C, C) of its input channels.
-
-    mean: (C,), taken from the input before and added back after.
-    """
-    block = network.blocks[site]
-    weight = block.map.weight.detach()
-    by_channel = weight.reshape(len(weight), len(vectors), -1)
-    decode = torch.einsum("ocp,cr->rpo", by_channel, vectors).flatten(0, 1).contiguous()
-    offset = _bias(block)
-    if mean is not None:  # at borders, what is padded has no mean
-        names = list(network.blocks)
-        shape = network.architecture.site(names[names.index(site) - 1]).shape
-        everywhere = mean.view(-1, *(1,) * (len(shape) - 1)).expand(1, *shape)
-        offset = rows(block.preactivation(everywhere))
-
-    def encode(x: Tensor) -> Tensor:
-        rotated = torch.einsum("nc...,cr->nr...", x, vectors)
-        if mean is not None:
-            rotated -= (mean @ vectors).reshape(-1, *(1,) * (x.ndim - 2))
-        return block.map.columns(block.before(rotated))
-
-    return Components(site, encode, decode, by_channel.shape[2], offset)
-
-
-def of_weights(network: Network, site: str, vectors: Tensor) -> Components:
-    """Components of the block of a site in orthonormal vectors (fan-in, R) of what a neuron
-    reads."""
-    block = network.blocks[site]
-    weight = block.map.weight.detach()
-    kernels = vectors.T.reshape(-1, *weight.shape[1:])
-    return Components(
-        site,
-        encode=lambda x: block.preactivation(x, kernels).transpose(0, 1).flatten(1),
-        decode=vectors.T @ weight.flatten(1).T,
-        p=1,
-        offset=_bias(block),
-    )
-
-
-def _bias(block: Block) -> Tensor:
-    """(1, out): zero where the block has none."""
-    bias = block.map.bias
-    none = block.map.weight.new_zeros(1, len(block.map.weight))
-    return none if bias is None else bias.detach()[None]
-
-
-@torch.inference_mode()
-def accuracy_by_rank(
-    network: Network, split: Split, curves: Sequence[Curve]
-) -> tuple[NDArray[np.float64], list[NDArray[np.float64]]]:
-    """Accuracy in percent of the network on each fold of the images, (folds,), and of each curve
-    at each of its ranks, (folds, ranks).
-
-    A curve keeps the first k components of one layer alone, for each k of its ranks.
-    """
-    device = split.labels.device
-    fold = torch.from_numpy(folds.of(len(split.labels))).to(device)
-    sizes = fold.bincount()
-    counts = [sizes.new_zeros(len(sizes), len(ranks)) for _, ranks in curves]
-    whole = torch.zeros_like(sizes)
-    tensors = (split.images, split.labels, fold)
-    batches = list(zip(*(each.split(BATCH) for each in tensors), strict=True))
-    names = [site.name for site in network.architecture.sites]
-    inputs = dict(zip(names, [None, *names], strict=False))
-    for images, labels, of in progress(batches, name="batch"):
-        levels: dict[str | None, Tensor] = {None: images}
-        levels |= {site.name: output for site, output in network.representations(images)}
-        whole.index_add_(0, of, (levels[names[-1]].argmax(1) == labels).long())
-        for (components, ranks), correct in zip(curves, counts, strict=True):
-            x_of = levels[inputs[components.site]]
-            size = _batch(network.blocks[components.site], x_of)
-            for x, target, places in zip(*(e.split(size) for e in (x_of, labels, of)), strict=True):
-                right = _correct(network, components, ranks, x, target)
-                correct.index_add_(0, places, right.T.long())
-    total = sizes.cpu().numpy()
-    by_rank = [100 * each.cpu().numpy() / total[:, None] for each in counts]
-    return 100 * whole.cpu().numpy() / total, by_rank
-
-
-def _batch(block: Block, x: Tensor) -> int:
-    """How many inputs of a block are clipped at once."""
-    positions = math.prod(block.map.output_size(block.before(x[:1])))
-    return max(1, VALUES // (len(block.map.weight) * positions))
-
-
-def _correct(
-    network: Network, components: Components, ranks: Sequence[int], x: Tensor, labels: Tensor
-) -> Tensor:
-    """Which of some inputs of a block are classified correctly at each rank, (ranks, N).
-
-    From one rank to the next, the components between them are added; only what follows is run
-    again, for several ranks at once.
-    """
-    block = network.blocks[components.site]
-    size = block.map.output_size(block.before(x[:1]))
-    z, p = components.encode(x), components.p
-    offset, done = components.offset, 0
-    last = offset.repeat(len(x), 1) if len(offset) > 1 else offset.expand(z.shape[1], -1)
-    correct = torch.empty(len(ranks), len(labels), dtype=torch.bool, device=labels.device)
-    for start in range(0, len(ranks), RANKS):
-        chosen = ranks[start : start + RANKS]
-        preactivation = z.new_empty(len(chosen), *last.shape)  # (ranks, rows, out)
-        for place, rank in zip(preactivation, chosen, strict=True):
-            part = slice(p * done, p * rank)
-            # One component needs no product of matrices, before which `last` would be copied.
-            add = torch.addcmul if p * (rank - done) == 1 else torch.addmm
-            add(last, z[part].T, components.decode[part], out=place)
-            last, done = place, rank
-        last = last.clone()
-        laid_out = preactivation.view(-1, *size, last.shape[1]).movedim(-1, 1)  # (ranks · N, ...)
-        predicted = _classes(network, block.after(laid_out), after=components.site)
-        correct[start : start + RANKS] = predicted.view(len(chosen), -1) == labels
-    return correct
-
-
-def _classes(network: Network, x: Tensor, *, after: str) -> Tensor:
-    """The most probable class of each representation (N, ...) at a site, (N,)."""
-    names = list(network.blocks)
-    *between, final = names[names.index(after) :]
-    if not between:
-        return x.max(1).indices
-    for name in between[1:]:
-        x = network.blocks[name](x)
-    block = network.blocks[final]
-    if type(block.map) is not Dense or block.map.bias is not None:
-        return block(x).argmax(1)
-    # Channels last, as x lies in memory, and the few classes first: twice as fast as a layer.
-    x = block.before(x)
-    weight = block.map.weight.detach().unflatten(1, (x.shape[1], -1))
-    logits = weight.transpose(1, 2).flatten(1) @ x.movedim(1, -1).flatten(1).T
-    return logits.max(0).indices  # argmax takes ten times as long here
+Array = NDArray[np.float64]
+Basis = tuple[Array, Array | None]  # orthonormal vectors in columns, and the mean that is left
 
 
 def clip(
@@ -199,6 +35,8 @@ def clip(
     output: str | Path,
     bases: Sequence[str],
     ranks: str | Sequence[int],
+    rerun_ranks: int | None = None,
+    rerun_images: int | None = None,
     settings: Mapping[str, Any],
     device: str,
 ) -> None:
@@ -206,70 +44,97 @@ def clip(
 
     bases: of `activation`, `activation_centred`, `random` (which clip the representation of a
     layer) and `weight` (which clips its weights). ranks: `all`, or a list of which each layer takes
-    those within its dimension. Raises InputError for a rank beyond every layer's, and for files
-    that do not belong to the settings.
+    those within its dimension. rerun_ranks, rerun_images: of a network that is no chain, and runs
+    again for each rank, how many ranks `all` stands for, and how many test images are classified;
+    all where not given. Raises InputError for a rank beyond every layer's, and for files that do
+    not belong to the settings.
     """
     with data.opened(images, preprocessing=settings["preprocessing"], device=device) as stored:
         test, sha256 = stored.split("test"), stored.sha256
     loaded = networks.load(network, settings=settings, images=sha256)
     trained = loaded.at(-1, device=device)
     check_ranks(loaded.architecture, bases=bases, ranks=ranks)
-    with (
-        storage.read(covariance, needs=["train"], made_with=settings) as moments,
-        storage.create(output, settings=settings, device=device) as file,
-    ):
+    if not trained.blocks:
+        some = data.some(len(test.labels), rerun_images)
+        test = Split(test.images[some], test.labels[some])
+    with storage.read(covariance, needs=["train"], made_with=settings) as moments:
+        found = _bases(trained, bases, moments, settings["seed"])
+
+    def chosen(vectors: Array) -> list[int]:
+        possible = vectors.shape[1]
+        if ranks != "all":
+            return [rank for rank in range(1, possible + 1) if rank in ranks]
+        return reruns.ranks(possible, None if trained.blocks else rerun_ranks)
+
+    kept = {name: chosen(vectors) for name, (vectors, _) in found.items()}
+    reference, accuracies = _accuracies(trained, test, found, kept)
+    share = np.bincount(folds.of(len(test.labels))) / len(test.labels)
+    of = f" of {len(test.labels)} images"
+    with storage.create(output, settings=settings, device=device) as file:
         architecture.write(file, loaded.architecture)
-        curves: dict[str, Curve] = {}
-        for basis in bases:
-            sites = list(trained.blocks) if basis == "weight" else list(trained.blocks)[:-1]
-            for number, site in enumerate(sites):
-                components = _components(trained, number, basis, moments, settings["seed"])
-                possible = range(1, components.dimension + 1)
-                chosen = [k for k in possible if ranks == "all" or k in ranks]
-                curves[f"{basis}/{site}"] = components, chosen
-        reference, found = accuracy_by_rank(trained, test, list(curves.values()))
-        share = np.bincount(folds.of(len(test.labels))) / len(test.labels)
-        what = "test accuracy of the network as it was trained"
+        what = f"test accuracy{of}, of the network as it was trained"
         _save(file, "reference_accuracy", reference, share, description=what)
-        for (name, (_, kept)), accuracy in zip(curves.items(), found, strict=True):
+        for (name, of_curve), accuracy in zip(kept.items(), accuracies, strict=True):
             group = file.create_group(name)
-            storage.axis(group, "rank", np.array(kept))
-            what = "test accuracy with this many dimensions"
+            storage.axis(group, "rank", np.array(of_curve))
+            what = f"test accuracy{of}, with this many dimensions"
             _save(group, "accuracy", accuracy, share, description=what)
-            logger.info("%s: %d ranks", name, len(kept))
+            logger.info("%s: %d ranks", name, len(of_curve))
 
 
-def _components(
-    network: Network, number: int, basis: str, moments: h5py.File, seed: int
-) -> Components:
-    """Components that clip site `number`: the weights before it, or it, as the next block reads
-    it."""
-    site, *following = list(network.blocks)[number:]
-    weight = network.blocks[site].map.weight.detach()
+def _accuracies(
+    network: Network, test: Split, bases: Mapping[str, Basis], kept: Mapping[str, Sequence[int]]
+) -> tuple[Array, list[Array]]:
+    """Accuracy on each fold, of the network and of curves by `<basis>/<layer>`, at their ranks."""
+    like = next(iter(network.weights.values()))
 
-    def tensor(array: NDArray[np.float64]) -> Tensor:
-        return torch.from_numpy(np.ascontiguousarray(array)).to(weight)
+    def tensor(array: Array) -> Tensor:
+        return torch.from_numpy(np.ascontiguousarray(array)).to(like)
 
-    if basis == "weight":
-        vectors = weight_components(weight.cpu().numpy())[1]
-        return of_weights(network, site, tensor(vectors))
-    covariance = moments[f"train/{site}/covariance"][-1]
-    mean = moments[f"train/{site}/mean"][-1]
-    if basis == "random":
-        random = np.random.default_rng([seed, number]).standard_normal(covariance.shape)
-        return of_representation(network, following[0], tensor(np.linalg.qr(random)[0]))
-    if basis == "activation_centred":
-        vectors = eigh(covariance)[1]
-        return of_representation(network, following[0], tensor(vectors), tensor(mean))
-    vectors = eigh(covariance + np.outer(mean, mean))[1]
-    return of_representation(network, following[0], tensor(vectors))
+    way: Any = components if network.blocks else reruns
+    curves = []
+    for name, (vectors, mean) in bases.items():
+        basis, _, layer = name.partition("/")
+        if basis == "weight":
+            clipped = way.of_weights(network, layer, tensor(vectors))
+        else:
+            about = None if mean is None else tensor(mean)
+            clipped = way.of_representation(network, layer, tensor(vectors), about)
+        curves.append((clipped, kept[name]))
+    reference, found = way.accuracy_by_rank(network, test, curves)
+    return reference, found
+
+
+def _bases(
+    network: Network, bases: Sequence[str], moments: h5py.File, seed: int
+) -> dict[str, Basis]:
+    """Orthonormal vectors by `<basis>/<layer>`: of a hidden representation, (C, C), with the mean
+    that is left in it; or of weights, (fan-in, R)."""
+    found: dict[str, Basis] = {}
+    for basis in bases:
+        if basis == "weight":
+            for name, weight in network.weights.items():
+                found[f"weight/{name}"] = weight_components(weight.cpu().numpy())[1], None
+            continue
+        for number, site in enumerate(network.architecture.hidden):
+            covariance = moments[f"train/{site.name}/covariance"][-1]
+            mean = moments[f"train/{site.name}/mean"][-1]
+            centred = basis == "activation_centred"
+            if basis == "random":
+                random = np.random.default_rng([seed, number]).standard_normal(covariance.shape)
+                vectors = np.linalg.qr(random)[0]
+            else:
+                second = covariance if centred else covariance + np.outer(mean, mean)
+                vectors = eigh(second)[1]
+            found[f"{basis}/{site.name}"] = vectors, mean if centred else None
+    return found
 
 
 def _save(
     group: h5py.Group,
     name: str,
-    accuracy: NDArray[np.float64],
-    share: NDArray[np.float64],
+    accuracy: Array,
+    share: Array,
     *,
     description: str,
 ) -> None:

@@ -293,7 +293,8 @@ def _check_network(name: str, network: Mapping[str, Any], resolved: Mapping[str,
             known = datasets.image_shape(dataset)
             if known:
                 found = families.described(network, image_shape=known[0], classes=known[1])
-                ranks.check_ranks(found, **resolved["clipping"])
+                clipping = resolved["clipping"]
+                ranks.check_ranks(found, bases=clipping["bases"], ranks=clipping["ranks"])
                 for variant, options in resolved["generation"].items():
                     key = f"generation.variants.{variant}"
                     ranks.check_sampled(found, options, key=key)

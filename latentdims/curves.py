@@ -51,17 +51,21 @@ def _epochs(path: str | Path) -> np.ndarray:
 def _spectra(paths: Paths) -> Iterator[Curve]:
     epochs = _epochs(paths[0])
     with storage.read(paths[0], needs=["spectra"]) as file:
-        layers = architecture.layers(file, "spectra")
-    for layer, (epoch, null) in product(layers, ENDS):
+        parts = {
+            layer: set(file["spectra"][layer]) for layer in architecture.layers(file, "spectra")
+        }
+    for layer, (epoch, null) in product(parts, ENDS):
         when = float(epochs[epoch])
-        for split, (centring, moment) in product(SPLITS, MOMENTS.items()):
+        moments = {centring: each for centring, each in MOMENTS.items() if each in parts[layer]}
+        for split, (centring, moment) in product(SPLITS, moments.items()):
             kind = moment if split == "train" else f"{moment}_held_out"
             spectra = storage.stacked(paths, f"spectra/{layer}/{kind}")[:, epoch]
             name = Name("eigenvalue", layer, split, centring, when, null)
             yield _of_networks(name, _ranks(spectra), spectra)
-        weights = storage.stacked(paths, f"spectra/{layer}/weight")[:, epoch]
-        name = Name("weight_eigenvalue", layer, epoch=when, null=null)
-        yield _of_networks(name, _ranks(weights), weights)
+        if "weight" in parts[layer]:
+            weights = storage.stacked(paths, f"spectra/{layer}/weight")[:, epoch]
+            name = Name("weight_eigenvalue", layer, epoch=when, null=null)
+            yield _of_networks(name, _ranks(weights), weights)
 
 
 def _overlaps(paths: Paths) -> Iterator[Curve]:

@@ -115,6 +115,16 @@ class StoredImages:
         return Split(images=stored.all(), labels=labels.to(stored.device))
 
 
+def some(samples: int, number: int | None) -> torch.Tensor:
+    """Indices of so many of some samples, drawn once for all networks; of all, in their order,
+    where no number is given, or there are not as many."""
+    import torch
+
+    if number is None or number >= samples:
+        return torch.arange(samples)
+    return torch.randperm(samples, generator=torch.Generator().manual_seed(2))[:number]
+
+
 def load(path: str | Path, *, preprocessing: Mapping[str, Any], device: str) -> Images:
     """Read a file of images into float32 tensors on a device, preprocessed.
 

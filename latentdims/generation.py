@@ -71,7 +71,9 @@ def generate(
     for name, options in procedures.items():
         ranks.check_sampled(own.architecture, options, key=f"generation.variants.{name}")
     partners = [trained(path, seed) for seed, path in others.items()]
-    shown = _some(loaded.train.images, alignment_images)
+    shown = loaded.train.images
+    if alignment_images is not None and alignment_images < len(shown):
+        shown = shown[data.some(len(shown), alignment_images)]
     reference = Reference.of(own, shown, others=partners)
     drawn: dict[str, dict[str, Scores]] = {}  # by procedure and classifier
     for name, options in procedures.items():
@@ -92,14 +94,6 @@ def generate(
                 for measure, values in found.items():
                     reason = reasons.get(measure, reasons["draw"])
                     _write(group, measure, np.array(values), reason=reason, dimensions=("draw",))
-
-
-def _some(images: Tensor, number: int | None) -> Tensor:
-    """So many of the images, drawn once for all networks; all, where there are not as many."""
-    if number is None or number >= len(images):
-        return images
-    order = torch.randperm(len(images), generator=torch.Generator().manual_seed(2))
-    return images[order[:number].to(images.device)]
 
 
 def _write_undrawn(

@@ -35,15 +35,26 @@ class Means(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Measured:
-    """One layer of one network at one epoch: moments of its representation, and its weights.
+class Weights:
+    """A learned map of one network at one epoch, (out, in[, kh, kw])."""
 
-    Moments are by split, and by fold of the test images, whose names `folds` gives.
+    values: NDArray[np.float32]
+
+    @cached_property
+    def components(self) -> tuple[Array, Array]:
+        """Eigenvalues (R,) and eigenvectors (d, R) of the weight covariance."""
+        return weight_components(self.values)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Moments of the representation at one site of one network at one epoch.
+
+    They are by split, and by fold of the test images, whose names `folds` gives.
     """
 
     mean: dict[str, Array]  # (C,)
     covariance: dict[str, Array]  # (C, C)
-    weight: NDArray[np.float32]  # (out, in[, kh, kw])
     positions: dict[str, Array] = field(default_factory=dict)  # (C, P), where there is space
     _eigen: dict[str, tuple[Array, Array]] = field(default_factory=dict, init=False, repr=False)
 
@@ -61,11 +72,6 @@ class Measured:
         if centring not in self._eigen:
             self._eigen[centring] = eigh(self.moment("train", centring))
         return self._eigen[centring]
-
-    @cached_property
-    def weight_components(self) -> tuple[Array, Array]:
-        """Eigenvalues (R,) and eigenvectors (d, R) of the weight covariance."""
-        return weight_components(self.weight)
 
     def moment(self, part: str, centring: str) -> Array:
         """(C, C): the covariance, or the second moment where uncentred."""
@@ -178,16 +184,16 @@ class Measurements:
         kinds = (f"train/{layer}/folds/{kind}" for kind in ("count", "mean", "covariance"))
         return FoldMoments(*(finite(self.file, kind, np.s_[:, stage]) for kind in kinds))
 
-    def stages(self, layer: str) -> list[Measured]:
-        """One layer at every epoch."""
-        weights = finite(self.file, f"weights/{layer}")
-        kinds = [self._moments(layer, kind) for kind in ("mean", "covariance", "position_mean")]
+    def weights(self, name: str) -> list[Weights]:
+        """A learned map at every epoch."""
+        return [Weights(values) for values in finite(self.file, f"weights/{name}")]
+
+    def stages(self, site: str) -> list[Measured]:
+        """What was measured at a site at every epoch."""
+        kinds = [self._moments(site, kind) for kind in ("mean", "covariance", "position_mean")]
         return [
-            Measured(means, covariances, weights[stage], positions)
+            Measured(*({part: values[stage] for part, values in kind.items()} for kind in kinds))
             for stage in range(len(self.epochs))
-            for means, covariances, positions in [
-                [{part: values[stage] for part, values in kind.items()} for kind in kinds]
-            ]
         ]
 
     def _moments(self, layer: str, kind: str) -> dict[str, Array]:
@@ -234,13 +240,13 @@ def undefined(
     return found
 
 
-def weightless(layer: str, networks: Mapping[int, Sequence[Measured]]) -> list[str]:
-    """The same of its weights."""
+def weightless(name: str, networks: Mapping[int, Sequence[Weights]]) -> list[str]:
+    """The same of weights that are all zero."""
     return [
-        f"all weights of {_named(layer, seed, stage, len(stages))} are zero"
+        f"all weights of {_named(name, seed, stage, len(stages))} are zero"
         for seed, stages in networks.items()
-        for stage, measured in enumerate(stages)
-        if not measured.weight.any()
+        for stage, weights in enumerate(stages)
+        if not weights.values.any()
     ]
 
 

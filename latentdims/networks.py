@@ -2,9 +2,10 @@
 
 import copy
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from latentdims.blocks import Block, initialise
 from latentdims.data import Split
 
 BATCH = 250  # samples that are propagated at once where no gradient is needed
+
+Visit = Callable[[Tensor], Tensor | None]  # of the representation at a site
 
 
 @dataclass(frozen=True)
@@ -60,10 +63,34 @@ class Network:
 
     def representations(self, images: Tensor) -> Iterator[tuple[Site, Tensor]]:
         """Each site with its representation, in order, of images (N, C, H, W)."""
+        if not self.blocks:
+            sites, seen = self.architecture.sites, dict[str, Tensor]()
+            with self.visited({site.name: partial(seen.__setitem__, site.name) for site in sites}):
+                self.module(images)
+            yield from ((site, seen[site.name]) for site in sites)
         x = images
-        for site in self.architecture.sites:
-            x = self.blocks[site.name](x)
-            yield site, x
+        for name, block in self.blocks.items():
+            x = block(x)
+            yield self.architecture.site(name), x
+
+    @contextmanager
+    def visited(self, at: Mapping[str, Visit]) -> Iterator[None]:
+        """Show the representations at some sites to a visitor of each, whenever the module runs;
+        what it returns, if anything, is passed on in its place."""
+        with ExitStack() as hooks:
+            for name, visit in at.items():
+                module = self.module.get_submodule(self.architecture.site(name).module)
+                hook = module.register_forward_hook(lambda _, __, seen, visit=visit: visit(seen))
+                hooks.callback(hook.remove)
+            yield
+
+    def split_before(self, module: str) -> tuple[nn.Module, nn.Module]:
+        """What runs before the part that holds a submodule, and the rest: of a Sequential, whose
+        parts run in a row; elsewhere all is the rest."""
+        if not isinstance(self.module, nn.Sequential):
+            return nn.Identity(), self.module
+        first = [name for name, _ in self.module.named_children()].index(module.split(".")[0])
+        return self.module[:first], self.module[first:]
 
     @torch.no_grad()
     def features(self, images: Tensor) -> Tensor:

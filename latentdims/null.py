@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from latentdims import measures
-from latentdims.measured import Measured, centre
+from latentdims.measured import Measured, Weights, centre
 from latentdims.pair import REGULARISATION, Folds, Options, silent, weightless
 from latentdims.procrustes import chance_cosine, subspace_overlap
 from latentdims.storage import SPLITS
@@ -25,15 +25,14 @@ def compare(
     paired: Mapping[str, Paired],
     folds: Folds,
     *,
-    below: Tensor | None,
     options: Options,
 ) -> tuple[dict[str, Array], Tensor]:
-    """Results for one layer by pairing, and the uncentred rotations (P, C, D) of the pairings.
+    """Results for one site by pairing, and the uncentred rotations (P, C, D) of the pairings, NaN
+    where they are undefined.
 
     paired: cross-covariances by split, the first of the same images. folds: as in `pair.kernels`.
-    below: the rotations of the layer before, None for the first layer. The rest as in
-    `pair.compare`. Rotations are in float32: they repeat to 1e-6, where pairings differ by far
-    more.
+    The rest as in `pair.compare`. Rotations are in float32: they repeat to 1e-6, where pairings
+    differ by far more.
     """
     crosses = {split: each.covariance[1:] for split, each in paired.items()}
     scores = np.empty((len(crosses["train"]), len(SPLITS), len(options.centrings)))
@@ -57,15 +56,24 @@ def compare(
     found = {"similarity_null": scores} | _kernels(partner, own, paired, folds)
     theirs, ours = (_tensor(each.eigen("uncentred")[1], turn) for each in (partner, own))
     found |= _overlaps("activation", theirs.T @ turn, ours, vectors=options.vectors)
-    weights = [_tensor(each.weight_components[1], turn) for each in (partner, own)]
-    if weightless(partner, own):
-        weights[0] = weights[0] * torch.nan
-    if below is None:
-        found |= _by_chance(weights[0].shape, weights[1].shape, len(turn), options.vectors)
-    else:
-        lifted = _lifted(below, weights[0])
-        found |= _overlaps("weight", lifted, weights[1], vectors=options.vectors)
     return found, turn
+
+
+def compare_weights(
+    partner: Weights, own: Weights, *, below: Tensor | int, vectors: int
+) -> dict[str, Array]:
+    """Overlaps of the eigenvectors of weights by pairing.
+
+    below: rotations of the site that they read, (P, C, D); of the images, which need none, how many
+    pairings there are. The rest as in `pair.compare_weights`.
+    """
+    theirs, ours = (torch.from_numpy(np.ascontiguousarray(x.components[1])) for x in (partner, own))
+    if weightless(partner, own):
+        theirs = theirs * torch.nan
+    if isinstance(below, int):
+        return _by_chance(theirs.shape, ours.shape, below, vectors)
+    theirs, ours = (each.to(below) for each in (theirs, ours))
+    return _overlaps("weight", _lifted(below, theirs), ours, vectors=vectors)
 
 
 def _offset(partner: Measured, own: Measured, split: str, centring: str) -> Tensor:

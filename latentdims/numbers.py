@@ -170,11 +170,13 @@ def _spectra(paths: Paths) -> Iterator[Number]:
         with storage.read(path, needs=["spectra", "epoch"]) as file:
             last = float(file["epoch"][-1])
             for layer in architecture.layers(file, "spectra"):
-                sizes[layer] = file["spectra"][layer]["covariance"].shape[-1]
-                for name, value in _of_spectrum(file["spectra"][layer], layer):
+                group = file["spectra"][layer]
+                if "covariance" in group:
+                    sizes[layer] = group["covariance"].shape[-1]
+                for name, value in _of_spectra(group, layer):
                     found.setdefault(name._replace(epoch=last), []).append(value)
     for name, values in found.items():
-        yield _summed_up(name, values, neurons=sizes[name.layer])
+        yield _summed_up(name, values, neurons=sizes.get(name.layer))
 
 
 def _summed_up(
@@ -187,7 +189,15 @@ def _summed_up(
     return of_networks(name, found, neurons=neurons)
 
 
-def _of_spectrum(group: h5py.Group, layer: str) -> Iterator[tuple[Name, float | Array]]:
+def _of_spectra(group: h5py.Group, layer: str) -> Iterator[tuple[Name, float | Array]]:
+    if "weight" in group:
+        yield from _of_weights(group, layer)
+    for moment, centring in (("second_moment", "uncentred"), ("covariance", "centred")):
+        if moment in group:
+            yield from _of_moment(group, moment, Name("", layer, "train", centring))
+
+
+def _of_weights(group: h5py.Group, layer: str) -> Iterator[tuple[Name, float]]:
     fan_in, neurons = int(group.attrs["fan_in"]), int(group.attrs["neurons"])
     initial, weights = group["weight"][0], group["weight"][-1]
     counts = count_learned(weights, initial=initial, dimension=fan_in, neurons=neurons)
@@ -195,14 +205,15 @@ def _of_spectrum(group: h5py.Group, layer: str) -> Iterator[tuple[Name, float | 
         yield Name(f"learned_components_{chance}", layer), count
     edge = marchenko_pastur_edges(variance=1 / (3 * fan_in), dimension=fan_in, neurons=neurons)[1]
     yield Name("marchenko_pastur_edge", layer), edge
-    for moment, centring in (("second_moment", "uncentred"), ("covariance", "centred")):
-        values, without = group[moment][-1], group[f"{moment}_without_fold"][:, -1]
-        name = Name("", layer, "train", centring)
-        identified = float(group[f"{moment}_identified"][-1].sum())
-        yield name._replace(quantity="identified_eigenvectors"), identified
-        yield name._replace(quantity="power_law_exponent_range"), power_law_range(values)
-        for quantity, measure in OF_SPECTRA.items():
-            yield name._replace(quantity=quantity), jackknife(measure, values, without)
+
+
+def _of_moment(group: h5py.Group, moment: str, name: Name) -> Iterator[tuple[Name, float | Array]]:
+    values, without = group[moment][-1], group[f"{moment}_without_fold"][:, -1]
+    identified = float(group[f"{moment}_identified"][-1].sum())
+    yield name._replace(quantity="identified_eigenvectors"), identified
+    yield name._replace(quantity="power_law_exponent_range"), power_law_range(values)
+    for quantity, measure in OF_SPECTRA.items():
+        yield name._replace(quantity=quantity), jackknife(measure, values, without)
 
 
 def _clipping(paths: Paths) -> Iterator[Number]:

@@ -1,4 +1,4 @@
-"""One layer of a pair of networks at one epoch: the rotation between them, and what they share."""
+"""A pair of networks at one epoch: the rotation between them, site by site, and what they share."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentdims import measures
-from latentdims.measured import CENTRINGS, Measured, centre
+from latentdims.measured import CENTRINGS, Measured, Weights, centre
 from latentdims.procrustes import lift, rotation, similarity, subspace_overlap
 from latentdims.storage import SPLITS
 
@@ -63,38 +63,44 @@ def fit(
 
 
 def compare(
-    partner: Measured,
-    own: Measured,
-    crosses: Mapping[str, Array],
-    *,
-    below: Array | None,
-    options: Options,
+    partner: Measured, own: Measured, crosses: Mapping[str, Array], *, options: Options
 ) -> dict[str, Array]:
-    """All results for one layer that come from covariances of the same images.
+    """All results for one site that come from covariances of the same images.
 
-    crosses: the cross-covariance by split and by fold of the test images, (C, D). below: rotation
-    of the layer before, NaN where that is undefined, None for the first layer, which sees the same
-    images in both networks. What the zero of a dead layer leaves undefined is NaN.
+    crosses: the cross-covariance by split and by fold of the test images, (C, D). What the zero of
+    a dead layer leaves undefined is NaN.
     """
     rotations, scores = fit(partner, own, crosses, centrings=options.centrings)
     theirs, ours = (each.eigen("uncentred")[1] for each in (partner, own))
     activation = np.abs(theirs.T @ rotations["uncentred"] @ ours)
     if silent(partner, own):
         activation[:] = np.nan
-    partner_vectors = partner.weight_components[1]
-    if below is not None:
-        partner_vectors = lift(below, partner_vectors)
-    weight = np.abs(partner_vectors.T @ own.weight_components[1])
-    if weightless(partner, own):
-        weight[:] = np.nan
     turns = {name_of_rotation(centring): turn for centring, turn in rotations.items()}
     return turns | {
         "similarity": np.array([scores[split] for split in SPLITS]),
         "similarity_folds": np.array([scores[fold] for fold in own.folds]),
         "activation_overlap": activation[: options.vectors, : options.vectors],
         "activation_subspace": subspace_overlap(activation),
-        "weight_overlap": weight[: options.vectors, : options.vectors],
-        "weight_subspace": subspace_overlap(weight),
+    }
+
+
+def compare_weights(
+    partner: Weights, own: Weights, *, below: Array | None, vectors: int
+) -> dict[str, Array]:
+    """Overlaps of the eigenvectors of weights.
+
+    below: rotation of the site that they read, NaN where that is undefined, None for the images,
+    which are the same for both networks. vectors: leading ones in the matrix of overlaps.
+    """
+    theirs, ours = partner.components[1], own.components[1]
+    if below is not None:
+        theirs = lift(below, theirs)
+    cosines = np.abs(theirs.T @ ours)
+    if weightless(partner, own):
+        cosines[:] = np.nan
+    return {
+        "weight_overlap": cosines[:vectors, :vectors],
+        "weight_subspace": subspace_overlap(cosines),
     }
 
 
@@ -108,9 +114,9 @@ def silent(partner: Measured, own: Measured) -> bool:
     return any(each.undefined("train", "uncentred") for each in (partner, own))
 
 
-def weightless(partner: Measured, own: Measured) -> bool:
+def weightless(partner: Weights, own: Weights) -> bool:
     """Whether all weights of one of them are zero."""
-    return not (partner.weight.any() and own.weight.any())
+    return not (partner.values.any() and own.values.any())
 
 
 def kernels(

@@ -38,7 +38,7 @@ class Quantity:
     """Its unit and range, the layers that it is of, its columns, and what seeds and draws it takes.
 
     within: what it can be, in which its intervals stay; `NEURONS`: from 1 to those of the layer.
-    layers: none, "hidden" or "all". nulls: beside the networks themselves.
+    layers: none, "sites", "hidden" ones alone, or "weights". nulls: beside the networks themselves.
     """
 
     unit: str
@@ -59,11 +59,11 @@ DIFFERENCE: Range = (-2, 2)  # of two cosines
 
 
 def _of_pairs(within: Range, *, nulls: tuple[str, ...] = ()) -> Quantity:
-    return Quantity("1", within, "all", SPLITS, ASKED, nulls, seeds=2)
+    return Quantity("1", within, "sites", SPLITS, ASKED, nulls, seeds=2)
 
 
 def _measure(within: Range) -> Quantity:
-    return Quantity("1", within, "all", SPLITS, ("centred",), NULLS, seeds=2)
+    return Quantity("1", within, "sites", SPLITS, ("centred",), NULLS, seeds=2)
 
 
 def _of_draws(unit: str, within: Range, *, nulls: tuple[str, ...] = (), draws: int = 1) -> Quantity:
@@ -71,7 +71,7 @@ def _of_draws(unit: str, within: Range, *, nulls: tuple[str, ...] = (), draws: i
 
 
 def _spectrum(within: Range | str) -> Quantity:
-    return Quantity("1", within, "all", ("train",), BOTH)
+    return Quantity("1", within, "sites", ("train",), BOTH)
 
 
 _WHITE_TOO = (WHITE,)
@@ -89,16 +89,16 @@ SINGLE = {  # numbers, by names with the fields below in braces
     "cca": _measure(SHARE),
     "mutual_neighbours": replace(_measure(SHARE), splits=("test",)),
     "variance_explained_by_mean": Quantity(
-        "1", COSINE, "all", SPLITS, ("centred",), ("untrained",), seeds=3
+        "1", COSINE, "sites", SPLITS, ("centred",), ("untrained",), seeds=3
     ),
-    "learned_components_{chance}": Quantity("1", POSITIVE, "all"),
-    "marchenko_pastur_edge": Quantity("1", POSITIVE, "all"),
+    "learned_components_{chance}": Quantity("1", POSITIVE, "weights"),
+    "marchenko_pastur_edge": Quantity("1", POSITIVE, "weights"),
     "identified_eigenvectors": _spectrum(POSITIVE),
     "participation_ratio": _spectrum(NEURONS),
     "effective_rank": _spectrum(NEURONS),
     "power_law_exponent": _spectrum(POSITIVE),
     "power_law_exponent_range": _spectrum(POSITIVE),
-    "rank_within_1_point_weight": Quantity("1", POSITIVE, "all", ("test",)),
+    "rank_within_1_point_weight": Quantity("1", POSITIVE, "weights", ("test",)),
     "rank_within_1_point_{basis}": Quantity("1", POSITIVE, "hidden", ("test",)),
     "generated_accuracy{way}": _of_draws("percent", PERCENT, nulls=_WHITE_TOO),
     "generated_accuracy{way}_deviation_over_draws": _of_draws(
@@ -178,8 +178,9 @@ def of_network(network: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[
     """
     # Names and kinds of layers are those of images of any size.
     described = families.described(network, image_shape=(1, 1 << 50, 1 << 50), classes=2)
-    layers = {"": [""], "all": described.names}
-    layers["hidden"] = [site.name for site in described.hidden]
+    layers = {"": [""], "hidden": [site.name for site in described.hidden]}
+    layers["sites"] = [site.name for site in described.sites]
+    layers["weights"] = [weight.name for weight in described.weights]
     ways = _ways(settings["generation"], spatial=described.weights[-1].shape[2] > 1)
     null = {way.removeprefix(f"_{WHITE}") for way in ways if _is_white(way)}
     own = {way: draws for way, draws in ways.items() if not _is_white(way)}

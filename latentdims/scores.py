@@ -92,7 +92,7 @@ class Scores:
 
 
 def pairs(paths: Paths, *, score: str = "similarity") -> dict[str, dict[tuple[int, int], Array]]:
-    """Similarities (epochs, splits, centrings) by layer and pair of seeds, those that there are.
+    """Similarities (epochs, splits, centrings) by layer and pair of seeds, where there are any.
 
     paths: the alignment files of seeds 0, 1, and so on. score: `similarity`, or another dataset.
     Raises InputError for a single file, which holds no pair.
@@ -104,16 +104,17 @@ def pairs(paths: Paths, *, score: str = "similarity") -> dict[str, dict[tuple[in
         with storage.read(path, needs=["spectra"]) as file:
             for partner in range(seed):
                 for layer in architecture.layers(file, f"seed{partner}"):
-                    found = file[f"seed{partner}/{layer}/{score}"][()]
-                    scores.setdefault(layer, {})[partner, seed] = found
+                    place = f"seed{partner}/{layer}/{score}"
+                    if place in file:
+                        scores.setdefault(layer, {})[partner, seed] = file[place][()]
     return scores
 
 
 def measures(paths: Paths) -> list[str]:
     """Those of `MEASURES` that are in the files."""
     with storage.read(paths[-1], needs=["spectra", "seed0"]) as file:
-        (group, *_) = file["seed0"].values()
-        return [name for name in MEASURES if name in group]
+        groups = file["seed0"].values()
+        return [name for name in MEASURES if any(name in group for group in groups)]
 
 
 def of_pairs(paths: Paths, score: str, centrings: Sequence[str] = ()) -> Iterator[Scores]:

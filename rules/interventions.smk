@@ -20,6 +20,8 @@ rule clip:
         bases=SETTINGS["clipping"]["bases"],
         code=code_with_family("clip.py"),
         ranks=SETTINGS["clipping"]["ranks"],
+        rerun_images=SETTINGS["clipping"]["rerun_images"],
+        rerun_ranks=SETTINGS["clipping"]["rerun_ranks"],
         settings=network_settings,
     script:
         "../scripts/clip.py"

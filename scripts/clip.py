@@ -10,6 +10,8 @@ with running(snakemake) as job:
         output=snakemake.output.clipping,
         bases=snakemake.params.bases,
         ranks=snakemake.params.ranks,
+        rerun_images=snakemake.params.rerun_images,
+        rerun_ranks=snakemake.params.rerun_ranks,
         settings=snakemake.params.settings,
         device=deterministic(job.device),
     )

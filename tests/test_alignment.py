@@ -14,8 +14,8 @@ from test_procrustes import orthogonal
 
 from latentdims import alignment, architecture, covariance, data, folds, networks, scores, training
 from latentdims.errors import InputError
-from latentdims.measured import CENTRINGS, Measured, Measurements
-from latentdims.pair import Options, compare, fit
+from latentdims.measured import CENTRINGS, Measured, Measurements, Weights
+from latentdims.pair import Options, compare, compare_weights, fit
 from latentdims.procrustes import lift, rotation, subspace_overlap
 from latentdims.spectra import weight_components
 from latentdims.storage import SPLITS
@@ -29,14 +29,15 @@ def test_a_rotated_network_shares_every_eigenvector():
     mean, root = random.standard_normal(4), random.standard_normal((4, 4))
     covariances, turn, below = root @ root.T, orthogonal(random, 4, 4), orthogonal(random, 3, 3)
     weight = random.standard_normal((4, 3, 2, 2))
-    own = Measured(dict.fromkeys(SPLITS, mean), dict.fromkeys(SPLITS, covariances), weight)
+    own = Measured(dict.fromkeys(SPLITS, mean), dict.fromkeys(SPLITS, covariances))
     partner = Measured(
         dict.fromkeys(SPLITS, turn @ mean),
         dict.fromkeys(SPLITS, turn @ covariances @ turn.T),
-        np.einsum("ab,bcxy,dc->adxy", turn, weight, below),
     )
+    turned = np.einsum("ab,bcxy,dc->adxy", turn, weight, below)
     cross = dict.fromkeys(SPLITS, turn @ covariances)
-    found = compare(partner, own, cross, below=below, options=Options(CENTRINGS, 4))
+    found = compare(partner, own, cross, options=Options(CENTRINGS, 4))
+    found |= compare_weights(Weights(turned), Weights(weight), below=below, vectors=4)
     np.testing.assert_allclose(found["rotation"], turn, atol=1e-9)
     np.testing.assert_allclose(found["rotation_centred"], turn, atol=1e-9)
     np.testing.assert_allclose(found["similarity"], np.ones((2, 2)), atol=1e-12)
@@ -47,12 +48,10 @@ def test_a_rotated_network_shares_every_eigenvector():
 
 def moments_of(phi: np.ndarray, psi: np.ndarray) -> tuple[Measured, Measured, dict]:
     """What would be measured of two representations (2 splits, n, C), and their covariance."""
-    weight = np.eye(phi.shape[2])
     measured = [
         Measured(
             {split: x[i].mean(0) for i, split in enumerate(SPLITS)},
             {split: np.cov(x[i].T, bias=True) for i, split in enumerate(SPLITS)},
-            weight,
         )
         for x in (phi, psi)
     ]

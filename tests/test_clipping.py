@@ -7,7 +7,7 @@ import torch
 from conftest import SHAPE
 
 from latentdims import clipping, covariance, folds, networks, training
-from latentdims.clipping import accuracy_by_rank, of_representation, of_weights
+from latentdims.components import accuracy_by_rank, of_representation, of_weights
 from latentdims.data import Split
 from latentdims.networks import Network, evaluate
 from latentdims.spectra import weight_components
@@ -67,7 +67,7 @@ def test_representations_at_every_rank(network, split, number):
     channels = network.architecture.site(before).channels
     vectors = random_basis(channels)
     ranks = range(1, channels + 1)
-    _, [found] = of_whole(network, split, [(of_representation(network, layer, vectors), ranks)])
+    _, [found] = of_whole(network, split, [(of_representation(network, before, vectors), ranks)])
     for rank in ranks:
         projector = vectors[:, :rank] @ vectors[:, :rank].T
         projected = torch.einsum(
@@ -79,13 +79,13 @@ def test_representations_at_every_rank(network, split, number):
 
 @pytest.mark.parametrize("number", [1, 2])
 def test_centred_basis_adds_the_mean_back(network, split, number):
-    before, layer = list(network.blocks)[number - 1 : number + 1]
+    before = list(network.blocks)[number - 1]
     channels = network.architecture.site(before).channels
     vectors, mean = random_basis(channels), torch.linspace(0.1, 1, channels)
     levels = {site.name: output for site, output in network.representations(split.images)}
     x = levels[before]
     shift = mean.reshape(1, -1, *(1,) * (x.ndim - 2))
-    components = of_representation(network, layer, vectors, mean)
+    components = of_representation(network, before, vectors, mean)
     _, [found] = of_whole(network, split, [(components, [1, channels])])
     for index, rank in enumerate([1, channels]):
         projector = vectors[:, :rank] @ vectors[:, :rank].T

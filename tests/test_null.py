@@ -7,7 +7,7 @@ from test_procrustes import orthogonal
 
 from latentdims import folds, null, pair, unrelated
 from latentdims.architecture import chain
-from latentdims.measured import Measured
+from latentdims.measured import Measured, Weights
 from latentdims.pair import Options
 from latentdims.procrustes import lift, subspace_overlap
 from latentdims.storage import SPLITS
@@ -30,13 +30,12 @@ class Shown:
         yield self.architecture.sites[0], self._values[images[:, 0, 0, 0].long()]
 
 
-def measured(values: dict[str, np.ndarray], weight: np.ndarray) -> Measured:
+def measured(values: dict[str, np.ndarray]) -> Measured:
     """Of representations (N, C, P, 1) by split."""
     rows = {split: x.transpose(0, 2, 3, 1).reshape(-1, x.shape[1]) for split, x in values.items()}
     return Measured(
         {split: x.mean(0) for split, x in rows.items()},
         {split: np.cov(x.T, bias=True) for split, x in rows.items()},
-        weight,
         {split: x[..., 0].mean(0) for split, x in values.items()},
     )
 
@@ -48,10 +47,9 @@ def by_fold(x: np.ndarray) -> np.ndarray:
     return np.array([np.cov(part.T, bias=True) for part in parts])
 
 
-def compared(theirs: dict, ours: dict, *, weights=None, below=None) -> tuple[dict, dict]:
+def compared(theirs: dict, ours: dict) -> tuple[dict, dict]:
     """The null of two representations (N, C, P, 1) by split, and the same numbers as observed."""
-    weights = weights or [np.random.default_rng(s).standard_normal((5, 9)) for s in (0, 1)]
-    both = [measured(each, weight) for each, weight in zip((theirs, ours), weights, strict=True)]
+    both = [measured(each) for each in (theirs, ours)]
     paired = {}
     for split in SPLITS:
         numbers = torch.arange(len(ours[split])).float()[:, None, None, None]
@@ -63,7 +61,7 @@ def compared(theirs: dict, ours: dict, *, weights=None, below=None) -> tuple[dic
     _, scores = pair.fit(*both, crosses, centrings=CENTRINGS)
     observed = {"similarity": np.array([scores[split] for split in SPLITS])}
     observed |= pair.kernels(*both, crosses, same, of_folds)
-    found, turns = null.compare(*both, paired, of_folds, below=below, options=OPTIONS)
+    found, turns = null.compare(*both, paired, of_folds, options=OPTIONS)
     return {**found, "turns": turns.numpy()}, observed
 
 
@@ -132,17 +130,16 @@ def test_overlaps_come_from_the_rotations_of_the_pairings():
     theirs, ours = independent(random), independent(random)
     weights = [random.standard_normal((5, 8)) for _ in range(2)]  # four channels, two positions
     below = np.array([orthogonal(random, 4, 4) for _ in range(PAIRINGS)])
-    found, _ = compared(theirs, ours, weights=weights, below=torch.from_numpy(below).float())
-    both = [measured(each, w) for each, w in zip((theirs, ours), weights, strict=True)]
-    eigen = [each.eigen("uncentred")[1] for each in both]
+    found, _ = compared(theirs, ours)
+    maps = [Weights(each) for each in weights]
+    turns = torch.from_numpy(below).float()
+    found |= null.compare_weights(*maps, below=turns, vectors=OPTIONS.vectors)
+    eigen = [measured(each).eigen("uncentred")[1] for each in (theirs, ours)]
     for kind, cosines in (
         ("activation", [eigen[0].T @ turn @ eigen[1] for turn in found["turns"]]),
         (
             "weight",
-            [
-                lift(turn, both[0].weight_components[1]).T @ both[1].weight_components[1]
-                for turn in below
-            ],
+            [lift(turn, maps[0].components[1]).T @ maps[1].components[1] for turn in below],
         ),
     ):
         spans = [subspace_overlap(each) for each in cosines]
@@ -153,8 +150,8 @@ def test_overlaps_come_from_the_rotations_of_the_pairings():
 
 def test_weights_that_read_images_are_compared_with_random_directions():
     random = np.random.default_rng(7)
-    weights = [random.standard_normal((5, 40)) for _ in range(2)]
-    found, _ = compared(independent(random), independent(random), weights=weights)
+    maps = [Weights(random.standard_normal((5, 40))) for _ in range(2)]
+    found = null.compare_weights(*maps, below=PAIRINGS, vectors=OPTIONS.vectors)
     expected = np.tile(np.arange(1, 6) / 40, (PAIRINGS, 1))
     np.testing.assert_allclose(found["weight_subspace_null"], expected)
     draws = np.abs([orthogonal(random, 40, 1)[0, 0] for _ in range(4000)])
@@ -168,14 +165,13 @@ def test_of_a_dead_or_constant_layer_the_null_is_undefined(value):
     theirs, ours = independent(random), independent(random)
     for split in SPLITS:
         ours[split][:] = value
-    found, observed = compared(theirs, ours, below=torch.eye(9).expand(PAIRINGS, 9, 9))
+    found, observed = compared(theirs, ours)
     for name in ("cka", "cca"):
         assert np.isnan(found[f"{name}_null"]).all()
         assert np.isnan(observed[name]).all()
     assert np.isnan(found["similarity_null"][..., 1:]).all()
     for values in (found["similarity_null"][..., 0], found["activation_subspace_null"]):
         assert np.isnan(values).all() == (value == 0)
-    assert np.isfinite(found["weight_subspace_null"]).all()
 
 
 @pytest.mark.parametrize("dimension", [3, 40, 256])

@@ -8,7 +8,7 @@ from latentdims.alignment_file import spectrum
 from latentdims.folds import FoldMoments
 from latentdims.learned import count_learned
 from latentdims.measured import Measured
-from latentdims.numbers import _of_spectrum
+from latentdims.numbers import _of_spectra
 from latentdims.spectra import effective_rank, participation_ratio, power_law, power_law_range
 
 RANKS = np.arange(1.0, 151)
@@ -34,8 +34,8 @@ def group():
 
 
 def test_numbers_are_of_the_trained_spectrum_and_without_bias(group):
-    found = {(name.quantity, name.centring): value for name, value in _of_spectrum(group, "a")}
-    assert {name.layer for name, _ in _of_spectrum(group, "a")} == {"a"}
+    found = {(name.quantity, name.centring): value for name, value in _of_spectra(group, "a")}
+    assert {name.layer for name, _ in _of_spectra(group, "a")} == {"a"}
     for moment, centring in (("second_moment", "uncentred"), ("covariance", "centred")):
         whole, without = group[moment][1], group[f"{moment}_without_fold"][:, 1]
         for quantity, measure in (
@@ -65,7 +65,7 @@ def test_each_split_has_the_resolution_of_its_rows_and_channels():
     for train, test, larger in ((2048, 200, 1), (200, 2048, 1), (200, 200, 10)):
         # A test split of larger channels has a coarser resolution, and a larger variance.
         both = {"train": covariance, "test": larger * covariance}
-        own = Measured(means, both, np.eye(2, dtype=np.float32))
+        own = Measured(means, both)
         found = spectrum(own, folds, "centred", rows={"train": train, "test": test})
         assert (found[""] > 0).tolist() == [True, train == 200]
         assert (found["_without_fold"] > 0).tolist() == [[True, train == 200]] * 2

@@ -25,9 +25,9 @@ from latentdims import (
 from latentdims.alignment_file import DATASETS
 from latentdims.covariance import measure
 from latentdims.learned import bulk_variance, count_learned
-from latentdims.measured import CENTRINGS, Measured
+from latentdims.measured import CENTRINGS, Measured, Weights
 from latentdims.moments import Moments
-from latentdims.pair import Options, compare, fit
+from latentdims.pair import Options, compare, compare_weights, fit
 from latentdims.procrustes import rotation, similarity
 from latentdims.sampling import Procedure, Reference, Sampler
 from latentdims.spectra import (
@@ -204,7 +204,7 @@ def test_a_constant_layer_is_undefined_where_it_is_centred(size):
     noise = 1 + 1e-7 * random.standard_normal((2, 50, 4))
     psi = size * noise * [3.0, 0.1, 7.0, 0.0]
     partner, own, crosses = moments_of(phi, psi)
-    found = compare(partner, own, crosses, below=None, options=Options(CENTRINGS, 2))
+    found = compare(partner, own, crosses, options=Options(CENTRINGS, 2))
     centred = CENTRINGS.index("centred")
     assert np.isnan(found["similarity"][:, centred]).all()
     assert np.isfinite(found["similarity"][:, 1 - centred]).all()
@@ -218,21 +218,19 @@ def test_a_layer_that_is_the_same_at_each_position_is_named_so():
     middle, around = np.array([2.0, -1.0]), np.array([[3.0, 1.0, 2.0], [-1.0, 1.0, -3.0]])
     between = (around - middle[:, None]) @ (around - middle[:, None]).T / 3
     means, positions = dict.fromkeys(SPLITS, middle), dict.fromkeys(SPLITS, around)
-    own = Measured(means, dict.fromkeys(SPLITS, between), np.eye(2), positions)
+    own = Measured(means, dict.fromkeys(SPLITS, between), positions)
     words = "constant: the same at each position on every test image"
     assert own.undefined("test", "position") == words
     assert own.undefined("test", "centred") == own.undefined("test", "uncentred") == ""
-    varied = Measured(means, dict.fromkeys(SPLITS, between * 1.5), np.eye(2), positions)
+    varied = Measured(means, dict.fromkeys(SPLITS, between * 1.5), positions)
     assert varied.undefined("test", "position") == ""
 
 
 def test_layers_without_weights_share_no_eigenvectors():
-    random = np.random.default_rng(2)
-    partner, own, crosses = moments_of(*random.standard_normal((2, 2, 50, 4)))
-    own = Measured(own.mean, own.covariance, np.zeros((4, 4)))
-    found = compare(partner, own, crosses, below=None, options=Options(CENTRINGS, 2))
-    assert np.isnan(found["weight_subspace"]).all()
-    assert np.isfinite(found["activation_subspace"]).all()
+    maps = Weights(np.eye(4)), Weights(np.zeros((4, 4)))
+    for both in (maps, maps[::-1]):
+        found = compare_weights(*both, below=None, vectors=2)
+        assert np.isnan(found["weight_subspace"]).all()
 
 
 def test_a_convolution_of_equal_images_is_constant():
@@ -243,7 +241,7 @@ def test_a_convolution_of_equal_images_is_constant():
     images = integer_images(1, seed=4).expand(300, *SHAPE) / 3
     moments = Moments.total(measure({"1": [network]}, images).folds("1/classifier/own"))
     mean, variance = (x.numpy() for x in (moments.mean_y, moments.covariance))
-    own = Measured(dict.fromkeys(SPLITS, mean), dict.fromkeys(SPLITS, variance), np.eye(4))
+    own = Measured(dict.fromkeys(SPLITS, mean), dict.fromkeys(SPLITS, variance))
     assert own.undefined("train", "centred") == "constant: the same on every training image"
     assert own.undefined("train", "uncentred") == ""
 
