@@ -215,6 +215,13 @@ class Normalisation(nn.Module):
         return mean[:, 0], variance[:, 0]
 
 
+class MeanOverPositions(nn.Module):
+    """(N, C, H, W) -> (N, C)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.mean((2, 3))
+
+
 class Residual(nn.Module):
     """A basic block (He et al. 2016): two convolutions with norms, whose result is added to what
     they read; where shapes differ, that passes through a convolution of single positions."""

@@ -22,6 +22,7 @@ NETWORKS = {
 NORMS: dict[str, dict[str, Any]] = {
     "norm": {**NETWORKS["cnn"], "padding": 1, "norm": "batch", "pooling": "average"},
     "affine": {**NETWORKS["mlp"], "norm": "batch", "norm_place": "after", "affine": True},
+    "resnet": {"architecture": "resnet", "depth": 8, "width": 0.2},
 }
 SHAPE = (2, 11, 11)
 

@@ -33,6 +33,8 @@ NETWORKS = [
     {"architecture": "scattering", "scales": 3, "width": 0.05},
     {"architecture": "scattering", "scales": 3, "width": 0.05, "skip": False, "last": 7},
     {"architecture": "scattering", "scales": 7, "width": 0.02, "norm": False},
+    {"architecture": "resnet", "depth": 8, "width": 0.2},
+    {"architecture": "resnet", "depth": 14, "width": 0.1, "affine": False},
     *(
         {"architecture": "cnn", "channels": [2, 3], "kernel_size": 3, "stride": stride}
         for stride in (1, 2, 3)
@@ -58,13 +60,17 @@ def test_a_module_is_what_its_family_says(settings, size):
     logits = network.logits(images)
     for site, representation in found.items():
         assert representation.shape == (2, *site.shape)
-        assert torch.equal(network.logits(representation, after=site.name), logits)
+        if network.blocks:
+            assert torch.equal(network.logits(representation, after=site.name), logits)
     for weight in network.architecture.weights:
         tensor = network.weights[weight.name]
         assert (len(tensor), tensor[0].numel()) == (weight.neurons, weight.fan_in)
 
 
-@pytest.mark.parametrize(("settings", "size"), SIZED, ids=str)
+CHAINS = [each for each in SIZED if each[0]["architecture"] != "resnet"]
+
+
+@pytest.mark.parametrize(("settings", "size"), CHAINS, ids=str)
 def test_a_rotation_of_channels_passes_through_to_the_weights_that_read_them(settings, size):
     network = networks.initial(settings, image_shape=(3, *size), classes=5, seed=1)
     images = torch.randn(4, 3, *size)
@@ -98,6 +104,8 @@ def test_a_rotation_of_channels_passes_through_to_the_weights_that_read_them(set
         ({"architecture": "scattering"}, "scales: missing key"),
         ({"architecture": "scattering", "scales": 3, "width": 0}, "width: 0 is not a number above"),
         ({"architecture": "scattering", "scales": 3, "last": 0}, "last: 0 is not a whole number"),
+        ({"architecture": "resnet"}, "depth: missing key"),
+        ({"architecture": "resnet", "depth": 20, "widths": [3]}, "widths: unknown key .*'width'"),
     ],
 )
 def test_wrong_settings_are_refused(settings, message):

@@ -100,7 +100,14 @@ class Family:
     def build(self, *, image_shape: tuple[int, int, int], classes: int) -> "nn.Module":
         from torch import nn
 
-        from latentdims.blocks import Block, Convolution, Dense, Residual, after
+        from latentdims.blocks import (
+            Block,
+            Convolution,
+            Dense,
+            MeanOverPositions,
+            Residual,
+            after,
+        )
 
         keys = {"nonlinearity": "relu", "norm": "batch", "norm_place": "before", "pooling": "none"}
         stem = self._channels()[0]
@@ -118,7 +125,7 @@ class Family:
                 affine=self.affine,
                 project=step.projects,
             )
-        parts["classifier"] = Block(Dense(channels, classes), before=nn.AdaptiveAvgPool2d(1))
+        parts["classifier"] = Block(Dense(channels, classes), before=MeanOverPositions())
         return nn.Sequential(parts)
 
 
