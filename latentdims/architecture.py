@@ -8,6 +8,7 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +93,13 @@ class Architecture:
     def hidden(self) -> list[Site]:
         """All sites but the logits."""
         return [site for site in self.sites if site.name != self.output]
+
+    @property
+    def is_chain(self) -> bool:
+        """Whether there is one weight from each site to the next."""
+        names = [IMAGES, *(site.name for site in self.sites)]
+        steps = [(weight.reads, weight.writes) for weight in self.weights]
+        return steps == list(pairwise(names))
 
     @property
     def names(self) -> list[str]:

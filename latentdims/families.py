@@ -69,6 +69,11 @@ def described(
     return of(settings).describe(image_shape=(channels, height, width), classes=int(classes))
 
 
+def outline(settings: Mapping[str, Any]) -> Architecture:
+    """The same for images of any size: names, and what reads and writes what, but no shapes."""
+    return described(settings, image_shape=(1, 1 << 50, 1 << 50), classes=2)
+
+
 def _check_value(key: str, value: Any, field: dataclasses.Field[Any]) -> None:
     """Raise InputError for what is not of the type of a field; `least` of a number is 1 where its
     metadata does not say."""

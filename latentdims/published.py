@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from latentdims import quantities
+from latentdims import families, quantities
 from latentdims.errors import InputError, nearest
 from latentdims.quantities import Name
 
@@ -29,6 +29,7 @@ def published(settings: Mapping[str, Any]) -> dict[str, dict[str, list[Entry]]]:
             epochs = float(settings["recipes"][network]["epochs"])
             for quantity, given in numbers.items():
                 full = f"{key}.{network}.{quantity}"
+                _check_drawn(quantity, settings["networks"][network], key=full)
                 for columns, values in _given(given, key=full):
                     name = _chosen(quantity, columns, known, epochs=epochs, key=full)
                     if known[name._replace(epoch=None)]:
@@ -40,6 +41,12 @@ def published(settings: Mapping[str, Any]) -> dict[str, dict[str, list[Entry]]]:
 def _check_known(name: str, choices: Mapping[str, Any], what: str, *, key: str) -> None:
     if name not in choices:
         raise InputError(f"{key}.{name}: no such {what}; {nearest(name, choices)}")
+
+
+def _check_drawn(quantity: str, network: Mapping[str, Any], *, key: str) -> None:
+    reason = families.outline(network).undrawn
+    if reason and quantity.startswith(quantities.OF_DRAWS):
+        raise InputError(f"{key}: no networks can be drawn from it: {reason}; leave it out")
 
 
 def _given(given: Any, *, key: str) -> Iterator[tuple[dict[str, Any], list[float]]]:

@@ -176,8 +176,7 @@ def of_network(network: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[
 
     network: its settings; settings: the configuration, complete.
     """
-    # Names and kinds of layers are those of images of any size.
-    described = families.described(network, image_shape=(1, 1 << 50, 1 << 50), classes=2)
+    described = families.outline(network)
     layers = {"": [""], "hidden": [site.name for site in described.hidden]}
     layers["sites"] = [site.name for site in described.sites]
     layers["weights"] = [weight.name for weight in described.weights]

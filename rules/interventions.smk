@@ -17,11 +17,8 @@ rule clip:
         mem_mb=needed(memory.clip),
         runtime=growing(60),
     params:
-        bases=SETTINGS["clipping"]["bases"],
         code=code_with_family("clip.py"),
-        ranks=SETTINGS["clipping"]["ranks"],
-        rerun_images=SETTINGS["clipping"]["rerun_images"],
-        rerun_ranks=SETTINGS["clipping"]["rerun_ranks"],
+        options=SETTINGS["clipping"],
         settings=network_settings,
     script:
         "../scripts/clip.py"

@@ -8,10 +8,7 @@ with running(snakemake) as job:
         network=snakemake.input.network,
         covariance=snakemake.input.covariance,
         output=snakemake.output.clipping,
-        bases=snakemake.params.bases,
-        ranks=snakemake.params.ranks,
-        rerun_images=snakemake.params.rerun_images,
-        rerun_ranks=snakemake.params.rerun_ranks,
+        **snakemake.params.options,
         settings=snakemake.params.settings,
         device=deterministic(job.device),
     )

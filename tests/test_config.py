@@ -14,6 +14,9 @@ from latentdims.errors import InputError
 ROOT = Path(__file__).resolve().parents[1]
 
 
+RESNET = {"architecture": "resnet", "depth": 8}
+
+
 def config(**changes: Any) -> dict[str, Any]:
     return {
         "datasets": {"shapes": {"source": "embedded"}},
@@ -252,6 +255,19 @@ def test_the_order_of_keys_is_forgotten():
         (config(clipping={"ranks": "every"}), "clipping.ranks: found 'every', expected 'all' or a"),
         (config(clipping={"ranks": [0]}), "clipping.ranks.0"),
         (config(clipping={"ranks": [2, 9]}), "9 is beyond the dimension of every layer, at most 8"),
+        (config(clipping={"rerun_images": 7}), "clipping.rerun_images: 7 is less than"),
+        (config(clipping={"rerun_ranks": "most"}), "clipping.rerun_ranks: found 'most'"),
+        (
+            config(networks={"r": RESNET}, generation={"variants": {"half": {"width": 0.5}}}),
+            "generation.variants: no networks .* from r: its blocks add .*no chain; leave",
+        ),
+        (
+            config(
+                networks={"r": RESNET}, published={"shapes": {"r": {"generated_accuracy": [9]}}}
+            ),
+            r"published.shapes.r.generated_accuracy: no networks can be drawn from it: its",
+        ),
+        (config(networks={"r": {**RESNET, "depth": 9}}), "networks.r.depth: 9 is not 6 n"),
         (
             config(generation={"variants": {"v": {"layers": ["layer2"]}}}),
             "generation.variants.v.layers: no hidden layer 'layer2'; .*'layer1'",
@@ -307,8 +323,8 @@ def test_the_order_of_keys_is_forgotten():
         (config(clipping={"ranks": [2, 2]}), r"clipping.ranks: \[2, 2\] has non-unique elements"),
         (config(generation={"variants": {"v": {"rnk": 1}}}), "did you mean 'rank'"),
         (
-            config(networks={"big": {"architecture": "resnet"}}),
-            "networks.big.architecture: unknown 'resnet'",
+            config(networks={"big": {"architecture": "resmet"}}),
+            "networks.big.architecture: unknown 'resmet'; did you mean 'resnet'",
         ),
         (
             config(

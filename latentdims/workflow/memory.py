@@ -73,6 +73,14 @@ class Shapes:
         return _numbers(self.images["train"] * values)
 
     @property
+    def at_once(self) -> float:
+        """What is held of a batch whose widest representation has 2²⁰ values: one site after the
+        other in a chain, else all of them."""
+        values = [math.prod(site.shape) for site in self.network.sites]
+        held = 1 if self.network.is_chain else sum(values) / max(values)
+        return _numbers(held * (1 << 20))
+
+    @property
     def covariances(self) -> float:
         """Of one network, or one pair of them: all sites at one epoch and split, in float64."""
         return 2 * _numbers(sum(site.channels**2 for site in self.network.sites))
@@ -120,7 +128,7 @@ def covariance(shapes: Shapes, *, partners: int, epochs: int) -> float:
     With partners, those of training images are kept as one.
     """
     sums = epochs * (2 * FOLDS + (1 + FOLDS) * partners) * shapes.covariances
-    return with_torch() + 4 * sums + 40 * (partners + 1)
+    return with_torch() + 4 * sums + (36 + shapes.at_once) * (partners + 1)
 
 
 def generate(
@@ -130,7 +138,9 @@ def generate(
     alignment_images: int | None = None,
 ) -> float:
     """Representations of the reference and of the widest draw, those of a batch, and weights in
-    float64."""
+    float64; images alone where no networks are drawn."""
+    if shapes.network.undrawn:
+        return with_torch() + 1.5 * shapes.loaded + BATCHES
     widest = max(options["width"] for options in procedures.values())
     flattened = any("flattened" in options["classifiers"] for options in procedures.values())
     features = shapes.network.weights[-1].fan_in * (max(1, widest) if flattened else 0)
@@ -152,7 +162,8 @@ def align(
     if neighbours is not None:
         share = shapes.images["test"] / FOLDS / shapes.images["train"]
         near = 4 * share * shapes.representations
-    return with_torch() + kept + unrelated + 10 * shapes.matrices + BATCHES + near
+    batch = 4 * (shapes.at_once - _numbers(1 << 20))  # twice as many images, of two networks
+    return with_torch() + kept + unrelated + 10 * shapes.matrices + BATCHES + batch + near
 
 
 def consensus(shapes: Shapes, *, seeds: int, epochs: int) -> float:

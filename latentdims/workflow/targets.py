@@ -1,0 +1,26 @@
+"""Targets of a run that cannot be made, refused before anything runs."""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from latentdims import families
+from latentdims.errors import InputError
+
+GENERATION = re.compile(r"(?P<network>[\w-]+)/(?:seed\d+/generation\.h5|generation\.(?:svg|pdf))$")
+
+
+def check(targets: Iterable[str], networks: Mapping[str, Mapping[str, Any]]) -> None:
+    """Raise InputError where networks are to be drawn from one that none can be drawn from.
+
+    networks: their settings, by name. Among all results of a run, such a file says why it is empty.
+    """
+    for target in targets:
+        found = GENERATION.search(target)
+        if found and found["network"] in networks:
+            reason = families.outline(networks[found["network"]]).undrawn
+            if reason:
+                raise InputError(
+                    f"{target}: no networks can be drawn from {found['network']}: {reason}; "
+                    "leave this target out"
+                )
