@@ -87,7 +87,7 @@ class Tutorial:
         path = self.artefact(network, seed, "network")
         with h5py.File(path) as file:
             images = str(file.attrs["images_sha256"])
-        found = networks.load(path, settings=self.settings(network, seed=seed), images=images)
+        found = networks.load(path, settings=self.settings(network, seed=seed), sha256=images)
         return plain.model(found.at(-1, device="cpu"))
 
     def initial(self, network: str) -> networks.Network:

@@ -78,10 +78,10 @@ def align(
                 alignment_file.write_spectra(group, sites[layer], folds=parts, rows=rows)
         if not partners:
             return
-        loaded = trained.load(network, settings=settings, images=file.sha256)
+        loaded = trained.load(network, settings=settings, sha256=file.sha256)
         for seed, path in partners.items():
             other_settings = {**settings, "seed": seed}
-            other = trained.load(networks[seed], settings=other_settings, images=file.sha256)
+            other = trained.load(networks[seed], settings=other_settings, sha256=file.sha256)
             with Measurements.open(path, other_settings) as partner:
                 own.check_comparable(partner)
                 options = pair.Options(centrings, vectors, neighbours)
@@ -151,7 +151,7 @@ class Pair:
         if self._options.neighbours is not None:
             from latentdims import neighbours  # torch
 
-            test, number = images.images["test"], self._options.neighbours
+            test, number = images.splits["test"], self._options.neighbours
             shares = neighbours.compare(*networks, test, neighbours=number, pairings=found)
             results |= {site: results[site] | each for site, each in shares.items()}
         return results
@@ -185,7 +185,7 @@ class Pair:
 
     def _networks_at(self, epoch: int, images: "StoredImages") -> tuple["Network", "Network"]:
         when = self._files[1].epochs[epoch]
-        device = next(iter(images.images.values())).device
+        device = next(iter(images.splits.values())).device
         theirs, ours = (
             each.at(list(each.epochs).index(when), device=device) for each in self._networks
         )
@@ -201,7 +201,7 @@ class Pair:
         """Cross-covariances by split and layer, of the same images and of unrelated ones."""
         from latentdims import unrelated  # torch
 
-        number = min(unrelated.pairings(len(each), wanted) for each in images.images.values())
+        number = min(unrelated.pairings(len(each), wanted) for each in images.splits.values())
         if number < wanted:
             logger.info("%d pairings of unrelated images: there are no more", number)
         when = self._files[1].epochs[epoch]
@@ -213,7 +213,7 @@ class Pair:
                 pairings=number,
                 name=f"seed {seed}, epoch {when:g}, unrelated {split} images",
             )
-            for split, stored in images.images.items()
+            for split, stored in images.splits.items()
         }
 
     def reasons(self) -> dict[str, dict[str, str]]:

@@ -51,7 +51,7 @@ def clip(
     """
     with data.opened(images, preprocessing=settings["preprocessing"], device=device) as stored:
         test, sha256 = stored.split("test"), stored.sha256
-    loaded = networks.load(network, settings=settings, images=sha256)
+    loaded = networks.load(network, settings=settings, sha256=sha256)
     trained = loaded.at(-1, device=device)
     check_ranks(loaded.architecture, bases=bases, ranks=ranks)
     if not trained.blocks:

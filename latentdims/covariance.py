@@ -152,7 +152,7 @@ def covariance(
     described = settings if part is None else _of_part(settings, *part)
     with data.opened(images, preprocessing=settings["preprocessing"], device=device) as file:
         loaded = {
-            seed: networks.load(path, settings={**settings, "seed": seed}, images=file.sha256)
+            seed: networks.load(path, settings={**settings, "seed": seed}, sha256=file.sha256)
             for seed, path in [*sorted(partners.items()), (settings["seed"], network)]
         }
         own = loaded[settings["seed"]]
@@ -169,7 +169,7 @@ def covariance(
             str(index): [each.at(index, device=device) for each in loaded.values()]
             for index in covariance_file.indices(own, epochs)
         }
-        for split, stored in file.images.items():
+        for split, stored in file.splits.items():
             batches = batches_by_fold(len(stored), sites=own.architecture.sites)
             measure(
                 chains,
@@ -220,7 +220,7 @@ def merge(
             for split, measured in _restored(storage.arrays(file), device="cpu").items():
                 for key, moments in measured.moments.items():
                     passes[split].add(key, moments)
-    own = networks.load(network, settings=settings, images=attributes["images_sha256"])
+    own = networks.load(network, settings=settings, sha256=attributes["images_sha256"])
     with storage.create(output, settings=settings) as result:
         result.attrs.update(attributes)
         covariance_file.write(result, own, passes, seeds=partners, epochs=epochs)

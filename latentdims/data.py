@@ -95,22 +95,22 @@ class Stored:
 
 @dataclass(frozen=True)
 class StoredImages:
-    """An open file of images, by split."""
+    """An open file of images."""
 
-    images: Mapping[str, Stored]
+    splits: Mapping[str, Stored]
     classes: tuple[str, ...]
     sha256: str
 
     @property
     def shape(self) -> tuple[int, int, int]:
         """Of one image after preprocessing: (C, H, W)."""
-        return self.images["train"].shape
+        return self.splits["train"].shape
 
     def split(self, name: str) -> Split:
         """One split in memory."""
         import torch
 
-        stored = self.images[name]
+        stored = self.splits[name]
         labels = torch.from_numpy(stored.dataset.file[f"{name}/labels"][()])
         return Split(images=stored.all(), labels=labels.to(stored.device))
 
@@ -148,7 +148,7 @@ def opened(
     """
     with storage.read(path, needs=(*ARRAYS, "classes")) as file:
         affine = Affine.of(file["train/images"], preprocessing, path=path)
-        images = {
+        splits = {
             split: Stored(file[f"{split}/images"], affine, device) for split in storage.SPLITS
         }
-        yield StoredImages(images, storage.class_names(file), str(file.attrs["sha256"]))
+        yield StoredImages(splits, storage.class_names(file), str(file.attrs["sha256"]))

@@ -62,7 +62,7 @@ def generate(
 
     def trained(path: str | Path, seed: int) -> Network:
         made_with = {**settings, "seed": seed}
-        return networks.load(path, settings=made_with, images=loaded.sha256).at(-1, device=device)
+        return networks.load(path, settings=made_with, sha256=loaded.sha256).at(-1, device=device)
 
     own = trained(network, settings["seed"])
     if own.architecture.undrawn:

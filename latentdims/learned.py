@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg
 
-from latentdims.spectra import marchenko_pastur_edges
+from latentdims.spectra import initial_variance, marchenko_pastur_edges
 
 Array = NDArray[np.float64]
 
@@ -40,10 +40,10 @@ def threshold_by_simulation(*, dimension: int, neurons: int) -> float:
     """
     random = np.random.default_rng([dimension, neurons])
     if min(dimension, neurons) < NARROW:
-        return _narrow(dimension, neurons, random) / (3 * dimension)
+        return _narrow(dimension, neurons, random) * initial_variance(dimension)
     normal = np.quantile(_largest_of_normal(dimension, neurons, random), 0.95)
     edge = UNIFORM * (neurons**0.5 + dimension**0.5) ** 2 / (neurons * dimension) ** 0.5
-    return float(normal + edge) / neurons / (3 * dimension)
+    return float(normal + edge) / neurons * initial_variance(dimension)
 
 
 def _narrow(dimension: int, neurons: int, random: np.random.Generator) -> float:
@@ -113,7 +113,7 @@ def count_learned(
     shape = {"dimension": dimension, "neurons": neurons}
     bulk = bulk_variance(values, **shape)
     thresholds = {
-        "theory": threshold_by_theory(variance=1 / (3 * dimension), **shape),
+        "theory": threshold_by_theory(variance=initial_variance(dimension), **shape),
         "simulation": threshold_by_simulation(**shape),
         "bulk": threshold_by_theory(variance=bulk, **shape),
         "initial": float(initial[0]),

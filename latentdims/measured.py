@@ -22,7 +22,7 @@ from latentdims.storage import SPLITS
 Array = NDArray[np.float64]
 
 CENTRINGS = ("uncentred", "centred")  # and `position`, where each position has its own mean
-IMAGES = {"train": "training image", "test": "test image"}
+KINDS = {"train": "training image", "test": "test image"}
 FOLD = "test fold"
 CONSTANT = (100 * float(np.finfo(np.float32).eps)) ** 2  # variance that rounding makes of a square
 
@@ -86,7 +86,7 @@ class Measured:
         empty where it has."""
         if self.moment(split, centring).any():
             return ""
-        image = IMAGES.get(split, f"image of {split}")
+        image = KINDS.get(split, f"image of {split}")
         if self.moment(split, "uncentred").any():
             place = " at each position" if self.moment(split, "centred").any() else ""
             return f"constant: the same{place} on every {image}"

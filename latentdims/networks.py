@@ -228,18 +228,18 @@ class Trained:
         return Network(found, network.module.to(device))
 
 
-def load(path: str | Path, *, settings: Mapping[str, Any], images: str) -> Trained:
+def load(path: str | Path, *, settings: Mapping[str, Any], sha256: str) -> Trained:
     """Read a network file, and check that it is the one that was asked for.
 
-    settings: what must have made it; images: the sha256 of the data set it must have seen.
+    settings: what must have made it; sha256: of the data set that it must have seen.
     Raises InputError naming the file and what differs.
     """
     with storage.read(path, needs=["epochs", "weights", "history"], made_with=settings) as file:
-        if file.attrs["images_sha256"] != images:
+        if file.attrs["images_sha256"] != sha256:
             broken.refuse(
                 Path(path),
                 f"was trained on other images (sha256 {file.attrs['images_sha256'][:12]}…) than "
-                f"the data set of today ({images[:12]}…)",
+                f"the data set of today ({sha256[:12]}…)",
             )
         found = architecture.read(file)
         tensors = {weight.tensor: file[f"weights/{weight.name}"][()] for weight in found.weights}

@@ -18,6 +18,7 @@ from latentdims.scales import Range
 from latentdims.scores import Scores
 from latentdims.spectra import (
     effective_rank,
+    initial_variance,
     jackknife,
     marchenko_pastur_edges,
     participation_ratio,
@@ -203,7 +204,8 @@ def _of_weights(group: h5py.Group, layer: str) -> Iterator[tuple[Name, float]]:
     counts = count_learned(weights, initial=initial, dimension=fan_in, neurons=neurons)
     for chance, count in counts.items():
         yield Name(f"learned_components_{chance}", layer), count
-    edge = marchenko_pastur_edges(variance=1 / (3 * fan_in), dimension=fan_in, neurons=neurons)[1]
+    variance = initial_variance(fan_in)
+    edge = marchenko_pastur_edges(variance=variance, dimension=fan_in, neurons=neurons)[1]
     yield Name("marchenko_pastur_edge", layer), edge
 
 

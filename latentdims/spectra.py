@@ -64,6 +64,11 @@ def weight_components(weight: NDArray) -> tuple[Array, Array]:
     return singular**2 / len(matrix), vectors * _signs(vectors)
 
 
+def initial_variance(fan_in: int) -> float:
+    """Of weights as training begins with them, uniform in ±1/√fan-in (`blocks.initialise`)."""
+    return 1 / (3 * fan_in)
+
+
 def marchenko_pastur_edges(*, variance: float, dimension: int, neurons: int) -> tuple[float, float]:
     """Lower and upper edge of the spectrum of WᵀW / n for n neurons of independent weights.
 

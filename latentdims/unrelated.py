@@ -14,7 +14,7 @@ from torch import Tensor
 
 from latentdims import folds
 from latentdims.data import Stored
-from latentdims.moments import ROWS
+from latentdims.moments import ROWS, rows
 from latentdims.networks import Network
 from latentdims.workflow.job import progress
 
@@ -41,7 +41,7 @@ class _Sums:
 
     def __init__(self, theirs: Tensor, ours: Tensor, pairings: int) -> None:
         channels = theirs.shape[1], ours.shape[1]
-        self._near = tuple(_rows(x).mean(0) for x in (theirs, ours))  # near the means
+        self._near = tuple(rows(x).mean(0) for x in (theirs, ours))  # near the means
         self._products = theirs.new_zeros(1 + pairings, *channels)  # of a fold, in float32
         self._totals = [theirs.new_zeros(width, dtype=torch.float64) for width in channels]
         self._rows = 0
@@ -53,15 +53,15 @@ class _Sums:
     def add(self, theirs: Tensor, ours: Tensor) -> None:
         """Add the representations of a batch; `ours` goes on for as many images as pairings."""
         positions = theirs[0, 0].numel()
-        x, y = (_rows(each) - near for each, near in zip((theirs, ours), self._near, strict=True))
+        x, y = (rows(each) - near for each, near in zip((theirs, ours), self._near, strict=True))
         shape = len(self._products), len(x), y.shape[1]
         shifted = y.as_strided(shape, (positions * y.shape[1], y.shape[1], 1))  # without a copy
         for start in range(0, len(x), ROWS):
             block = x[start : start + ROWS]
             left = block.T.expand(len(shifted), -1, -1)
             self._products.baddbmm_(left, shifted[:, start : start + ROWS])
-        for total, rows in zip(self._totals, (x, y[: len(x)]), strict=True):
-            total += rows.sum(0)
+        for total, each in zip(self._totals, (x, y[: len(x)]), strict=True):
+            total += each.sum(0)
         self._rows += len(x)
 
     def end_fold(self) -> None:
@@ -79,21 +79,17 @@ class _Sums:
 
     def paired(self) -> Paired:
         """Of all folds."""
-        rows = sum(count for count, _, _ in self._folds)
+        total = sum(count for count, _, _ in self._folds)
         square = torch.linalg.vector_norm(self._sums, dim=(1, 2)).double() ** 2
         number = len(self._folds)
         if number > 1:
             square = (square - self._squares) * number / (number - 1)
-        counts = square.new_tensor([count / rows for count, _, _ in self._folds])[:, None]
+        counts = square.new_tensor([count / total for count, _, _ in self._folds])[:, None]
         theirs = torch.stack([mean for _, mean, _ in self._folds])
         ours = torch.stack([mean for _, _, mean in self._folds])
         between = (counts * (theirs - (counts * theirs).sum(0))).T @ ours
-        covariance = self._sums.div_(rows).add_(between.float())
-        return Paired(covariance, square / rows**2, torch.stack(self._same))
-
-
-def _rows(representation: Tensor) -> Tensor:
-    return representation.movedim(1, -1).reshape(-1, representation.shape[1])
+        covariance = self._sums.div_(total).add_(between.float())
+        return Paired(covariance, square / total**2, torch.stack(self._same))
 
 
 def pairings(images: int, wanted: int) -> int:

@@ -159,7 +159,7 @@ def test_scores_are_those_of_the_representations_themselves(pair):
     made = pair["settings"]
     shown = data.load(pair["images"], preprocessing=made["preprocessing"], device="cpu")
     both = [
-        networks.load(path, settings={**made, "seed": seed}, images=shown.sha256)
+        networks.load(path, settings={**made, "seed": seed}, sha256=shown.sha256)
         for seed, path in enumerate([pair["networks"][0], pair["network"]])
     ]
     splits = {split: getattr(shown, split).images for split in SPLITS}

@@ -304,4 +304,4 @@ def test_network_of_other_settings_is_refused(trained, tmp_path, settings):
 def test_network_trained_on_other_images_is_refused(trained, settings):
     _, paths = trained
     with pytest.raises(InputError, match="other images"):
-        networks.load(paths[0], settings=settings("cnn"), images="0" * 64)
+        networks.load(paths[0], settings=settings("cnn"), sha256="0" * 64)

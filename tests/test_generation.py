@@ -61,7 +61,7 @@ def reference_of(images, trained):
     _, (path, other), settings = trained
     loaded = data.load(images, preprocessing=settings["preprocessing"], device="cpu")
     own, average = (
-        networks.load(each, settings={**settings, "seed": seed}, images=loaded.sha256).at(
+        networks.load(each, settings={**settings, "seed": seed}, sha256=loaded.sha256).at(
             -1, device="cpu"
         )
         for each, seed in ((path, SEED), (other, OTHER))

@@ -98,7 +98,7 @@ def test_covariances_stream_from_the_file(job):
     arguments, done = job(load=False)
     assert done.returncode == 0, done.stderr
     settings = arguments["settings"]
-    network = networks.load(arguments["network"], settings=settings, images="0")
+    network = networks.load(arguments["network"], settings=settings, sha256="0")
     with data.opened(
         arguments["images"], preprocessing=settings["preprocessing"], device="cpu"
     ) as stored:
@@ -126,7 +126,7 @@ def test_what_is_declared_waits_for_a_file_that_can_be_read(tmp_path):
 def test_shapes_are_those_of_the_network(job):
     arguments, _ = job(load=False)
     shapes = Shapes.read(arguments["images"], arguments["settings"])
-    assert shapes.images == {"train": SAMPLES, "test": DRAWN}
+    assert shapes.samples == {"train": SAMPLES, "test": DRAWN}
     assert shapes.loaded == 4 * (SAMPLES + DRAWN) * 32 * 32 / 1e6
     assert shapes.representations == 4 * SAMPLES * 4 * 10 * 10 / 1e6
     assert shapes.network == Shapes.read(arguments["output"], {}).network

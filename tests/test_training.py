@@ -40,7 +40,7 @@ def test_history_and_kept_epochs(images, tmp_path, settings):
     made = settings("cnn", epochs=4, keep_epochs=[2])
     train(images=images, output=tmp_path / "network.h5", settings=made, device="cpu")
     loaded = data.load(images, preprocessing=made["preprocessing"], device="cpu")
-    trained = networks.load(tmp_path / "network.h5", settings=made, images=loaded.sha256)
+    trained = networks.load(tmp_path / "network.h5", settings=made, sha256=loaded.sha256)
     assert trained.epochs.tolist() == [0, 2, 4]
     steps = -(-len(loaded.train.labels) // made["training"]["batch_size"])
     with storage.read(tmp_path / "network.h5") as file:

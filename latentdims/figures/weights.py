@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from latentdims import architecture
 from latentdims.figures import clipping, marks, spectra, style
 from latentdims.figures.panels import label_rows, legend, logarithmic, panels, ranks
-from latentdims.spectra import marchenko_pastur_edges
+from latentdims.spectra import initial_variance, marchenko_pastur_edges
 
 
 def draw(files: Mapping[str, Sequence[str]]) -> style.Figure:
@@ -32,7 +32,8 @@ def _spectra(axis: style.Axes, seeds: Sequence[spectra.Spectra]) -> None:
         values = [seed["weight"][epoch] for seed in seeds]
         marks.spectra(axis, values, label=name, colour=colour)
     fan_in, neurons = int(seeds[0]["fan_in"]), int(seeds[0]["neurons"])
-    edge = marchenko_pastur_edges(variance=1 / (3 * fan_in), dimension=fan_in, neurons=neurons)[1]
+    variance = initial_variance(fan_in)
+    edge = marchenko_pastur_edges(variance=variance, dimension=fan_in, neurons=neurons)[1]
     label = "Marchenko-Pastur edge"
     marks.level(axis, edge, colour="reference", linestyle="-.", label=label)
     logarithmic(axis)

@@ -30,10 +30,10 @@ EMBEDDED = 3 * 32 * 32 / 1e6  # of one image
 
 @dataclass(frozen=True)
 class Shapes:
-    """Of what a network sees and computes; images: by split, their number, where it matters."""
+    """Of what a network sees and computes; samples: how many images by split, where it matters."""
 
     network: Architecture
-    images: Mapping[str, int]
+    samples: Mapping[str, int]
 
     @classmethod
     def read(cls, path: str | Path, settings: Mapping[str, Any]) -> "Shapes | None":
@@ -59,7 +59,7 @@ class Shapes:
     @property
     def loaded(self) -> float:
         """All images as numbers."""
-        return _numbers(sum(self.images.values()) * math.prod(self.network.image_shape))
+        return _numbers(sum(self.samples.values()) * math.prod(self.network.image_shape))
 
     @property
     def weights(self) -> float:
@@ -70,7 +70,7 @@ class Shapes:
     def representations(self) -> float:
         """At all hidden sites, of the training images."""
         values = sum(math.prod(site.shape) for site in self.network.hidden)
-        return _numbers(self.images["train"] * values)
+        return _numbers(self.samples["train"] * values)
 
     @property
     def at_once(self) -> float:
@@ -118,7 +118,7 @@ def train(shapes: Shapes, *, training: Mapping[str, Any], networks: int = 1) -> 
 def clip(shapes: Shapes) -> float:
     """Test images alone, the representations of a batch, and decompositions of the largest
     layer."""
-    share = shapes.images["test"] / sum(shapes.images.values())
+    share = shapes.samples["test"] / sum(shapes.samples.values())
     return with_torch() + 1.5 * share * shapes.loaded + 10 * shapes.matrices + BATCHES
 
 
@@ -146,8 +146,8 @@ def generate(
     features = shapes.network.weights[-1].fan_in * (max(1, widest) if flattened else 0)
     decomposed = 10 * _numbers(features**2)
     work = BATCHES / 2 + 16 * shapes.matrices + decomposed
-    images = shapes.images["train"]
-    kept = shapes.representations * min(images, alignment_images or images) / images
+    samples = shapes.samples["train"]
+    kept = shapes.representations * min(samples, alignment_images or samples) / samples
     return with_torch() + 1.5 * shapes.loaded + (1 + widest) * kept + work
 
 
@@ -160,7 +160,7 @@ def align(
     unrelated = 8 * (1 + pairings) * shapes.covariances
     near = 0.0
     if neighbours is not None:
-        share = shapes.images["test"] / FOLDS / shapes.images["train"]
+        share = shapes.samples["test"] / FOLDS / shapes.samples["train"]
         near = 4 * share * shapes.representations
     batch = 4 * (shapes.at_once - _numbers(1 << 20))  # twice as many images, of two networks
     return with_torch() + kept + unrelated + 10 * shapes.matrices + BATCHES + batch + near
