@@ -76,7 +76,7 @@ def unpack(name: str, folder: Path) -> None:
 
 
 def thinned(archive: Path, samples: int, folder: Path) -> Path:
-    """So many training images of an archive in a smaller one, and the same share of its test ones."""
+    """A smaller archive: so many training images of the given one, and as large a share of the test."""
     path = folder / "images.tar"
     if path.exists():
         return path
@@ -114,7 +114,7 @@ class Side:
 
     def seconds(self, name: str) -> float:
         print(name, file=self._process.stdin)
-        return self._answer(name)
+        return float(self._answer(name))
 
     def end(self) -> None:
         self._process.communicate()
@@ -135,10 +135,9 @@ def measured(folder: Path, options: Mapping[str, Any], *, pairs: int) -> Times:
             continue
         sides = {side: Side(folder / side, options) for side in ("before", "after")}
         for name in sides["before"].names:
-            if name not in sides["after"].names:
-                print(f"{name}: only before", flush=True)
-                continue
-            times = found.setdefault(name, {side: [] for side in sides})
+            if name in sides["after"].names:
+                found.setdefault(name, {side: [] for side in sides})
+        for name, times in found.items():
             if len(times["after"]) > pair:
                 continue
             order = list(sides) if pair % 2 == 0 else list(sides)[::-1]
