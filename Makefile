@@ -94,8 +94,8 @@ bench: .venv/run
 
 # Half an hour, of a machine that does nothing else. The same command resumes an interrupted run.
 pairs: .venv/run
-	$(BIN)/python benchmarks/pairs.py .bench --before $(or $(BEFORE),$(error make pairs: BEFORE is missing; \
-	  set it to a commit)) --pairs $(PAIRS) --samples $(SAMPLES) $(if $(IMAGES),--images $(IMAGES))
+	$(BIN)/python benchmarks/pairs.py .bench $(if $(BEFORE),--before $(BEFORE)) --pairs $(PAIRS) \
+	  --samples $(SAMPLES) $(if $(IMAGES),--images $(IMAGES))
 
 # Tables and pictures of README.md and docs/results.md, from the results of tutorial and study.
 readme: .venv/run
