@@ -3,6 +3,7 @@
 # make test   the checks that take minutes; make test-all: those that take longer
 # make test-slurm   the same workflow on a throw-away SLURM cluster (Debian 12, as root)
 # make bench  every step timed beside a plain one, into docs/performance.md; IMAGES=cifar10-jpeg.tar.gz
+# make pairs  BEFORE=COMMIT  every step at a commit and at HEAD, in nine pairs; IMAGES=  SAMPLES=  PAIRS=
 # make mutants   how many small changes of the core the tests notice, of 400 at random; hours
 #             MODULES="alignment null"  all of these; SAMPLE=  SEED=  WORKERS=
 # make golden    store the numbers of the tiny experiment anew, where they should have changed
@@ -14,6 +15,9 @@ PROFILE ?= profiles/default
 TARGET ?=
 ARGS ?=
 IMAGES ?=
+BEFORE ?=
+PAIRS ?= 9
+SAMPLES ?= 4000
 MODULES ?=
 SAMPLE ?= 400
 SEED ?= 0
@@ -34,7 +38,7 @@ export PIP_PREFIX :=
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint envs/constraints.txt
 
-.PHONY: run test test-all test-slurm lint mutants golden bench readme constraints clean
+.PHONY: run test test-all test-slurm lint mutants golden bench pairs readme constraints clean
 .NOTPARALLEL:
 
 run: .venv/run
@@ -87,6 +91,11 @@ bench: .venv/run
 	PYTHONPATH=.:tests $(BIN)/python benchmarks/kernels.py .bench $(if $(IMAGES),--images $(IMAGES))
 	PYTHONPATH=.:tests $(BIN)/python benchmarks/growth.py .bench
 	PYTHONPATH=.:tests $(BIN)/python benchmarks/performance.py .bench
+
+# Half an hour, of a machine that does nothing else. The same command resumes an interrupted run.
+pairs: .venv/run
+	$(BIN)/python benchmarks/pairs.py .bench $(if $(BEFORE),--before $(BEFORE)) --pairs $(PAIRS) \
+	  --samples $(SAMPLES) $(if $(IMAGES),--images $(IMAGES))
 
 # Tables and pictures of README.md and docs/results.md, from the results of tutorial and study.
 readme: .venv/run

@@ -211,11 +211,15 @@ def _align(tutorial: Tutorial, network: str) -> Step:
             scores[-1, 0, 0]
             for scores in written(
                 lambda output: alignment.align(
+                    images=tutorial.images,
+                    network=tutorial.artefact(network, 1, "network"),
+                    networks={0: tutorial.artefact(network, 0, "network")},
                     covariance=tutorial.artefact(network, 1, "covariance"),
                     partners={0: tutorial.artefact(network, 0, "covariance")},
                     output=output,
                     vectors=50,
                     settings=tutorial.settings(network, seed=1),
+                    device="cpu",
                 ),
                 *(f"seed0/{layer.name}/similarity" for layer in layers),
             )

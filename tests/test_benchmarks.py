@@ -1,6 +1,12 @@
-"""The benchmarks run: every step of `growth.py`, on networks of a few neurons."""
+"""The benchmarks run: every step of `growth.py`, on networks of a few neurons; `pairs.py` times two
+commits of a repository whose steps sleep."""
 
+import json
+import os
+import shutil
+import subprocess
 import sys
+from itertools import groupby
 from pathlib import Path
 
 import pytest
@@ -30,3 +36,130 @@ def test_every_step_is_measured_beside_what_is_expected(step, growth, folder):
     found = growth.measured(growth.prepared(folder, **point), **point)
     assert set(growth.STEPS) == set(growth.JOBS)
     assert all(found[name] > 0 for name in ("seconds", "operations", "declared"))
+
+
+# Modules that side.py takes from the checkout. A step sleeps as long as its commit says; what ran
+# is noted in a file of both.
+STANDING_IN = {
+    "bench.py": """
+import time
+from pathlib import Path
+from tutorial import Tutorial
+import workers
+
+def opened(folder, images):
+    return Tutorial(folder / "tutorial"), images
+
+def whole(folder, config):
+    config["datasets"]["cifar10"]["train_samples"] == 37 or exit("other samples")
+    workers.note("whole" if folder.name == "again" else "prepared")
+    return 8.0 * SLOWER
+""",
+    "tutorial.py": """
+class Tutorial:
+    def __init__(self, folder):
+        self.folder = folder
+        source = {"source": "torchvision", "name": "CIFAR10", "preprocessing": {"steps": []}}
+        self.config = {"datasets": {"cifar10": source}}
+""",
+    "workers.py": """
+import os, time
+from pathlib import Path
+
+Workers = list
+
+class Worker:
+    def shutdown(self): pass
+
+def note(what):
+    with open(os.environ["NOTES"], "a") as file:
+        file.write(f"{Path.cwd().parent.name} {what}\\n")
+
+def start(tutorial, images):
+    return [Worker(), Worker()]
+
+def run(workers, name):
+    note(f"{name} {len(workers)}")
+    time.sleep(0.2 * SLOWER * len(workers))
+""",
+    "steps.py": """
+from types import SimpleNamespace
+
+def steps(tutorial, images):
+    names = {"align, mlp": False, "summary": True, "ONLY": True}
+    return [SimpleNamespace(name=name, alone=alone) for name, alone in names.items()]
+""",
+    "workflow.py": """
+class Workflow:
+    def __init__(self, folder, config): pass
+    def complete(self, *arguments): assert arguments == ("--dry-run",)
+""",
+}
+
+
+@pytest.fixture
+def two_commits(tmp_path) -> Path:
+    """A repository whose second commit takes three times as long."""
+    root = tmp_path / "repository"
+    for folder in ("benchmarks", "scripts"):
+        (root / folder).mkdir(parents=True)
+    for name in ("pairs.py", "side.py"):
+        shutil.copy(BENCHMARKS / name, root / "benchmarks")
+    (root / "config.yaml").write_text("seeds: 2", encoding="utf-8")
+    (root / "scripts" / "train.py").write_text("import os\nos.fork", encoding="utf-8")
+    git = ["git", "-C", str(root), "-c", "user.name=a", "-c", "user.email=a@b"]
+    subprocess.run([*git, "init", "-q"], check=True)
+    for commit, slower in (("first", 1), ("second", 3)):
+        for name, text in STANDING_IN.items():
+            own = text.replace("SLOWER", str(slower)).replace("ONLY", f"only {commit}")
+            (root / "benchmarks" / name).write_text(own, encoding="utf-8")
+        subprocess.run([*git, "add", "-A"], check=True)
+        subprocess.run([*git, "commit", "-q", "-m", commit], check=True)
+    return root
+
+
+def in_pairs(root: Path, *, before: str = "HEAD~1", pairs: int) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "benchmarks/pairs.py", "found", "--before", before]
+    return subprocess.run(
+        [*command, "--pairs", str(pairs), "--samples", "37", "--least", "0"],
+        cwd=root,
+        env={**os.environ, "NOTES": str(root / "notes")},
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_commits_are_timed_in_pairs_each_by_its_own_benchmarks(two_commits):
+    first = in_pairs(two_commits, pairs=1)
+    assert first.returncode == 0, first.stderr
+    (kept,) = two_commits.glob("found/*/pairs.json")
+    times = json.loads(kept.read_text(encoding="utf-8"))
+    del times["summary"]["before"][0], times["summary"]["after"][0]  # as if interrupted
+    kept.write_text(json.dumps(times), encoding="utf-8")
+    done = in_pairs(two_commits, pairs=2)
+    assert done.returncode == 0, done.stderr
+    rows = {cells[1]: cells[2:] for cells in map(cells_of, done.stdout.splitlines()) if cells[1:]}
+    assert rows["whole tutorial"] == ["8", "24", "3.000 (3.000 to 3.000)", "1.05: above"]
+    # Over the number of workers; a sleep is never shorter than it says, and rarely much longer.
+    assert [float(cell) for cell in rows["align, mlp"][:2]] == pytest.approx([0.2, 0.6], rel=0.25)
+    assert rows["summary"][3] == "1.10: above"
+    assert not any(name.startswith("only") for name in rows)
+    notes = [note for note, _ in groupby((two_commits / "notes").read_text().splitlines())]
+    assert [note for note in notes if "whole" in note or "prepared" in note] == [
+        *("before prepared", "after prepared", "before whole", "after whole"),
+        *("after whole", "before whole"),
+    ]
+    order = [note.split()[0] for note in notes if "align, mlp 2" in note]
+    assert order == ["before", "after", "after", "before"]
+    # Once in the first run, twice in the second, which lacked it; alone.
+    order = [note.split()[0] for note in notes if "summary 1" in note]
+    assert order == ["before", "after", "before", "after", "after", "before"]
+
+
+def cells_of(line: str) -> list[str]:
+    return [cell.strip() for cell in line.split("|")[:-1]]
+
+
+def test_a_commit_that_is_not_there_is_named(two_commits):
+    failed = in_pairs(two_commits, before="no-such", pairs=1)
+    assert failed.returncode == 1 and failed.stderr.startswith("no-such: no such commit")
