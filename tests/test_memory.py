@@ -102,7 +102,7 @@ def test_covariances_stream_from_the_file(job):
     with data.opened(
         arguments["images"], preprocessing=settings["preprocessing"], device="cpu"
     ) as stored:
-        black = stored.images["train"][torch.tensor([SAMPLES - 1])]
+        black = stored.splits["train"][torch.tensor([SAMPLES - 1])]
     _, representation = next(network.at(-1, device="cpu").representations(black))
     share = DRAWN / SAMPLES
     with h5py.File(arguments["output"]) as file:
