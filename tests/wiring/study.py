@@ -193,7 +193,7 @@ class Study:
     def alignments(self) -> dict[int, Path]:
         from latentdims import alignment
 
-        found = {seed: self.path(f"alignment{seed}") for seed in (1, 2)}
+        found = {seed: self.path(f"alignment{seed}") for seed in SEEDS}
         for seed, output in found.items():
             alignment.align(
                 networks={each: self.networks[each] for each in range(seed)},
@@ -220,32 +220,44 @@ class Study:
         )
         return output
 
-    @cached_property
-    def clipping(self) -> Path:
+    def clipping(self, seed: int) -> Path:
         from latentdims import clipping
 
-        output = self.path("clipping")
-        clipping.clip(
-            covariance=self.covariances[1],
-            output=output,
-            bases=BASES,
-            ranks="all",
-            **self.common(1),
-        )
+        output = self.path(f"clipping{seed}")
+        if not output.exists():
+            clipping.clip(
+                covariance=self.covariances[seed],
+                output=output,
+                bases=BASES,
+                ranks="all",
+                **self.common(seed),
+            )
         return output
 
-    @cached_property
-    def generation(self) -> Path:
+    def generation(self, seed: int) -> Path:
         from latentdims import generation
 
-        output = self.path("generation")
-        generation.generate(
-            others={seed: self.networks[seed] for seed in (0, 1)},
-            output=output,
-            procedures=PROCEDURES,
-            **self.common(2),
-        )
+        output = self.path(f"generation{seed}")
+        if not output.exists():
+            generation.generate(
+                others={other: self.networks[other] for other in SEEDS if other != seed},
+                output=output,
+                procedures=PROCEDURES,
+                **self.common(seed),
+            )
         return output
+
+    @property
+    def summarised(self) -> dict[str, list[str]]:
+        """What the summary is of, by kind."""
+        found = {
+            "network": self.networks.values(),
+            "alignment": self.alignments.values(),
+            "clipping": map(self.clipping, SEEDS),
+            "generation": map(self.generation, SEEDS),
+            "consensus": [self.consensus],
+        }
+        return {kind: list(map(str, paths)) for kind, paths in found.items()}
 
     def weights(self, seed: int, epoch: int) -> Weights:
         """As they are in the file of a network."""

@@ -63,4 +63,4 @@ def test_clipping(study):
             expected[f"{name}/{layer}/rank"] = ranks, 0
             curve = [logits(study, name, number, layer, rank) for rank in ranks]
             add(f"{name}/{layer}/accuracy", curve)
-    check(study.clipping, expected)
+    check(study.clipping(SEED), expected)

@@ -127,4 +127,4 @@ def test_generation(study):
                     found = parts.setdefault(f"{place}similarity/{layer}", [])
                     found.append((value, ROUNDING))
         expected |= {place: stacked(each) for place, each in parts.items()}
-    check(study.generation, expected)
+    check(study.generation(SEED), expected)

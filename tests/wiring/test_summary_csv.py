@@ -176,3 +176,9 @@ def test_every_row_of_a_finished_run(finished, network):
     }
     wanted = expected(files | {"consensus": []})
     check(table(finished.folder / "results/summary.csv", "shapes", network), wanted)
+
+
+@pytest.mark.parametrize("study", ["scattering"], indirect=True)
+def test_every_row_of_a_network_with_more_channels_than_neurons(study, tmp_path):
+    files = study.summarised
+    check(table(summarised(files, tmp_path, len(files["network"])), "d", "n"), expected(files))
