@@ -24,8 +24,9 @@ MEAN, STD = [0.38, 0.55, 0.4], [0.25, 0.2, 0.3]  # so that large means are left,
 class Kind(NamedTuple):
     """Networks of a family: settings, form, and shapes of weights.
 
-    image: (C, H, W). data: a seed with which no feature is silent on all training images. together:
-    seeds that are trained together, the others alone. which: epochs that are measured.
+    image: (C, H, W). data: a seed with which no feature is silent on all training images, and no
+    eigenvalue of weights is as that of chance. together: seeds that are trained together, the
+    others alone. which: epochs that are measured.
     """
 
     network: dict[str, Any]
@@ -68,6 +69,7 @@ KINDS = {
             "classifier": (4, 56),
         },
         image=(3, 32, 32),  # the smallest
+        data=43,
         together=(),
         which="ends",
     ),
