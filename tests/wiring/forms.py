@@ -1,6 +1,7 @@
 """What networks are besides their weights: each block in float64, and the whole for PyTorch to
 train. Slow, obvious, and without the package."""
 
+from collections.abc import Callable, Mapping
 from typing import NamedTuple, Protocol, Self
 
 import numpy as np
@@ -12,7 +13,8 @@ from torch import Tensor, nn
 
 Array = NDArray[np.float64]
 Weights = dict[str, Array]
-Statistics = dict[str, tuple[Array, Array]]  # mean and variance of each channel, by norm
+Statistics = dict[str, tuple[Array, ...]]  # mean and variance of each channel, …, by norm
+Edits = Mapping[str, Callable[[Array], Array]]  # of the output of sites
 
 
 class Form(Protocol):
@@ -24,6 +26,23 @@ class Form(Protocol):
     def norms(self) -> list[str]:
         """Names in a file, in order."""
 
+    @property
+    def kept(self) -> tuple[str, ...]:
+        """What a file has of each norm, in the order of the statistics."""
+
+    def forward(self, weights: Weights, x: Array, edits: Edits) -> dict[str, Array]:
+        """The output of every site, some of them edited before they are read."""
+
+    def module(self, weights: Weights) -> nn.Module:
+        """The network in PyTorch's own words; its matrices are in the order of the weights."""
+
+    def of(self, network: nn.Module) -> Self:
+        """With the statistics of a network that was trained."""
+
+
+class Chain(Form, Protocol):
+    """Blocks in a row, each of which has a site."""
+
     def preactivation(self, name: str, weight: Array, x: Array) -> Array:
         """What comes out of the weights of a block."""
 
@@ -33,11 +52,13 @@ class Form(Protocol):
     def measured(self, name: str, x: Array) -> Self:
         """With the statistics that a block's pre-activation has."""
 
-    def module(self, weights: Weights) -> nn.Sequential:
-        """The network in PyTorch's own words."""
 
-    def of(self, network: nn.Sequential) -> Self:
-        """With the statistics of a network that was trained."""
+def in_a_row(form: Chain, weights: Weights, x: Array, edits: Edits) -> dict[str, Array]:
+    outputs = {}
+    for name, weight in weights.items():
+        x = form.activated(name, form.preactivation(name, weight, x))
+        x = outputs[name] = edits[name](x) if name in edits else x
+    return outputs
 
 
 class Rectified(NamedTuple):
@@ -51,6 +72,13 @@ class Rectified(NamedTuple):
     @property
     def norms(self) -> list[str]:
         return [f"{name}.after.0" for name in self.normed]
+
+    @property
+    def kept(self) -> tuple[str, ...]:
+        return "mean", "var"
+
+    def forward(self, weights: Weights, x: Array, edits: Edits) -> dict[str, Array]:
+        return in_a_row(self, weights, x, edits)
 
     def preactivation(self, name: str, weight: Array, x: Array) -> Array:
         """On (N, C, H, W) or (N, C): a dot product for each neuron and place."""
@@ -106,6 +134,13 @@ class Scattering(NamedTuple):
     def norms(self) -> list[str]:
         hidden = [f"layer{number}.after.standardise" for number in (1, 2, 3)]
         return ["layer1.before.standardise", *hidden, "layer4.after"]
+
+    @property
+    def kept(self) -> tuple[str, ...]:
+        return "mean", "var"
+
+    def forward(self, weights: Weights, x: Array, edits: Edits) -> dict[str, Array]:
+        return in_a_row(self, weights, x, edits)
 
     def preactivation(self, name: str, weight: Array, x: Array) -> Array:
         if name == "classifier":

@@ -6,10 +6,11 @@ Everything is computed in float64 from all representations at once. A representa
 
 import math
 from itertools import pairwise
+from types import MappingProxyType
 
 import numpy as np
 import torch
-from forms import Array, Form, Weights
+from forms import Array, Edits, Form, Weights
 from numpy.typing import NDArray
 from scipy import linalg, special, stats
 from torch import nn
@@ -26,13 +27,11 @@ def preprocess(pixels: NDArray[np.uint8], mean: list[float], std: list[float]) -
     return (pixels / 255 - np.reshape(mean, shape)) / np.reshape(std, shape)
 
 
-def forward(weights: Weights, x: Array, form: Form) -> dict[str, Array]:
-    """The output of every layer, or of the last ones alone, for what the first of them reads."""
-    outputs = {}
-    for name, weight in weights.items():
-        x = form.activated(name, form.preactivation(name, weight, x))
-        outputs[name] = x
-    return outputs
+def forward(
+    weights: Weights, x: Array, form: Form, edits: Edits = MappingProxyType({})
+) -> dict[str, Array]:
+    """The output of every site, some of them edited."""
+    return form.forward(weights, x, edits)
 
 
 def flat(output: Array) -> Array:
@@ -156,11 +155,11 @@ def descend(
         weight_decay=options["weight_decay"],
     )
     x, y = torch.from_numpy(images), torch.from_numpy(labels)
-    for norm in network:
+    for norm in network.modules():
         norm.momentum = 1.0
     with torch.no_grad():
         network(x)
-    for norm in network:
+    for norm in network.modules():
         norm.momentum = 0.1
     found = [(weights, form.of(network))]
     for _ in range(int(options["epochs"])):
@@ -168,7 +167,8 @@ def descend(
             optimiser.zero_grad()
             nn.functional.cross_entropy(network(x[batch]), y[batch]).backward()
             optimiser.step()
-        kept = [each.detach().numpy().copy() for each in network.parameters()]
+        matrices = [each for each in network.parameters() if each.ndim > 1]
+        kept = [each.detach().numpy().copy() for each in matrices]
         found.append((dict(zip(weights, kept, strict=True)), form.of(network)))
     return found
 

@@ -13,6 +13,7 @@ import reference
 from forms import Array, Form, Rectified, Scattering, Weights
 from numpy.typing import NDArray
 from recipes import CONSTANT
+from residual import READS, Residual
 
 from latentdims import storage
 
@@ -26,7 +27,8 @@ class Kind(NamedTuple):
 
     image: (C, H, W). data: a seed with which no feature is silent on all training images, and no
     eigenvalue of weights is as that of chance. together: seeds that are trained together, the
-    others alone. which: epochs that are measured.
+    others alone. which: epochs that are measured. reads: the site that weights read, where it is not
+    that of the layer before.
     """
 
     network: dict[str, Any]
@@ -36,10 +38,21 @@ class Kind(NamedTuple):
     data: int = 42
     together: tuple[int, ...] = (0, 1)
     which: str = "kept"
+    reads: dict[str, str | None] | None = None
+
+    @property
+    def sites(self) -> list[str]:
+        return [name for name in self.shapes if not name.endswith("_shortcut")]
+
+    def below(self, name: str) -> str | None:
+        """The site that weights read; none for the images."""
+        if self.reads is not None:
+            return self.reads[name]
+        return dict(zip(self.shapes, [None, *self.shapes], strict=False))[name]
 
     @property
     def hidden(self) -> list[str]:
-        return [name for name in self.shapes if name != "classifier"]
+        return [name for name in self.sites if name != "classifier"]
 
 
 CNN = {"architecture": "cnn", "channels": [5, 4], "kernel_size": 3, "stride": 2}
@@ -73,6 +86,18 @@ KINDS = {
         together=(),
         which="ends",
     ),
+    "resnet": Kind(
+        network={"architecture": "resnet", "depth": 8, "width": 0.2},
+        form=Residual(),
+        shapes={  # in the order in which they are drawn
+            **{"layer1": (3, 3, 3, 3), "layer2": (3, 3, 3, 3), "layer3": (3, 3, 3, 3)},
+            **{"layer4": (6, 3, 3, 3), "layer5": (6, 6, 3, 3), "layer5_shortcut": (6, 3, 1, 1)},
+            **{"layer6": (13, 6, 3, 3), "layer7": (13, 13, 3, 3)},
+            **{"layer7_shortcut": (13, 6, 1, 1), "classifier": (4, 13)},
+        },
+        reads=READS,
+        which="ends",
+    ),
 }
 TRAINING = {
     **CONSTANT,
@@ -83,6 +108,7 @@ TRAINING = {
     "weight_decay": 0.03,
     "keep_epochs": [1],
 }
+RERUN_RANKS, RERUN_IMAGES = 3, 23  # of networks that are no chain
 BASES = ["activation", "activation_centred", "random", "weight"]
 PROCEDURE = {"layers": "all", "width": 1.0, "covariances": "own", "rank": "all"}
 PROCEDURES: dict[str, dict[str, Any]] = {
@@ -232,6 +258,8 @@ class Study:
                 output=output,
                 bases=BASES,
                 ranks="all",
+                rerun_ranks=RERUN_RANKS,
+                rerun_images=RERUN_IMAGES,
                 **self.common(seed),
             )
         return output
@@ -271,7 +299,7 @@ class Study:
         with h5py.File(self.networks[seed]) as file:
             found = {
                 norm: tuple(
-                    file[f"state/{norm}.{kind}"][epoch].astype(float) for kind in ("mean", "var")
+                    file[f"state/{norm}.{kind}"][epoch].astype(float) for kind in self.kind.form.kept
                 )
                 for norm in self.kind.form.norms
             }

@@ -52,7 +52,7 @@ def test_consensus(study):
         "split": (list(SAMPLES), 0),
         "seed": (list(SEEDS), 0),
     }
-    for layer in study.kind.shapes:
+    for layer in study.kind.sites:
         rotations, similarities = [], []
         for epoch in study.epochs:
             phi = {

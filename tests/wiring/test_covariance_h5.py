@@ -33,7 +33,7 @@ def test_covariance(study, seed):
     parts = {}  # by name, then by epoch
     for split in ("train", "test"):
         fold = reference.folds(len(study.x[split]))
-        for layer in study.kind.shapes:
+        for layer in study.kind.sites:
             for epoch in study.epochs:
                 phi = [study.representations(each, epoch, split)[layer] for each in range(seed + 1)]
                 space = phi[seed].shape[2] > 1
