@@ -100,14 +100,8 @@ class Family:
     def build(self, *, image_shape: tuple[int, int, int], classes: int) -> "nn.Module":
         from torch import nn
 
-        from latentdims.blocks import (
-            Block,
-            Convolution,
-            Dense,
-            MeanOverPositions,
-            Residual,
-            after,
-        )
+        from latentdims.blocks import Block, Convolution, Dense, after
+        from latentdims.residual import MeanOverPositions, Residual
 
         keys = {"nonlinearity": "relu", "norm": "batch", "norm_place": "before", "pooling": "none"}
         stem = self._channels()[0]
