@@ -157,5 +157,5 @@ def _check_network(name: str, network: Mapping[str, Any], resolved: Mapping[str,
                     key = f"generation.variants.{variant}"
                     ranks.check_sampled(found, options, key=key)
     except InputError as error:
-        elsewhere = str(error).startswith(("clipping.", "generation.", "training."))
+        elsewhere = str(error).startswith(("clipping.", "generation."))
         raise InputError(f"{'' if elsewhere else f'networks.{name}.'}{error}") from None
