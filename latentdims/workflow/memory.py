@@ -110,9 +110,13 @@ def prepare(source: Mapping[str, Any], files: Sequence[str]) -> float:
 
 def train(shapes: Shapes, *, training: Mapping[str, Any], networks: int = 1) -> float:
     """The images, in the order of an epoch; of each network the weights, their gradients, momentum
-    and steps, and all that are kept; of one, what is kept once more as it is written."""
+    and steps, all that are kept, and what a step holds of its batch; of one, what is kept once more
+    as it is written."""
     kept = len({0, *training["keep_epochs"], training["epochs"]})
-    return with_torch() + 1.5 * shapes.loaded + ((5 + kept) * networks + 2 * kept) * shapes.weights
+    of_weights = ((5 + kept) * networks + 2 * kept) * shapes.weights
+    values = sum(math.prod(site.shape) for site in shapes.network.sites)
+    batch = 4 * _numbers(training["batch_size"] * values) * networks
+    return with_torch() + 1.5 * shapes.loaded + of_weights + batch
 
 
 def clip(shapes: Shapes) -> float:
