@@ -136,7 +136,7 @@ def test_undefined_numbers_are_left_out_and_named(tmp_path, monkeypatch):
         "spectra": "no variance: seed 1",
         "clipping": "no variance: seed 1",
         "alignment": "undefined in 2 of 3 pairs: layer 2, trained",
-        "depth": "undefined in 2 of 3 pairs: layer 2, untrained",
+        "depth": "undefined in 2 of 3 pairs: layer 2, trained",
         "eigenvectors": "no variance: seed 1",
         "generation": "layer 2: undefined for 2 of 6 draws",
     }
