@@ -10,8 +10,8 @@ from latentdims.figures.panels import legend
 from latentdims.intervals import Estimate
 
 VIEWS = [
-    View("one rotation", "variance explained s²", "variance_explained", "test"),
-    View("all rotations at once", "CKA, debiased", "cka", "test"),
+    View("after alignment by a rotation", "variance explained s²", "variance_explained", "test"),
+    View("without alignment", "CKA, debiased", "cka", "test"),
 ]
 
 BESIDE = 0.05  # of a place, to which its interval reaches: one alone is seen, too

@@ -196,10 +196,9 @@ def legend(figure: Figure, *axes: Axes) -> None:
 
 def note(axis: Axes, text: str) -> None:
     """Say something above a panel, once, on lines of its own."""
-    lines = axis.get_title().split("\n") if axis.get_title() else []
-    added = textwrap.wrap(text, _characters(axis))
-    if added[0] not in lines:
-        axis.set_title("\n".join(lines + added))
+    title, added = axis.get_title(), "\n".join(textwrap.wrap(text, _characters(axis)))
+    if f"\n{added}\n" not in f"\n{title}\n":
+        axis.set_title(f"{title}\n{added}" if title else added)
 
 
 def include(axis: Axes, *, x: Sequence[float] = (), y: Sequence[float] = ()) -> None:
