@@ -9,6 +9,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
+from references import scattering as plain
 from torch.testing import assert_close
 
 from latentdims.blocks import initialise
@@ -25,97 +26,39 @@ from latentdims.scattering.modules import (
 )
 
 SHAPE = (3, 32, 32)
-ROOT = math.sqrt(2)
-# Stride, σ and |ξ| of ψ, σ of φ.
-PLAIN = {
-    "a": (1, 0.8, 3 * math.pi / 4, 0.8 / ROOT),
-    "b": (2, 0.8 * math.sqrt(1.5), math.pi / ROOT, 0.8 / ROOT),
-    "plain": (2, 0.8, 3 * math.pi / 4, 0.8),
-}
 BANKS = {"a": wavelets.FINE, "b": wavelets.COARSE, "plain": wavelets.PLAIN}
-STEPS = {3: ["plain"] * 4, 7: ["a", "b"] * 4}
 FORMS = [(scales, skip, norm) for scales in (3, 7) for skip in (0, 1) for norm in (0, 1)]
-
-
-def plain_gabor(n, sigma, xi, theta):
-    """Sampled at (row, column) >= 0, and summed over 5 x 5 tiles: (n, n)."""
-    found = torch.zeros(n, n, dtype=torch.complex128)
-    for down in range(-2, 3):
-        for right in range(-2, 3):
-            row = torch.arange(n, dtype=torch.float64)[:, None] + down * n
-            column = torch.arange(n, dtype=torch.float64) + right * n
-            along = xi * (row * math.cos(theta) + column * math.sin(theta))
-            found += torch.exp(-(row**2 + column**2) / (2 * sigma**2) + 1j * along)
-    return found / (2 * math.pi * sigma**2)
-
-
-def plain_filters(kind, n):
-    """Fourier transforms of φ and of ψ at four angles, real: (5, n, n)."""
-    _, sigma, xi, low = PLAIN[kind]
-    found = [plain_gabor(n, low, 0, 0)]
-    blob = plain_gabor(n, sigma, 0, 0)
-    for k in range(4):
-        wave = plain_gabor(n, sigma, xi, (1 - k) * math.pi / 4)
-        found.append(wave - wave.sum() / blob.sum() * blob)
-    return torch.fft.fft2(torch.stack(found)).real
-
-
-def plain_collapse(u, kind, skip):
-    """(N, C, H, W) real or complex -> (N, 5C, ...) real, or (N, 10C, ...) complex."""
-    stride, size = PLAIN[kind][0], u.shape[-1]
-    n = size + 4
-    reflected = [2, 1, *range(size), size - 2, size - 3]
-    spectrum = torch.fft.fft2(u[..., reflected, :][..., reflected])
-    bands = spectrum[:, :, None] * plain_filters(kind, n)  # (N, C, 5, n, n)
-    folded = bands.unflatten(-2, (stride, n // stride)).mean(-3)
-    folded = folded.unflatten(-1, (stride, n // stride)).mean(-2)
-    margin = 2 // stride
-    z = torch.fft.ifft2(folded)[..., margin:-margin, margin:-margin]
-    low, band = z[:, :, 0], z[:, :, 1:].flatten(1, 2)
-    if skip:
-        z = torch.cat([low, band], 1)
-        return torch.cat([z, z.abs()], 1)
-    return torch.cat([low.real, band.abs()], 1)
-
-
-def plain_standardise(x, buffers):
-    """Of a real map, or of a complex one whose channels have one variance each."""
-    where = (0, 2, 3)
-    if buffers:
-        mean, var = buffers
-        mean = torch.view_as_complex(mean) if x.is_complex() else mean
-    else:
-        mean = x.mean(where)
-        var = (x - mean[:, None, None]).abs().square().mean(where)
-    return (x - mean[:, None, None]) / (var[:, None, None] + 1e-5).sqrt()
 
 
 def plain_network(net, images, scales, skip, norm):
     """The representation after each block, complex ones as complex numbers."""
     weights, state, training = dict(net.named_parameters()), net.state_dict(), net.training
 
+    def standardised(x, name):
+        if training:
+            return plain.standardised(x, *plain.statistics(x))
+        mean, var = (state[f"{name}.{kind}"] for kind in ("mean", "var"))
+        mean = torch.view_as_complex(mean) if x.is_complex() else mean.flatten()
+        return plain.standardised(x, mean, var.flatten())
+
     def transform(x, number, place):
-        x = plain_collapse(x, STEPS[scales][number], skip)
-        name = f"{place}.standardise"
-        x = plain_standardise(x, not training and (state[f"{name}.mean"], state[f"{name}.var"]))
-        return x / x.abs().square().sum(1, keepdim=True).sqrt() if norm else x
+        x = plain.collapse(x, plain.STEPS[scales][number], skip=bool(skip))
+        x = standardised(x, f"{place}.standardise")
+        return plain.normalised(x) if norm else x
 
     x, found = transform(images, 0, "layer1.before"), []
     for number in range(1, scales + 2):
-        weight = weights[f"layer{number}.map.weight"]
-        x = torch.einsum("dc,nchw->ndhw", weight.to(x.dtype), x)
+        x = plain.pointwise(x, weights[f"layer{number}.map.weight"])
         if number <= scales:
             x = transform(x, number, f"layer{number}.after")
             found.append(x)
-    buffers = [state[f"layer{scales + 1}.after.{name}"].flatten() for name in ("mean", "var")]
-    x = torch.view_as_real(x).movedim(-1, 2).flatten(1, 2) if skip else x
-    x = plain_standardise(x, not training and buffers)
+    x = standardised(plain.parts(x).flatten(1, 2) if skip else x, f"layer{scales + 1}.after")
     found += [x, x.flatten(1) @ weights["classifier.map.weight"].T]
     return found
 
 
 def as_real(x):
-    return torch.view_as_real(x).movedim(-1, 2) if x.is_complex() else x
+    return plain.parts(x) if x.is_complex() else x
 
 
 def built(scales, skip, norm, *, seed=0, dtype=torch.float64, **options):
@@ -158,10 +101,10 @@ def test_outputs_and_gradients_are_those_of_the_plain_network(
     # Every block is read, so that the gradient at each of them counts.
     into = [torch.randn_like(x, memory_format=torch.contiguous_format) for x in expected]
     totals = [sum((x * y).sum() for x, y in zip(z, into, strict=True)) for z in (found, expected)]
-    for each, plain in zip(found, expected, strict=True):
-        near(each, plain)
-    for each, plain in zip(*(torch.autograd.grad(total, inputs) for total in totals), strict=True):
-        near(each, plain)
+    for each, wanted in zip(found, expected, strict=True):
+        near(each, wanted)
+    for each, wanted in zip(*(torch.autograd.grad(total, inputs) for total in totals), strict=True):
+        near(each, wanted)
 
 
 @pytest.mark.parametrize("chunk", [collapse.CHUNK, 5000])
@@ -263,7 +206,7 @@ def test_no_layer_is_empty():
 @pytest.mark.parametrize("n", [36, 20, 12, 8])
 def test_filters(kind, low, high, n):
     found = wavelets.filters(BANKS[kind], n)
-    expected = plain_filters(kind, n)
+    expected = plain.filters(kind, n)
     assert_close(np.fft.fft2(found), expected.numpy() + 0j, rtol=0, atol=1e-14)
     power = expected.square().numpy()
     opposite = np.roll(power[:, ::-1, ::-1], 1, (1, 2))
@@ -285,8 +228,8 @@ def test_gradients_of_wavelets_and_collapse(kind, size, parts, skip):
     shape = (2, 2, 2, size, size) if parts == 2 else (2, 2, size, size)
     x = torch.randn(shape, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(Wavelets(BANKS[kind], skip=skip), (x,), fast_mode=True)
-    u = torch.view_as_complex(x.movedim(2, -1).contiguous()) if parts == 2 else x
-    near(Wavelets(BANKS[kind], skip=skip)(x), as_real(plain_collapse(u, kind, skip)))
+    u = plain.whole(x) if parts == 2 else x
+    near(Wavelets(BANKS[kind], skip=skip)(x), as_real(plain.collapse(u, kind, skip=skip)))
 
 
 @pytest.mark.parametrize("form", ["real", "complex", "parts", None])

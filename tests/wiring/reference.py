@@ -6,17 +6,13 @@ Everything is computed in float64 from all representations at once. A representa
 
 import math
 from itertools import pairwise
-from typing import NamedTuple
 
 import numpy as np
 import torch
-from numpy.lib.stride_tricks import sliding_window_view
+from forms import Array, Form, Weights
 from numpy.typing import NDArray
 from scipy import linalg, special, stats
 from torch import nn
-
-Array = NDArray[np.float64]
-Weights = dict[str, Array]
 
 RIDGE = 1e-3  # of CCA, relative to the mean variance of a channel
 
@@ -30,50 +26,17 @@ def preprocess(pixels: NDArray[np.uint8], mean: list[float], std: list[float]) -
     return (pixels / 255 - np.reshape(mean, shape)) / np.reshape(std, shape)
 
 
-class Form(NamedTuple):
-    """What a network is besides its weights; statistics: mean and variance of each channel by
-    layer, of networks that normalise them before their ReLU."""
-
-    stride: int
-    padding: int = 0
-    statistics: dict[str, tuple[Array, Array]] | None = None
-
-
-def preactivation(weight: Array, x: Array, form: Form) -> Array:
-    """One layer on (N, C, H, W) or (N, C): a dot product for each neuron and place."""
-    if weight.ndim == 2:
-        return x.reshape(len(x), -1) @ weight.T
-    x = np.pad(x, [(0, 0), (0, 0), *[(form.padding, form.padding)] * 2])
-    step = form.stride
-    patches = sliding_window_view(x, weight.shape[2:], axis=(2, 3))[:, :, ::step, ::step]
-    return np.einsum("nchwij,ocij->nohw", patches, weight)
-
-
-def activated(x: Array, statistics: tuple[Array, Array] | None) -> Array:
-    """Normalised, where there are statistics; then ReLU."""
-    if statistics is not None:
-        mean, var = (each[:, None, None] for each in statistics)
-        x = (x - mean) / np.sqrt(var + 1e-5)
-    return np.maximum(x, 0)
-
-
 def forward(weights: Weights, x: Array, form: Form) -> dict[str, Array]:
-    """The output of every layer, behind its ReLU; that of the classifier has none."""
+    """The output of every layer, or of the last ones alone, for what the first of them reads."""
     outputs = {}
     for name, weight in weights.items():
-        x = preactivation(weight, x, form)
-        if name != "classifier":
-            x = activated(x, (form.statistics or {}).get(name))
+        x = form.activated(name, form.preactivation(name, weight, x))
         outputs[name] = x
     return outputs
 
 
-def representations(weights: Weights, x: Array, form: Form) -> dict[str, Array]:
-    """The same, (images, channels, positions)."""
-    return {name: flat(output) for name, output in forward(weights, x, form).items()}
-
-
 def flat(output: Array) -> Array:
+    """(images, channels, positions)."""
     return output.reshape(*output.shape[:2], -1)
 
 
@@ -163,35 +126,6 @@ def near(x: Array, number: int) -> list[set[int]]:
 # Training
 
 
-def module(weights: Weights, form: Form) -> nn.Sequential:
-    """The network in PyTorch's own words."""
-    layers: list[nn.Module] = []
-    for name, weight in weights.items():
-        if weight.ndim == 4:
-            out, channels, *kernel = weight.shape
-            layer: nn.Module = nn.Conv2d(
-                channels, out, kernel, stride=form.stride, padding=form.padding, bias=False
-            )
-        else:
-            layers.append(nn.Flatten())
-            layer = nn.Linear(*weight.shape[::-1], bias=False)
-        layer.weight = nn.Parameter(torch.from_numpy(weight.copy()))
-        layers.append(layer)
-        if name != "classifier":
-            if form.statistics is not None:
-                layers.append(nn.BatchNorm2d(len(weight), affine=False, dtype=torch.float64))
-            layers.append(nn.ReLU())
-    return nn.Sequential(*layers)
-
-
-def statistics_of(network: nn.Sequential) -> dict[str, tuple[Array, Array]]:
-    norms = [layer for layer in network if isinstance(layer, nn.BatchNorm2d)]
-    return {
-        f"layer{number}": tuple(x.numpy().copy() for x in (norm.running_mean, norm.running_var))
-        for number, norm in enumerate(norms, 1)
-    }
-
-
 def initial(shapes: dict[str, tuple[int, ...]], seed: int) -> Weights:
     """Uniform in ±1/√fan-in."""
     generator = torch_generator(seed, 0)
@@ -214,7 +148,7 @@ def descend(
 ) -> list[tuple[Weights, Form]]:
     """The weights before training and after each epoch, by torch.optim.SGD, and the statistics,
     which first are those of all images."""
-    network, order = module(weights, form), torch_generator(seed, 1)
+    network, order = form.module(weights), torch_generator(seed, 1)
     optimiser = torch.optim.SGD(
         network.parameters(),
         lr=options["learning_rate"],
@@ -228,15 +162,14 @@ def descend(
         network(x)
     for norm in network:
         norm.momentum = 0.1
-    found = [(weights, form._replace(statistics=statistics_of(network)))]
+    found = [(weights, form.of(network))]
     for _ in range(int(options["epochs"])):
         for batch in torch.randperm(len(y), generator=order).split(int(options["batch_size"])):
             optimiser.zero_grad()
             nn.functional.cross_entropy(network(x[batch]), y[batch]).backward()
             optimiser.step()
         kept = [each.detach().numpy().copy() for each in network.parameters()]
-        now = form._replace(statistics=statistics_of(network))
-        found.append((dict(zip(weights, kept, strict=True)), now))
+        found.append((dict(zip(weights, kept, strict=True)), form.of(network)))
     return found
 
 
@@ -253,7 +186,12 @@ def centred(x: Array, centring: str) -> Array:
 def moment(x: Array, y: Array, centring: str = "centred") -> Array:
     """E[φ ψᵀ] of two representations (images, channels, positions), (C, D)."""
     x, y = (centred(each, centring) for each in (x, y))
-    return np.einsum("ncp,ndp->cd", x, y) / (len(x) * x.shape[2])
+    return np.einsum("ncp,ndp->cd", x, y, optimize=True) / (len(x) * x.shape[2])
+
+
+def rotated(x: Array, turn: Array) -> Array:
+    """Channels (images, C, positions) through a rotation (C, D)."""
+    return np.einsum("ncp,cd->ndp", x, turn, optimize=True)
 
 
 def rotation(cross: Array) -> Array:
@@ -264,7 +202,7 @@ def rotation(cross: Array) -> Array:
 def cosine(x: Array, y: Array, turn: Array, centring: str = "uncentred") -> float:
     """Between φ A and ψ over all images, channels and positions."""
     x, y = (centred(each, centring) for each in (x, y))
-    aligned = np.einsum("ncp,cd->ndp", x, turn)
+    aligned = rotated(x, turn)
     return float((aligned * y).sum() / np.sqrt((x**2).sum() * (y**2).sum()))
 
 
@@ -309,21 +247,11 @@ def whitening(covariance: Array) -> Array:
 # Clipping
 
 
-def clipped_logits(
-    weights: Weights, x: Array, layer: str, project: Array, mean: Array | None, form: Form
-) -> Array:
-    """Logits where the representation of a layer keeps its projection (C, C) around a mean."""
-    for name, weight in weights.items():
-        x = preactivation(weight, x, form)
-        if name != "classifier":
-            x = activated(x, (form.statistics or {}).get(name))
-        if name == layer:
-            shape = x.shape
-            x = flat(x)
-            middle = np.zeros(len(project)) if mean is None else mean
-            x = np.einsum("ncp,cd->ndp", x - middle[:, None], project) + middle[:, None]
-            x = x.reshape(shape)
-    return x
+def clipped(output: Array, project: Array, mean: Array | None) -> Array:
+    """The output of a layer where a projection (C, C) keeps some of it, around a mean (C,)."""
+    middle = np.zeros(len(project)) if mean is None else mean
+    x = flat(output) - middle[:, None]
+    return (rotated(x, project) + middle[:, None]).reshape(output.shape)
 
 
 # Generation

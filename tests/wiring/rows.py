@@ -206,7 +206,10 @@ def spectra(files: Files, last: float) -> Rows:
             values = stack(files, f"{place}/{moment}")[:, -1]
             without = stack(files, f"{place}/{moment}_without_fold")[:, :, -1]
             for name, function in DERIVED.items():
-                within = (1, neurons) if name in ("participation_ratio", "effective_rank") else None
+                channels = values.shape[1]
+                within = (
+                    (1, channels) if name in ("participation_ratio", "effective_rank") else None
+                )
                 derived = np.array([function(spectrum) for spectrum in values])
                 if name != "power_law_exponent_range":
                     parts = np.array([[function(part) for part in folds] for folds in without])

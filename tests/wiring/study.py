@@ -5,33 +5,74 @@ No two numbers that could be taken for one another are equal: sizes, means, widt
 
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import h5py
 import numpy as np
 import reference
+from forms import Array, Form, Rectified, Scattering, Weights
 from numpy.typing import NDArray
 from recipes import CONSTANT
 
 from latentdims import storage
 
 SEEDS = (0, 1, 2)
-DATA = {"mlp": 42, "cnn": 360, "norm": 42}  # with which no feature is silent on all training images
 SAMPLES = {"train": 61, "test": 37}
-SHAPE = (3, 11, 15)
 MEAN, STD = [0.38, 0.55, 0.4], [0.25, 0.2, 0.3]  # so that large means are left, of each channel
-NETWORKS = {
-    "mlp": {"architecture": "mlp", "widths": [12, 9, 7]},
-    "cnn": {"architecture": "cnn", "channels": [5, 4], "kernel_size": 3, "stride": 2},
-    "norm": {
-        **{"architecture": "cnn", "channels": [5, 4], "kernel_size": 3, "stride": 2},
-        **{"padding": 1, "norm": "batch"},
-    },
-}
-SHAPES: dict[str, dict[str, tuple[int, ...]]] = {
-    "mlp": {"layer1": (12, 495), "layer2": (9, 12), "layer3": (7, 9), "classifier": (4, 7)},
-    "cnn": {"layer1": (5, 3, 3, 3), "layer2": (4, 5, 3, 3), "classifier": (4, 24)},
-    "norm": {"layer1": (5, 3, 3, 3), "layer2": (4, 5, 3, 3), "classifier": (4, 48)},
+
+
+class Kind(NamedTuple):
+    """Networks of a family: settings, form, and shapes of weights.
+
+    image: (C, H, W). data: a seed with which no feature is silent on all training images, and no
+    eigenvalue of weights is as that of chance. together: seeds that are trained together, the
+    others alone. which: epochs that are measured.
+    """
+
+    network: dict[str, Any]
+    form: Form
+    shapes: dict[str, tuple[int, ...]]
+    image: tuple[int, int, int] = (3, 11, 15)
+    data: int = 42
+    together: tuple[int, ...] = (0, 1)
+    which: str = "kept"
+
+    @property
+    def hidden(self) -> list[str]:
+        return [name for name in self.shapes if name != "classifier"]
+
+
+CNN = {"architecture": "cnn", "channels": [5, 4], "kernel_size": 3, "stride": 2}
+KINDS = {
+    "mlp": Kind(
+        network={"architecture": "mlp", "widths": [12, 9, 7]},
+        form=Rectified(),
+        shapes={"layer1": (12, 495), "layer2": (9, 12), "layer3": (7, 9), "classifier": (4, 7)},
+        which="ends",
+    ),
+    "cnn": Kind(
+        network=CNN,
+        form=Rectified(stride=2),
+        shapes={"layer1": (5, 3, 3, 3), "layer2": (4, 5, 3, 3), "classifier": (4, 24)},
+        data=360,
+    ),
+    "norm": Kind(
+        network={**CNN, "padding": 1, "norm": "batch"},
+        form=Rectified(stride=2, padding=1, normed=("layer1", "layer2")),
+        shapes={"layer1": (5, 3, 3, 3), "layer2": (4, 5, 3, 3), "classifier": (4, 48)},
+    ),
+    "scattering": Kind(
+        network={"architecture": "scattering", "scales": 3, "width": 0.037, "last": 7},
+        form=Scattering(),
+        shapes={
+            **{"layer1": (2, 30), "layer2": (5, 20), "layer3": (9, 50), "layer4": (7, 90)},
+            "classifier": (4, 56),
+        },
+        image=(3, 32, 32),  # the smallest
+        data=43,
+        together=(),
+        which="ends",
+    ),
 }
 TRAINING = {
     **CONSTANT,
@@ -52,30 +93,31 @@ PROCEDURES: dict[str, dict[str, Any]] = {
 }
 
 
-def coarse(random: np.random.Generator, number: int, *, largest: int) -> NDArray:
-    """Images (number, *SHAPE) of large squares."""
+def coarse(
+    random: np.random.Generator, shape: tuple[int, int, int], number: int, *, largest: int
+) -> NDArray:
+    """Images (number, *shape) of large squares."""
+    _, height, width = shape
     squares = random.integers(-largest, largest, (number, 3, 2, 3))
-    return np.kron(squares, np.ones((1, 1, 6, 5), int))[:, :, : SHAPE[1], : SHAPE[2]]
+    size = 1, 1, -(-height // 2), -(-width // 3)
+    return np.kron(squares, np.ones(size, int))[:, :, :height, :width]
 
 
 class Study:
     """Files by what they hold, made when they are first asked for, and what they were made of."""
 
     def __init__(self, kind: str, folder: Path) -> None:
-        self.kind, self.folder = kind, folder
-        normed = kind == "norm"
-        self.form = reference.Form(2, int(normed), {} if normed else None)
-        self.shapes = SHAPES[kind]
-        self.hidden = [name for name in self.shapes if name != "classifier"]
-        random = np.random.default_rng(DATA[kind])
+        self.kind, self.folder = KINDS[kind], folder
+        random = np.random.default_rng(self.kind.data)
         self.labels: dict[str, NDArray] = {}
         self.x: dict[str, NDArray] = {}  # float64 (N, C, H, W), preprocessed
         arrays = []
-        pattern = coarse(random, 4, largest=50)
+        pattern = coarse(random, self.kind.image, 4, largest=50)
         with storage.create(self.path("images"), settings={"source": "test"}) as file:
             for split, samples in SAMPLES.items():
                 labels = random.integers(0, 4, samples)
-                pixels = pattern[labels] + coarse(random, samples, largest=55)
+                pixels = coarse(random, self.kind.image, samples, largest=55)
+                pixels += pattern[labels]
                 pixels += random.integers(0, 20, pixels.shape)
                 pixels += np.array([105, 125, 115])[:, None, None]
                 pixels = pixels.astype(np.uint8)
@@ -92,7 +134,7 @@ class Study:
 
     def settings(self, seed: int | None) -> dict[str, Any]:
         made = {
-            "network": NETWORKS[self.kind],
+            "network": self.kind.network,
             "preprocessing": {"steps": ["normalize"], "mean": MEAN, "std": STD},
             "training": TRAINING,
         }
@@ -109,24 +151,20 @@ class Study:
 
     @cached_property
     def networks(self) -> dict[int, Path]:
-        """Seeds 0 and 1 trained together, 2 alone."""
         from latentdims import training
 
         found = {seed: self.path(f"network{seed}") for seed in SEEDS}
         common = {"images": self.path("images"), "device": "cpu"}
-        together = {seed: found[seed] for seed in (0, 1)}
-        training.train_together(outputs=together, settings=self.settings(None), **common)
-        training.train(output=found[2], settings=self.settings(2), **common)
+        if together := {seed: found[seed] for seed in self.kind.together}:
+            training.train_together(outputs=together, settings=self.settings(None), **common)
+        for seed in found.keys() - together.keys():
+            training.train(output=found[seed], settings=self.settings(seed), **common)
         return found
 
-    @cached_property
-    def epochs(self) -> list[int]:
-        """That are measured: of the MLP the first and the last, of the CNN all."""
-        return [0, 2] if self.kind == "mlp" else [0, 1, 2]
-
     @property
-    def which(self) -> str:
-        return "ends" if self.kind == "mlp" else "kept"
+    def epochs(self) -> list[int]:
+        """That are measured."""
+        return [0, 2] if self.kind.which == "ends" else [0, 1, 2]
 
     @cached_property
     def covariances(self) -> dict[int, Path]:
@@ -136,7 +174,7 @@ class Study:
         found = {seed: self.path(f"covariance{seed}") for seed in SEEDS}
         for seed, output in found.items():
             partners = {each: self.networks[each] for each in range(seed)}
-            given = {**self.common(seed), "partners": partners, "epochs": self.which}
+            given = {**self.common(seed), "partners": partners, "epochs": self.kind.which}
             if seed < 2:
                 covariance.covariance(output=output, **given)
                 continue
@@ -149,7 +187,7 @@ class Study:
                 partners=list(partners),
                 output=output,
                 settings=self.settings(seed),
-                epochs=self.which,
+                epochs=self.kind.which,
             )
         return found
 
@@ -157,7 +195,7 @@ class Study:
     def alignments(self) -> dict[int, Path]:
         from latentdims import alignment
 
-        found = {seed: self.path(f"alignment{seed}") for seed in (1, 2)}
+        found = {seed: self.path(f"alignment{seed}") for seed in SEEDS}
         for seed, output in found.items():
             alignment.align(
                 networks={each: self.networks[each] for each in range(seed)},
@@ -184,57 +222,77 @@ class Study:
         )
         return output
 
-    @cached_property
-    def clipping(self) -> Path:
+    def clipping(self, seed: int) -> Path:
         from latentdims import clipping
 
-        output = self.path("clipping")
-        clipping.clip(
-            covariance=self.covariances[1],
-            output=output,
-            bases=BASES,
-            ranks="all",
-            **self.common(1),
-        )
+        output = self.path(f"clipping{seed}")
+        if not output.exists():
+            clipping.clip(
+                covariance=self.covariances[seed],
+                output=output,
+                bases=BASES,
+                ranks="all",
+                **self.common(seed),
+            )
         return output
 
-    @cached_property
-    def generation(self) -> Path:
+    def generation(self, seed: int) -> Path:
         from latentdims import generation
 
-        output = self.path("generation")
-        generation.generate(
-            others={seed: self.networks[seed] for seed in (0, 1)},
-            output=output,
-            procedures=PROCEDURES,
-            **self.common(2),
-        )
+        output = self.path(f"generation{seed}")
+        if not output.exists():
+            generation.generate(
+                others={other: self.networks[other] for other in SEEDS if other != seed},
+                output=output,
+                procedures=PROCEDURES,
+                **self.common(seed),
+            )
         return output
 
-    def weights(self, seed: int, epoch: int) -> reference.Weights:
+    @property
+    def summarised(self) -> dict[str, list[str]]:
+        """What the summary is of, by kind."""
+        found = {
+            "network": self.networks.values(),
+            "alignment": self.alignments.values(),
+            "clipping": map(self.clipping, SEEDS),
+            "generation": map(self.generation, SEEDS),
+            "consensus": [self.consensus],
+        }
+        return {kind: list(map(str, paths)) for kind, paths in found.items()}
+
+    def weights(self, seed: int, epoch: int) -> Weights:
         """As they are in the file of a network."""
         with h5py.File(self.networks[seed]) as file:
-            return {name: file[f"weights/{name}"][epoch].astype(float) for name in self.shapes}
+            return {name: file[f"weights/{name}"][epoch].astype(float) for name in self.kind.shapes}
 
-    def formed(self, seed: int, epoch: int) -> reference.Form:
+    def formed(self, seed: int, epoch: int) -> Form:
         """What a network is besides its weights, with the statistics in its file."""
-        if self.form.statistics is None:
-            return self.form
         with h5py.File(self.networks[seed]) as file:
             found = {
-                name: tuple(
-                    file[f"state/{name}.after.0.{kind}"][epoch].astype(float)
-                    for kind in ("mean", "var")
+                norm: tuple(
+                    file[f"state/{norm}.{kind}"][epoch].astype(float) for kind in ("mean", "var")
                 )
-                for name in self.hidden
+                for norm in self.kind.form.norms
             }
-        return self.form._replace(statistics=found)
+        return self.kind.form._replace(statistics=found)
 
-    def representations(self, seed: int, epoch: int, split: str) -> reference.Weights:
-        """(images, channels, positions) by layer."""
-        weights = self.weights(seed, epoch)
-        return reference.representations(weights, self.x[split], self.formed(seed, epoch))
+    @cached_property
+    def outputs(self) -> dict[tuple[int, int, str], dict[str, Array]]:
+        """Of every layer, by seed, epoch and split."""
+        return {
+            (seed, epoch, split): reference.forward(
+                self.weights(seed, epoch), self.x[split], self.formed(seed, epoch)
+            )
+            for seed in SEEDS
+            for epoch in self.epochs
+            for split in SAMPLES
+        }
 
-    def logits(self, seed: int, epoch: int, split: str) -> NDArray[np.float64]:
-        weights = self.weights(seed, epoch)
-        return reference.forward(weights, self.x[split], self.formed(seed, epoch))["classifier"]
+    def representations(self, seed: int, epoch: int, split: str) -> dict[str, Array]:
+        """The same, (images, channels, positions)."""
+        outputs = self.outputs[seed, epoch, split]
+        return {name: reference.flat(output) for name, output in outputs.items()}
+
+    def logits(self, seed: int, epoch: int, split: str) -> Array:
+        return self.outputs[seed, epoch, split]["classifier"]

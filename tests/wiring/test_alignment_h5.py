@@ -175,7 +175,7 @@ AXIS = {"similarity_null": 1, "similarity_folds": 1, "cka_null": 1, "cca_null": 
 def spectra(study, seed):
     """Of one network, by layer and name, (epochs, ...)."""
     found = {}
-    for layer in study.shapes:
+    for layer in study.kind.shapes:
         for epoch in study.epochs:
             train, test = (study.representations(seed, epoch, s)[layer] for s in SAMPLES)
             for name, centring in (("second_moment", "uncentred"), ("covariance", "centred")):
@@ -228,7 +228,7 @@ def test_alignment(study, seed):
             expected[f"seed{partner}/{name}"] = np.stack(values, axis), max(tolerances)
     check(study.alignments[seed], expected)
     with h5py.File(study.alignments[seed]) as file:
-        for layer, shape in study.shapes.items():
+        for layer, shape in study.kind.shapes.items():
             attributes = file[f"spectra/{layer}"].attrs
             assert attributes["neurons"] == shape[0]
             assert attributes["fan_in"] == np.prod(shape[1:])

@@ -30,7 +30,10 @@ def logits(study, name, number, layer, rank):
         return reference.forward(weights, x, form)["classifier"]
     vectors, mean = basis(study, name, number, layer)
     project = vectors[:, :rank] @ vectors[:, :rank].T
-    return reference.clipped_logits(weights, x, layer, project, mean, form)
+    left = reference.clipped(study.outputs[SEED, LAST, "test"][layer], project, mean)
+    names = list(weights)
+    following = {each: weights[each] for each in names[names.index(layer) + 1 :]}
+    return reference.forward(following, left, form)["classifier"]
 
 
 def test_clipping(study):
@@ -50,11 +53,14 @@ def test_clipping(study):
 
     add("reference_accuracy", [study.logits(SEED, LAST, "test")], alone=True)
     for name in BASES:
-        for number, layer in enumerate(study.shapes if name == "weight" else study.hidden):
-            shape = study.shapes[layer]
-            largest = min(shape[0], int(np.prod(shape[1:]))) if name == "weight" else shape[0]
+        layers = study.kind.shapes if name == "weight" else study.kind.hidden
+        for number, layer in enumerate(layers):
+            shape = study.kind.shapes[layer]
+            largest = min(shape[0], int(np.prod(shape[1:])))
+            if name != "weight":
+                largest = study.outputs[SEED, LAST, "train"][layer].shape[1]
             ranks = list(range(1, largest + 1))
             expected[f"{name}/{layer}/rank"] = ranks, 0
             curve = [logits(study, name, number, layer, rank) for rank in ranks]
             add(f"{name}/{layer}/accuracy", curve)
-    check(study.clipping, expected)
+    check(study.clipping(SEED), expected)

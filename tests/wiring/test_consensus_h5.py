@@ -2,10 +2,9 @@
 
 import numpy as np
 import reference
-from checks import EPS, check
+from checks import check
 from study import SAMPLES, SEEDS
 
-ROUNDING = 4 * 495**0.5 * EPS
 STOPPED = 1e-6  # the relative gain at which the iteration ends
 
 
@@ -20,10 +19,12 @@ def aligned(phi):
     shared = -np.inf
     while True:
         for i, x in enumerate(phi):
-            others = sum(rotated(y, turns[j]) for j, y in enumerate(phi) if j != i)
+            others = sum(reference.rotated(y, turns[j]) for j, y in enumerate(phi) if j != i)
             turns[i] = reference.rotation(reference.moment(x, others))
         gained = sum(
-            (reference.moment(rotated(x, turns[i]), rotated(y, turns[j]))).trace()
+            (
+                reference.moment(reference.rotated(x, turns[i]), reference.rotated(y, turns[j]))
+            ).trace()
             for i, x in enumerate(phi)
             for j, y in enumerate(phi)
             if i != j
@@ -33,13 +34,11 @@ def aligned(phi):
         shared = gained
 
 
-def rotated(x, turn):
-    return np.einsum("ncp,cd->ndp", x, turn)
-
-
 def scores(phi, turns):
     """Cosine of each network with the mean of the others."""
-    together = [rotated(reference.centred(x, "centred"), turns[i]) for i, x in enumerate(phi)]
+    together = [
+        reference.rotated(reference.centred(x, "centred"), turns[i]) for i, x in enumerate(phi)
+    ]
     found = []
     for i, x in enumerate(together):
         mean = sum(y for j, y in enumerate(together) if j != i)
@@ -53,7 +52,7 @@ def test_consensus(study):
         "split": (list(SAMPLES), 0),
         "seed": (list(SEEDS), 0),
     }
-    for layer in study.shapes:
+    for layer in study.kind.shapes:
         rotations, similarities = [], []
         for epoch in study.epochs:
             phi = {

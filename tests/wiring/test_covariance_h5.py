@@ -33,10 +33,10 @@ def test_covariance(study, seed):
     parts = {}  # by name, then by epoch
     for split in ("train", "test"):
         fold = reference.folds(len(study.x[split]))
-        for layer in study.shapes:
-            space = study.kind != "mlp" and layer != "classifier"
+        for layer in study.kind.shapes:
             for epoch in study.epochs:
                 phi = [study.representations(each, epoch, split)[layer] for each in range(seed + 1)]
+                space = phi[seed].shape[2] > 1
                 found = moments(phi, phi[seed], partners=range(seed), space=space)
                 for name, value in found.items():
                     parts.setdefault(f"{split}/{layer}/{name}", []).append(value)
@@ -53,7 +53,7 @@ def test_covariance(study, seed):
                     )
                     parts.setdefault(f"{split}/{layer}/folds/{name}", []).append(value)
     expected = {"epoch": (study.epochs, 0)}
-    for name in study.shapes:
+    for name in study.kind.shapes:
         kept = [study.weights(seed, epoch)[name] for epoch in study.epochs]
         expected[f"weights/{name}"] = np.array(kept), 0
     for name, epochs in parts.items():

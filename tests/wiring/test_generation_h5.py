@@ -3,6 +3,7 @@
 import numpy as np
 import reference
 from checks import EPS, check, shares, shares_by_fold, stacked
+from forms import Rectified
 from study import PROCEDURES, TRAINING
 
 SEED = 2
@@ -15,12 +16,12 @@ ROUNDING = (
 
 def averaged(study, own):
     """All weights of a layer as the first network reads them, one below the other."""
-    x, stacks = study.x["train"], {layer: [own[layer]] for layer in study.hidden}
+    x, stacks = study.x["train"], {layer: [own[layer]] for layer in study.kind.hidden}
     phi = study.representations(SEED, LAST, "train")
     for seed in OTHERS:
         psi = study.representations(seed, LAST, "train")
         turn = np.eye(x.shape[1])
-        for layer in study.hidden:
+        for layer in study.kind.hidden:
             weight = study.weights(seed, LAST)[layer]
             stacks[layer].append(reference.read_through(weight, turn))
             turn = reference.rotation(reference.moment(psi[layer], phi[layer], "uncentred"))
@@ -52,21 +53,20 @@ def draw(study, options, number):
     trained = study.representations(SEED, LAST, "train")
     x, tested = study.x["train"], study.x["test"]
     turn, similarity = np.eye(x.shape[1]), {}
-    statistics, sampled = study.formed(SEED, LAST).statistics or {}, False
-    for level, layer in enumerate(study.hidden):
+    form, sampled = study.formed(SEED, LAST), False
+    for level, layer in enumerate(study.kind.hidden):
         sampled |= options["layers"] == "all" or layer in options["layers"]
         rows = neurons_drawn(study, options, number, level, layer, own, together)
         weight = reference.read_through(rows, turn)
-        x, tested = (reference.preactivation(weight, each, study.form) for each in (x, tested))
-        known = statistics.get(layer)
-        if known and sampled:  # of all images, exactly
-            known = x.mean((0, 2, 3)), x.var((0, 2, 3))
-        x, tested = (reference.activated(each, known) for each in (x, tested))
+        x, tested = (form.preactivation(layer, weight, each) for each in (x, tested))
+        if sampled:
+            form = form.measured(layer, x)
+        x, tested = (form.activated(layer, each) for each in (x, tested))
         seen = trained[layer], reference.flat(x)
         turn = reference.rotation(reference.moment(*seen, "uncentred"))
         similarity[layer] = reference.cosine(*seen, turn)
     classifiers = {"": reference.read_through(own["classifier"], turn)}
-    if "flattened" in options["classifiers"] and study.kind != "mlp":
+    if "flattened" in options["classifiers"] and trained[layer].shape[2] > 1:
         features = [each.reshape(len(each), -1, 1) for each in (trained[layer], x)]
         moment = reference.moment(*features, "uncentred")
         whole = reference.rotation(moment)
@@ -79,7 +79,7 @@ def draw(study, options, number):
             reference.initial(shape, SEED),
             x.reshape(len(x), -1),
             study.labels["train"],
-            form=study.form._replace(statistics=None),
+            form=Rectified(),
             seed=SEED,
             options=TRAINING,
         )[-1][0]["classifier"]
@@ -127,4 +127,4 @@ def test_generation(study):
                     found = parts.setdefault(f"{place}similarity/{layer}", [])
                     found.append((value, ROUNDING))
         expected |= {place: stacked(each) for place, each in parts.items()}
-    check(study.generation, expected)
+    check(study.generation(SEED), expected)
