@@ -136,15 +136,16 @@ class Block(nn.Module):
 
 
 @torch.no_grad()
-def set_statistics(module: nn.Module, images: Tensor) -> None:
-    """Give all norms of a module the statistics of some images (N, C, H, W), as one batch."""
+def set_statistics(module: nn.Module, batches: Iterable[Tensor]) -> None:
+    """Give all norms of a module the mean statistics of batches of images (N, C, H, W)."""
     norms = [part for part in module.modules() if isinstance(part, Normalisation)]
     if not norms:
         return
-    for norm in norms:
-        norm.momentum = 1.0
     module.train()
-    module(images)
+    for number, batch in enumerate(batches, start=1):
+        for norm in norms:
+            norm.momentum = 1 / number
+        module(batch)
     module.eval()
     for norm in norms:
         norm.momentum = MOMENTUM

@@ -64,7 +64,7 @@ def test_a_training_is_that_of_torch_optim(recipe, name, images_for, tmp_path, s
     training.train(images=images, output=tmp_path / "n.h5", settings=made, device="cpu")
     loaded = data.load(images, preprocessing=made["preprocessing"], device="cpu")
     start = networks.initial(made["network"], image_shape=loaded.shape, classes=4, seed=4)
-    set_statistics(start.module, loaded.train.images)
+    set_statistics(start.module, [loaded.train.images])
     expected = by_hand(start, loaded.train, made["training"], seed=4)
     with h5py.File(tmp_path / "n.h5") as file:
         for layer, weight in expected.weights.items():

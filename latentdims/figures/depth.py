@@ -42,6 +42,8 @@ def _curve(
     means = [estimate or missing for estimate in estimates]
     places = np.arange(len(means))
     values = [mean.value for mean in means]
+    if not np.isfinite(values).any():
+        return
     axis.plot(places, values, ".-", color=style.COLOURS[colour], markersize=4, label=label)
     if any(mean.low is not None for mean in means):
         ends = (places[:, None] + [-BESIDE, BESIDE]).ravel()

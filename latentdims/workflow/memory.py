@@ -23,7 +23,8 @@ RUNNER = 170  # Snakemake itself, which runs beside the script in a job on a clu
 PLAIN = 80  # a process with numpy and h5py, or matplotlib
 TORCH = 320  # and with torch
 CUDA = 4000  # its libraries for GPUs; not measured
-BATCHES = 100  # what clipping holds of a batch; generation half of it
+BATCHES = 100  # what clipping holds of a batch of small networks; generation half of it
+BATCH = 250  # images that it propagates at once
 UNKNOWN = 3000  # a folder of images, and what cannot be read
 EMBEDDED = 3 * 32 * 32 / 1e6  # of one image
 
@@ -123,7 +124,9 @@ def clip(shapes: Shapes) -> float:
     """Test images alone, the representations of a batch, and decompositions of the largest
     layer."""
     share = shapes.samples["test"] / sum(shapes.samples.values())
-    return with_torch() + 1.5 * share * shapes.loaded + 10 * shapes.matrices + BATCHES
+    values = [math.prod(site.shape) for site in shapes.network.sites]
+    batch = BATCHES + _numbers(BATCH * (sum(values) + 3 * max(values)))
+    return with_torch() + 1.5 * share * shapes.loaded + 10 * shapes.matrices + batch
 
 
 def covariance(shapes: Shapes, *, partners: int, epochs: int) -> float:
