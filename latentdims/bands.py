@@ -6,6 +6,7 @@ from scipy import special  # not scipy.stats, which takes a second to import
 
 CONFIDENCE = 0.95
 DRAWS = 4000
+ROUNDING = 1e-9  # relative to what varies most
 
 Array = NDArray[np.float64]
 
@@ -21,7 +22,8 @@ def critical_values(freedom: Array, deviations: Array | None = None) -> Array:
     if deviations is None or len(freedom) == 1 or len(deviations) < 3:
         return alone
     norm = np.sqrt((deviations**2).sum(0))
-    moving = deviations[:, norm > 0] / norm[norm > 0]
+    varied = norm > ROUNDING * norm.max()  # elsewhere networks tie
+    moving = deviations[:, varied] / norm[varied]
     draws = np.random.default_rng(0).normal(size=(DRAWS, len(deviations)))
     largest = np.abs(draws @ moving).max(1, initial=0.0)
     degrees = len(deviations) - 1

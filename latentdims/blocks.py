@@ -136,15 +136,16 @@ class Block(nn.Module):
 
 
 @torch.no_grad()
-def set_statistics(module: nn.Module, images: Tensor) -> None:
-    """Give all norms of a module the statistics of some images (N, C, H, W), as one batch."""
+def set_statistics(module: nn.Module, batches: Iterable[Tensor]) -> None:
+    """Give all norms of a module the mean statistics of batches of images (N, C, H, W)."""
     norms = [part for part in module.modules() if isinstance(part, Normalisation)]
     if not norms:
         return
-    for norm in norms:
-        norm.momentum = 1.0
     module.train()
-    module(images)
+    for number, batch in enumerate(batches, start=1):
+        for norm in norms:
+            norm.momentum = 1 / number
+        module(batch)
     module.eval()
     for norm in norms:
         norm.momentum = MOMENTUM
@@ -213,45 +214,6 @@ class Normalisation(nn.Module):
     def statistics(self, mean: Tensor, variance: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and variance as they are kept, from those of each channel and part, (C, parts)."""
         return mean[:, 0], variance[:, 0]
-
-
-class MeanOverPositions(nn.Module):
-    """(N, C, H, W) -> (N, C)."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x.mean((2, 3))
-
-
-class Residual(nn.Module):
-    """A basic block (He et al. 2016): two convolutions with norms, whose result is added to what
-    they read; where shapes differ, that passes through a convolution of single positions."""
-
-    def __init__(
-        self,
-        channels: int,
-        neurons: int,
-        *,
-        size: int,
-        stride: int,
-        affine: bool,
-        project: bool,
-    ) -> None:
-        super().__init__()
-        padding = size // 2
-        first = Convolution(channels, neurons, size=size, stride=stride, padding=padding)
-        second = Convolution(neurons, neurons, size=size, padding=padding)
-        norms = [Normalisation(neurons, affine=affine) for _ in range(2 + project)]
-        self.first = Block(first, after=nn.Sequential(norms[0], nn.ReLU(inplace=True)))
-        self.second = Block(second, after=norms[1])
-        self.shortcut: nn.Module = nn.Identity()
-        if project:
-            self.shortcut = Block(
-                Convolution(channels, neurons, size=1, stride=stride), after=norms[2]
-            )
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) -> (N, neurons, H', W')."""
-        return functional.relu(self.second(self.first(x)) + self.shortcut(x))
 
 
 def after(

@@ -146,11 +146,6 @@ def _recipes(resolved: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str
 def _check_network(name: str, network: Mapping[str, Any], resolved: Mapping[str, Any]) -> None:
     """Check that the architecture exists, and fits every data set of a known shape."""
     try:
-        if families.of(network).alone and resolved["together"]:
-            raise InputError(
-                f"training.together: {network['architecture']} networks train alone; set it to "
-                "false"
-            )
         for dataset in resolved["datasets"].values():
             known = datasets.image_shape(dataset)
             if known:
@@ -162,5 +157,5 @@ def _check_network(name: str, network: Mapping[str, Any], resolved: Mapping[str,
                     key = f"generation.variants.{variant}"
                     ranks.check_sampled(found, options, key=key)
     except InputError as error:
-        elsewhere = str(error).startswith(("clipping.", "generation.", "training."))
+        elsewhere = str(error).startswith(("clipping.", "generation."))
         raise InputError(f"{'' if elsewhere else f'networks.{name}.'}{error}") from None

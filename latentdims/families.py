@@ -10,7 +10,7 @@ import pkgutil
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from types import UnionType
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args, get_origin
 
 from latentdims import models
 from latentdims.architecture import Architecture
@@ -21,12 +21,7 @@ if TYPE_CHECKING:  # the workflow is planned without torch
 
 
 class Family(Protocol):
-    """What a module in latentdims/models/ offers.
-
-    alone: whether its networks cannot be trained together, a step of all at once.
-    """
-
-    alone: ClassVar[bool]
+    """What a module in latentdims/models/ offers."""
 
     def describe(self, *, image_shape: tuple[int, int, int], classes: int) -> Architecture:
         """The network for images of a shape (C, H, W). Raises InputError where none fits."""

@@ -1,7 +1,7 @@
 """Keys that families of blocks share: what comes after a learned map."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:  # the workflow is planned without torch
     from torch import nn
@@ -11,8 +11,6 @@ if TYPE_CHECKING:  # the workflow is planned without torch
 class Keys:
     """bias: whether maps have one. norm_place: before or after the non-linearity. affine: whether
     the norm learns a scale and a shift of each channel."""
-
-    alone: ClassVar[bool] = False
 
     bias: bool = False
     norm: Literal["none", "batch"] = "none"

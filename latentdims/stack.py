@@ -1,4 +1,5 @@
-"""Networks of several seeds as one: a step of all takes as many kernels as a step of one."""
+"""Networks of several seeds as one: a step of all takes as many kernels as a step of one, but for
+wavelets, which are taken of one network after the other."""
 
 import copy
 from collections.abc import Sequence

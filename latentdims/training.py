@@ -112,7 +112,7 @@ def _initial(settings: Mapping[str, Any], images: Images, *, seed: int) -> netwo
         seed=seed,
         device=str(images.train.images.device),
     )
-    set_statistics(network.module, images.train.images[:SEEN])
+    set_statistics(network.module, images.train.images[:SEEN].split(networks.BATCH))
     return network
 
 

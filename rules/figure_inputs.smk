@@ -27,4 +27,4 @@ def figure_sources(wildcards):
 def numbered(wildcards):
     """The label of a figure: its number comes first, since the report sorts by labels."""
     number = list(catalogue.SOURCES).index(wildcards.figure) + 1
-    return {"figure": f"{number} {wildcards.figure.replace('_', ' ')}"}
+    return {"figure": f"{number:02} {wildcards.figure.replace('_', ' ')}"}

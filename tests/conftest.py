@@ -24,11 +24,25 @@ NORMS: dict[str, dict[str, Any]] = {
     "affine": {**NETWORKS["mlp"], "norm": "batch", "norm_place": "after", "affine": True},
     "resnet": {"architecture": "resnet", "depth": 8, "width": 0.2},
 }
+SCATTERING: dict[str, dict[str, Any]] = {
+    "scattering": {"architecture": "scattering", "scales": 3, "width": 0.05},
+}
 SHAPE = (2, 11, 11)
+LARGE = (1, 32, 32)  # of images that scattering networks read
+
+
+def shape_for(name: str) -> tuple[int, int, int]:
+    """Of the images that a network reads."""
+    return LARGE if name in SCATTERING else SHAPE
 
 
 def write_images(
-    path: Path, *, seed: int = 0, train: int = 60, test: int = 30, channels: int = SHAPE[0]
+    path: Path,
+    *,
+    seed: int = 0,
+    train: int = 60,
+    test: int = 30,
+    shape: tuple[int, int, int] = SHAPE,
 ) -> Path:
     """A file of random images whose first channel tells the class."""
     random = np.random.default_rng(seed)
@@ -36,7 +50,7 @@ def write_images(
         arrays = []
         for split, samples in (("train", train), ("test", test)):
             labels = random.integers(0, len(CLASSES), samples)
-            images = random.integers(0, 200, (samples, channels, *SHAPE[1:])).astype(np.uint8)
+            images = random.integers(0, 200, (samples, *shape)).astype(np.uint8)
             images[:, 0] += (labels * 15).astype(np.uint8)[:, None, None]
             file[f"{split}/images"], file[f"{split}/labels"] = images, labels
             arrays += [images, labels]
@@ -56,6 +70,12 @@ def images(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
+def images_for(tmp_path: Path) -> Callable[[str], Path]:
+    """Images that a network reads, by its name."""
+    return lambda name: write_images(tmp_path / "images.h5", shape=shape_for(name))
+
+
+@pytest.fixture
 def settings() -> Callable[..., dict[str, Any]]:
     """Settings of a network to be trained, as the workflow hands them on."""
 
@@ -67,7 +87,7 @@ def settings() -> Callable[..., dict[str, Any]]:
             "learning_rate": 0.05,
         }
         return {
-            "network": {**NETWORKS, **NORMS}[network],
+            "network": {**NETWORKS, **NORMS, **SCATTERING}[network],
             "preprocessing": {"steps": ["normalize"], "mean": "dataset", "std": "dataset"},
             "seed": seed,
             "training": {**defaults, **training},
@@ -78,8 +98,9 @@ def settings() -> Callable[..., dict[str, Any]]:
 
 def random_network(name: str, *, seed: int = 3) -> Network:
     """A network as training begins with it."""
-    settings = {**NETWORKS, **NORMS}[name]
-    return networks.initial(settings, image_shape=SHAPE, classes=len(CLASSES), seed=seed)
+    settings = {**NETWORKS, **NORMS, **SCATTERING}[name]
+    shape = shape_for(name)
+    return networks.initial(settings, image_shape=shape, classes=len(CLASSES), seed=seed)
 
 
 def integer_network(name: str, *, seed: int) -> Network:

@@ -1,5 +1,6 @@
 """Files of networks that were never trained: random numbers under the right names, in any shape."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -184,6 +185,26 @@ def _kill(path: Path, *, layer: str, seed: int) -> None:
                 item.attrs["reason"] = f"{layer} is zero for every image"
 
         file.visititems(change)
+
+
+def keep_one(path: str, layer: str, *, of: str) -> None:
+    """Of a layer, its site or its weight alone; the other is gone from the file."""
+    with h5py.File(path, "r+") as file:
+        network = architecture.read(file)
+        gone = "weights" if of == "site" else "sites"
+        kept = tuple(each for each in getattr(network, gone) if each.name != layer)
+        architecture.write(file, dataclasses.replace(network, **{gone: kept}))
+        for place in file:
+            if place != "spectra" and not place.startswith("seed"):
+                if f"{place}/{layer}" in file and (place == "weight") == (gone == "weights"):
+                    del file[f"{place}/{layer}"]
+            elif layer in file[place]:
+                group = file[f"{place}/{layer}"]
+                for name in [*group.attrs] * (gone == "weights"):
+                    del group.attrs[name]
+                for name in list(group):
+                    if name.startswith("weight") == (gone == "weights"):
+                        del group[name]
 
 
 def add_epoch_between(path: str) -> None:

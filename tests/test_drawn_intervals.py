@@ -85,6 +85,20 @@ def test_bars_of_pairs_are_those_of_the_table(made, figure, panel, columns):
     assert np.array(bars(panels(figure, files)[panel])) == pytest.approx(np.array(expected))
 
 
+@pytest.mark.parametrize(("panel", "quantity"), [(0, "variance_explained"), (1, "cka")])
+def test_bands_over_depth_are_those_of_the_table(made, panel, quantity):
+    files, rows = made
+    found = bands(panels("depth", files)[panel])
+    for band, (epoch, null) in zip(
+        found, (("2", ""), ("0", "untrained"), ("2", "unrelated")), strict=True
+    ):
+        columns = {"quantity": quantity, "split": "test", "centring": "centred"}
+        columns |= {"epoch": epoch, "null": null}
+        for layer, ends in zip(("layer1", "classifier"), band.reshape(2, 2, 2), strict=True):
+            (expected,) = interval(rows, **columns, layer=layer)
+            assert ends == pytest.approx(np.array([expected, expected]))
+
+
 @pytest.mark.parametrize(("panel", "what"), [(0, "accuracy"), (1, "loss")])
 def test_bands_of_training_are_those_of_the_table(made, panel, what):
     files, rows = made

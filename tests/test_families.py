@@ -164,7 +164,7 @@ def test_untrained_norms_have_the_statistics_of_images():
     settings = {"architecture": "cnn", "channels": [4, 3], "kernel_size": 3, "norm": "batch"}
     network = networks.initial(settings, image_shape=(3, 18, 19), classes=2, seed=1)
     images = 3 + torch.randn(50, 3, 18, 19)
-    blocks.set_statistics(network.module, images)
+    blocks.set_statistics(network.module, [images])
     x = images
     for block in list(network.blocks.values())[:-1]:
         norm, seen = block.after[0], block.preactivation(x)

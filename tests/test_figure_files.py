@@ -26,6 +26,7 @@ WORDS = {  # what must stand on each, of three networks
     "weights": ["Marchenko-Pastur edge", "untrained", "trained", "test accuracy (%)", "classifier"],
     "alignment": ["variance explained", "trained", "untrained", "unrelated images", "one pair"],
     "measures": ["CKA, debiased", "CCA, mean", "untrained", "unrelated images"],
+    "depth": ["variance explained", "CKA, debiased", "layer, in the order", "unrelated images"],
     "eigenvectors": ["eigenvector, seed 0", "eigenvector, seed 1", "|cosine|", "unrelated images"],
     "weight_eigenvectors": ["eigenvector, seed 0", "unrelated images", "random directions, k/d"],
     "generation": ["seed", "trained", "channels", "white covariances", "components drawn"],

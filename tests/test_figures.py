@@ -13,11 +13,11 @@ import pytest
 from PIL import Image
 
 from latentdims import figures, storage
-from latentdims.figures import catalogue, eigenvectors, marks, style
+from latentdims.figures import catalogue, depth, eigenvectors, marks, panels, style
+from latentdims.intervals import Estimate
 from latentdims.table import Row, write_csv
 
-WITH_INTERVALS = ("alignment", "measures", "generation")  # of three networks
-
+WITH_INTERVALS = ("alignment", "measures", "depth", "generation")  # of three networks
 
 WITH_BANDS = ("training", "clipping", "weights", "eigenvectors", "weight_eigenvectors")  # of six
 
@@ -89,11 +89,16 @@ SHAPES = [  # layers, width, seeds, draws
     (2, 2, 3, 2),
     (4, 8, 2, 1),
     (2, 5, 6, 2),
+    (7, 3, 3, 1),
     pytest.param(8, 2, 10, 3, marks=pytest.mark.slow),
     pytest.param(1, 512, 10, 1, marks=pytest.mark.slow),
     pytest.param(2, 512, 2, 2, marks=pytest.mark.slow),
     pytest.param(8, 512, 3, 2, marks=pytest.mark.slow),
     pytest.param(4, 1, 3, 1, marks=pytest.mark.slow),
+    pytest.param(5, 70, 2, 2, marks=pytest.mark.slow),
+    pytest.param(19, 5, 3, 1, marks=pytest.mark.slow),
+    pytest.param(12, 300, 2, 1, marks=pytest.mark.slow),
+    pytest.param(24, 70, 6, 2, marks=pytest.mark.slow),
 ]
 
 
@@ -103,7 +108,8 @@ def test_shapes(layers, width, seeds, draws, tmp_path, monkeypatch):
     for name in catalogue.SOURCES:
         if seeds > 1 or name not in catalogue.OF_PAIRS:
             drawing = draw(name, files)
-            assert drawing.get_figwidth() < 14, name
+            width, height = drawing.get_size_inches()
+            assert (width <= 8.3 or layers <= 4) and height <= 10.5, f"{name}: {width} x {height}"
             texts = check_readable(drawing, tmp_path / f"{name}.png", monkeypatch)
             assert not any(text in ("0.9", "0.5") for text in ticks(drawing, "rank")), name
             for figures_with, fewest, words in (
@@ -130,6 +136,7 @@ def test_undefined_numbers_are_left_out_and_named(tmp_path, monkeypatch):
         "spectra": "no variance: seed 1",
         "clipping": "no variance: seed 1",
         "alignment": "undefined in 2 of 3 pairs: layer 2, trained",
+        "depth": "undefined in 2 of 3 pairs: layer 2, trained",
         "eigenvectors": "no variance: seed 1",
         "generation": "layer 2: undefined for 2 of 6 draws",
     }
@@ -138,6 +145,17 @@ def test_undefined_numbers_are_left_out_and_named(tmp_path, monkeypatch):
         words = " ".join(" ".join(texts).split())
         assert says.get(name, "") in words, name
         assert "nan" not in words.split(), name
+
+
+def test_a_layer_between_undefined_ones_has_its_interval():
+    axis = style.Figure().subplots()
+    found = [Estimate(0.3, 0.2, 0.4, 3), None, Estimate(0.5, 0.4, 0.7, 3), None]
+    depth._curve(axis, found, label="trained", band=marks.INTERVAL, colour="trained")
+    (line,), (band,) = axis.lines, axis.collections
+    np.testing.assert_equal(line.get_ydata(), [0.3, np.nan, 0.5, np.nan])
+    for path, place, ends in zip(band.get_paths(), (0, 2), ((0.2, 0.4), (0.4, 0.7)), strict=True):
+        low, high = path.vertices.min(axis=0), path.vertices.max(axis=0)
+        assert low[0] < place < high[0] and (low[1], high[1]) == ends
 
 
 @pytest.mark.parametrize("seeds", [1, 2])
@@ -245,6 +263,48 @@ def test_reproduction_draws_every_unit(seeds, tmp_path, monkeypatch):
         "retention above chance",
         "e, n: test accuracy, trained (undefined)",
     } <= {*texts}
+
+
+@pytest.mark.parametrize("heights", [[1, 1], [1, 1.2, 1]])
+def test_columns_go_on_below_in_the_order_of_reading(heights):
+    for columns in (5, 7, 13, 20, 25):
+        figure, axes = panels.panels(rows=len(heights), columns=columns, heights=heights)
+        assert (figure.get_size_inches() <= panels.PAGE).all()
+        assert axes.shape == (len(heights), columns)
+        corners = np.array([[axis.bbox.min for axis in row] for row in axes])
+        x, y = corners[..., 0], -corners[..., 1]
+        assert (x == x[0]).all(), "a column stands in a line"
+        assert (np.diff(y, axis=0) > 0).all()
+        below = y[-1, :-1] < y[0, 1:]
+        assert (below | (np.isclose(y[0, :-1], y[0, 1:]) & (np.diff(x[0]) > 0))).all()
+
+
+def test_layers_have_a_site_a_weight_or_both(tmp_path, monkeypatch):
+    files = fabricated.files(tmp_path, layers=4, width=7, seeds=2, draws=1)
+    for path in [path for kind in files.values() for path in kind]:
+        fabricated.keep_one(path, "layer2", of="site")
+        fabricated.keep_one(path, "layer3", of="weight")
+    for name in catalogue.SOURCES:
+        texts = check_readable(draw(name, files), tmp_path / f"{name}.png", monkeypatch)
+        shown = {
+            number for number in range(1, 5) if any(f"layer {number}" in text for text in texts)
+        }
+        of_weights = name in ("weights", "weight_eigenvectors")
+        if name not in ("training", "generation"):
+            assert shown == {1, 3 if of_weights else 2, 4}, name
+
+
+def test_many_panels_have_one_scale_which_stands_where_lines_begin(tmp_path):
+    files = fabricated.files(tmp_path, layers=9, width=6, seeds=2, draws=1)
+    drawing = draw("weights", files)
+    drawing.savefig(tmp_path / "weights.png")
+    for label, scale in (("eigenvalue", "log"), ("accuracy", "linear")):
+        row = [axis for axis in drawing.axes if axis.get_yscale() == scale]
+        assert len(row) == 10 and len({axis.get_ylim() for axis in row}) == 1
+        first = [axis.get_subplotspec().is_first_col() for axis in row]
+        assert [label in axis.get_ylabel() for axis in row] == first
+        shown = [any(text.get_visible() for text in axis.get_yticklabels()) for axis in row]
+        assert shown == first and sum(first) > 1
 
 
 @pytest.mark.parametrize("name", ["spectra", "weights", "alignment", "measures", "eigenvectors"])

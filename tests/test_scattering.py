@@ -21,6 +21,7 @@ from latentdims.scattering.modules import (
     Pointwise,
     Standardise,
     Wavelets,
+    _Normalised,
     network,
 )
 
@@ -60,11 +61,11 @@ def as_real(x):
     return plain.parts(x) if x.is_complex() else x
 
 
-def built(scales, skip, norm, *, dtype=torch.float64, **options):
-    torch.manual_seed(scales)
+def built(scales, skip, norm, *, seed=0, dtype=torch.float64, **options):
+    torch.manual_seed(scales + seed)
     options = {"image_shape": SHAPE, "classes": 4, "width": 1 / 40, **options}
     net = network(scales=scales, skip=bool(skip), norm=bool(norm), **options)
-    initialise(net, torch.Generator().manual_seed(scales))
+    initialise(net, torch.Generator().manual_seed(scales + seed))
     net = net.to(dtype)
     for name, buffer in net.named_buffers():
         buffer.uniform_(*((0.5, 2) if name.endswith("var") else (-0.5, 0.5)))
@@ -104,6 +105,49 @@ def test_outputs_and_gradients_are_those_of_the_plain_network(
         near(each, wanted)
     for each, wanted in zip(*(torch.autograd.grad(total, inputs) for total in totals), strict=True):
         near(each, wanted)
+
+
+@pytest.mark.parametrize("chunk", [collapse.CHUNK, 5000])
+@pytest.mark.parametrize(("scales", "skip", "norm"), FORMS)
+def test_networks_in_a_stack_are_each_as_alone(scales, skip, norm, chunk, monkeypatch):
+    """Outputs, gradients and statistics of a step; outputs for the same images in evaluation."""
+    monkeypatch.setattr(collapse, "CHUNK", chunk)
+    nets = [built(scales, skip, norm, seed=seed).train() for seed in (1, 4, 6)]
+    stacked = [dict(net.state_dict(keep_vars=True)) for net in nets]
+    tensors = {name: torch.stack([each[name] for each in stacked]).detach() for name in stacked[0]}
+    for name, _ in nets[0].named_parameters():
+        tensors[name].requires_grad_()
+    images = torch.randn(3, 2, *SHAPE, dtype=torch.float64, requires_grad=True)
+    single = built(scales, skip, norm)
+
+    def logits(own, x):
+        return torch.func.functional_call(single, own, (x,))
+
+    found = torch.vmap(logits)(tensors, images)
+    into = torch.randn_like(found)
+    (found * into).sum().backward()
+    for index, net in enumerate(nets):
+        seen = images[index].detach().requires_grad_()
+        out = net(seen)
+        (out * into[index]).sum().backward()
+        near(found[index], out)
+        near(images.grad[index], seen.grad)
+        for name, weight in net.named_parameters():
+            near(tensors[name].grad[index], weight.grad)
+        for name, buffer in net.named_buffers():
+            near(tensors[name][index], buffer)
+    single.eval()
+    evaluated = torch.vmap(logits, in_dims=(0, None))(tensors, images[0])
+    for net, one in zip(nets, evaluated, strict=True):
+        near(one, net.eval()(images[0]))
+
+
+def test_the_axis_of_networks_may_lie_anywhere():
+    x = torch.randn(1, 4, 3, 5, dtype=torch.float64)
+    found, inverse = torch.vmap(_Normalised.apply, in_dims=2)(x)
+    for index in range(3):
+        expected = _Normalised.apply(x[:, :, index])
+        assert_close((found[index], inverse[index]), expected)
 
 
 @pytest.mark.parametrize(("scales", "skip", "norm"), FORMS)

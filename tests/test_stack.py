@@ -6,7 +6,7 @@ import h5py
 import numpy as np
 import pytest
 import torch
-from conftest import NETWORKS, NORMS, SHAPE, random_network
+from conftest import NETWORKS, NORMS, SCATTERING, random_network, shape_for
 from torch.nn import functional
 
 from latentdims import data, networks, training
@@ -15,6 +15,7 @@ from latentdims.descent import Descent
 from latentdims.errors import InputError
 from latentdims.stack import Stack
 
+NAMES = [*NETWORKS, *NORMS, *SCATTERING]
 SEEDS = (0, 1, 4)
 FLOAT32, FLOAT64 = torch.float32, torch.float64
 
@@ -32,13 +33,13 @@ def distance(some, others):
     return max((one - other).abs().max().item() for one, other in pairs)
 
 
-@pytest.mark.parametrize("name", [*NETWORKS, *NORMS])
-def test_each_ends_where_it_ends_alone(name, images, settings):
+@pytest.mark.parametrize("name", NAMES)
+def test_each_ends_where_it_ends_alone(name, images_for, settings):
     """Rounding takes a training in float32 as far from the exact one as from that in float64. Two
     that sum in other orders are at most twice that apart; in float64, by as much less as it is
     finer."""
     made = settings(name)
-    split = data.load(images, preprocessing=made["preprocessing"], device="cpu").train
+    split = data.load(images_for(name), preprocessing=made["preprocessing"], device="cpu").train
 
     def trained(seeds, dtype):
         stack = stack_of(name, seeds, dtype=dtype)
@@ -59,15 +60,15 @@ def test_each_ends_where_it_ends_alone(name, images, settings):
     assert distance(trained(SEEDS, FLOAT64), alone[FLOAT64]) <= 2 * rounding * finer
 
 
-@pytest.mark.parametrize("name", [*NETWORKS, *NORMS])
-def test_each_has_the_file_that_it_has_alone(name, images, tmp_path, settings):
-    made = settings(name, epochs=3, keep_epochs=[1])
+@pytest.mark.parametrize("name", NAMES)
+def test_each_has_the_file_that_it_has_alone(name, images_for, tmp_path, settings):
+    images, made = images_for(name), settings(name, epochs=3, keep_epochs=[1])
     shared = {key: made[key] for key in made if key != "seed"}
     outputs = {seed: tmp_path / f"{seed}.h5" for seed in SEEDS}
     training.train_together(images=images, outputs=outputs, settings=shared, device="cpu")
     # How near, is tested above; here that nothing is taken for another. The longest sum, that over
     # an image, is rounded as often as it has terms.
-    tolerance = math.prod(SHAPE) * torch.finfo(FLOAT32).eps
+    tolerance = math.prod(shape_for(name)) * torch.finfo(FLOAT32).eps
 
     def compare(key, one):
         if isinstance(one, h5py.Dataset):
@@ -97,10 +98,11 @@ def test_a_stack_shares_memory_with_its_networks_which_keep_their_channels_last(
     assert not (stack.network(0).weights["layer2"] == 7).any()
 
 
-@pytest.mark.parametrize("name", [*NETWORKS, *NORMS])
-def test_one_alone_is_a_network_to_the_bit(name, images, settings):
+@pytest.mark.parametrize("name", NAMES)
+def test_one_alone_is_a_network_to_the_bit(name, images_for, settings):
     stack = stack_of(name, [3])
-    split = data.load(images, preprocessing=settings(name)["preprocessing"], device="cpu").test
+    images, preprocessing = images_for(name), settings(name)["preprocessing"]
+    split = data.load(images, preprocessing=preprocessing, device="cpu").test
     network = stack.network(0)
     network.module.train()  # a step is one of training, also for norms
     alone = functional.cross_entropy(network.logits(split.images), split.labels)

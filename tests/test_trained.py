@@ -58,13 +58,13 @@ def by_hand(network, split, options, seed):
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
-@pytest.mark.parametrize("name", ["mlp", "cnn", "norm", "affine"])
-def test_a_training_is_that_of_torch_optim(recipe, name, images, tmp_path, settings):
-    made = settings(name, seed=4, **RECIPES[recipe])
+@pytest.mark.parametrize("name", ["mlp", "cnn", "norm", "affine", "scattering"])
+def test_a_training_is_that_of_torch_optim(recipe, name, images_for, tmp_path, settings):
+    images, made = images_for(name), settings(name, seed=4, **RECIPES[recipe])
     training.train(images=images, output=tmp_path / "n.h5", settings=made, device="cpu")
     loaded = data.load(images, preprocessing=made["preprocessing"], device="cpu")
     start = networks.initial(made["network"], image_shape=loaded.shape, classes=4, seed=4)
-    set_statistics(start.module, loaded.train.images)
+    set_statistics(start.module, [loaded.train.images])
     expected = by_hand(start, loaded.train, made["training"], seed=4)
     with h5py.File(tmp_path / "n.h5") as file:
         for layer, weight in expected.weights.items():
@@ -72,7 +72,7 @@ def test_a_training_is_that_of_torch_optim(recipe, name, images, tmp_path, setti
             np.testing.assert_array_equal(file[f"weights/{layer}"][-1], weight.numpy())
         tensors = expected.module.state_dict()
         state = {name: tensors[name] for name in tensors if not name.endswith("map.weight")}
-        assert set(file.get("state", ())) - {"epoch", "channel"} == set(state)
+        assert set(file.get("state", ())) - {"epoch", "channel", "part"} == set(state)
         for name, tensor in state.items():
             np.testing.assert_array_equal(file[f"state/{name}"][-1], tensor.detach().numpy())
 
@@ -83,11 +83,11 @@ class Stopped(Exception):
 
 @pytest.mark.parametrize("recipe", RECIPES)
 @pytest.mark.parametrize("seeds", [(0,), (0, 5)])
-@pytest.mark.parametrize("name", ["cnn", "norm"])
+@pytest.mark.parametrize("name", ["cnn", "norm", "scattering"])
 def test_a_stopped_training_resumes_to_the_byte(
-    recipe, seeds, name, images, tmp_path, settings, monkeypatch
+    recipe, seeds, name, images_for, tmp_path, settings, monkeypatch
 ):
-    made = settings(name, **RECIPES[recipe])
+    images, made = images_for(name), settings(name, **RECIPES[recipe])
     shared = {key: value for key, value in made.items() if key != "seed"}
 
     def run(place):

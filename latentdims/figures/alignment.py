@@ -1,19 +1,28 @@
 """Similarity of networks after alignment, beside its nulls."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from latentdims import scores, storage
 from latentdims.figures import marks, style
-from latentdims.figures.panels import categories, include, legend, note, panels
+from latentdims.figures.panels import (
+    ACROSS_PAGE,
+    categories,
+    include,
+    label_once,
+    legend,
+    many,
+    note,
+    panels,
+)
 from latentdims.intervals import Estimate, over_pairs
 from latentdims.quantities import within
 from latentdims.scores import Scores, pairs
 
 MARKERS = {"trained": "o", "initial": "s"}
-WIDEST = 9  # inches that panels may take side by side
+WIDEST = 7.8  # inches that several panels take side by side at most
 
 Values = Mapping[tuple[int, int], np.ndarray]  # by pair of seeds, of each fold if there are any
 
@@ -64,17 +73,8 @@ def draw(files: Mapping[str, Sequence[str]]) -> style.Figure:
 def of_views(paths: Sequence[str], views: Sequence[View]) -> style.Figure:
     """A panel for each view, and in it a place for each layer: every pair of trained and of
     untrained networks, and the trained ones on unrelated images."""
-    layers = list(pairs(paths))
-    width = max(2.6, 0.5 + 0.4 * len(layers))
-    divisors = [n for n in range(1, len(views) + 1) if len(views) % n == 0]
-    columns = max(n for n in divisors if n == 1 or n * width <= WIDEST)
-    figure, axes = panels(rows=len(views) // columns, columns=columns, width=width)
-    for axis, view in zip(axes.flat, views, strict=True):
-        axis.set(title=view.title, ylabel=view.label)
-        _panel(axis, paths, view)
-        categories(axis, [style.title(layer) for layer in layers], width=width)
-        include(axis, y=[-0.04, 1.02])  # room for whole markers at 0
-    first = axes.flat[0]
+    figure, axes = over_layers(paths, views, _panel, place=0.4)
+    first = axes[0]
     marks.explain(first, ".", "one pair")
     if len(paths) > 2:
         marks.explain(first, "|", marks.INTERVAL)
@@ -82,25 +82,61 @@ def of_views(paths: Sequence[str], views: Sequence[View]) -> style.Figure:
     return figure
 
 
+def over_layers(
+    paths: Sequence[str],
+    views: Sequence[View],
+    panel: Callable[[style.Axes, Sequence[str], View], None],
+    *,
+    place: float,
+) -> tuple[style.Figure, list[style.Axes]]:
+    """A figure with a panel for each view, side by side where they fit on a page.
+
+    panel: draws one. place: width of that of a layer, inches.
+    """
+    layers = list(pairs(paths))
+    width = min(max(2.6, 0.5 + place * len(layers)), ACROSS_PAGE)
+    divisors = [n for n in range(1, len(views) + 1) if len(views) % n == 0]
+    columns = max(n for n in divisors if n == 1 or n * width <= WIDEST)
+    figure, axes = panels(rows=len(views) // columns, columns=columns, width=width)
+    for axis, view in zip(axes.flat, views, strict=True):
+        axis.set(title=view.title, ylabel=view.label)
+        panel(axis, paths, view)
+        categories(axis, [style.title(layer) for layer in layers], width=width)
+        include(axis, y=[-0.04, 1.02])  # room for whole markers at 0
+    if many(len(layers)):
+        label_once(axes)
+    return figure, list(axes.flat)
+
+
 def _panel(axis: style.Axes, paths: Sequence[str], view: View) -> None:
-    limit = within(view.quantity)
-    for place, (layer, found) in enumerate(view.of(paths).items()):
+    for place, found in enumerate(view.of(paths).values()):
         for number, (colour, marker) in enumerate(MARKERS.items()):
-            label, epoch = style.ENDS[colour]
-            values = found.at(epoch)
-            known = _defined(axis, values, what=f"{style.title(layer)}, {label}")
-            if known:
+            label, _ = style.ENDS[colour]
+            known, mean = end(axis, found, colour)
+            if mean:
                 x = place + 0.25 * (number - 1)
                 each = [float(value.mean()) for value in known.values()]
                 marks.dots(axis, x + 0.08, each, colour=colour)
-                mean = over_pairs(known, within=limit)
                 _mark(axis, x, mean, colour=colour, marker=marker, label=label)
-        unrelated = found.unrelated(-1)
-        unrelated = unrelated[np.isfinite(unrelated)]
-        if len(unrelated):
-            (band,) = scores.of_null(unrelated[:, None], networks=len(paths))
+        if band := unrelated(found, networks=len(paths)):
             x, label = place + 0.25, marks.UNRELATED
             _mark(axis, x, band, colour="random", marker="^", label=label)
+
+
+def end(axis: style.Axes, found: Scores, colour: str) -> tuple[Values, Estimate | None]:
+    """What is defined of the pairs of trained or untrained networks, and its mean, if there is one;
+    what is not is named above the panel."""
+    label, epoch = style.ENDS[colour]
+    known = _defined(axis, found.at(epoch), what=f"{style.title(found.name.layer)}, {label}")
+    limit = within(found.name.quantity)
+    return known, over_pairs(known, within=limit) if known else None
+
+
+def unrelated(found: Scores, *, networks: int) -> Estimate | None:
+    """Mean and middle 95 % on unrelated images, if they are defined."""
+    null = found.unrelated(-1)
+    null = null[np.isfinite(null)]
+    return scores.of_null(null[:, None], networks=networks)[0] if len(null) else None
 
 
 def _mark(

@@ -7,6 +7,7 @@ SOURCES = {  # what each figure is drawn from, one file per seed
     "weights": ("alignment", "clipping"),
     "alignment": ("alignment",),
     "measures": ("alignment",),
+    "depth": ("alignment",),
     "eigenvectors": ("alignment",),
     "weight_eigenvectors": ("alignment",),
     "generation": ("generation",),
@@ -14,6 +15,7 @@ SOURCES = {  # what each figure is drawn from, one file per seed
 OF_PAIRS = (  # need at least two seeds
     "alignment",
     "measures",
+    "depth",
     "eigenvectors",
     "weight_eigenvectors",
 )

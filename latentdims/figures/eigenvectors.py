@@ -11,6 +11,8 @@ from latentdims.intervals import curve_over_pairs
 from latentdims.quantities import within
 from latentdims.scales import Range
 
+WITH_SPECTRA = 12  # layers at most: the matrices of more would be too small beside them
+
 
 def draw(files: Mapping[str, Sequence[str]]) -> style.Figure:
     """A column per layer but the classifier."""
@@ -19,31 +21,36 @@ def draw(files: Mapping[str, Sequence[str]]) -> style.Figure:
 
 def pair(paths: Sequence[str], *, kind: str, spectrum: str) -> style.Figure:
     """Spectra and |cosines| of leading eigenvectors of the first two seeds, and the overlap of the
-    spans of all pairs, per layer.
+    spans of all pairs, per layer; of more than `WITH_SPECTRA` layers, without the spectra.
 
     kind: of overlap in the file, `activation` or `weight`; spectrum: that goes with it.
     """
     found = [spectra.read(path) for path in paths[:2]]
     subspaces = scores.pairs(paths, score=f"{kind}_subspace")
-    hidden = [site.name for site in architecture.of(paths[0]).hidden]
-    layers = list(found[0]) if kind == "weight" else hidden
+    network = architecture.of(paths[0])
+    layers = [layer for layer in subspaces if kind == "weight" or layer != network.output]
     nulls = scores.pairs(paths, score=f"{kind}_subspace_null")
-    figure, axes = panels.panels(rows=3, columns=len(layers), heights=[1, 1.2, 1])
-    for (top, matrix, bottom), layer in zip(axes.T, layers, strict=True):
-        top.set(title=style.title(layer), xlabel="rank")
+    rows = {"eigenvalue": 1.0, "eigenvector, seed 0": 1.2, "overlap of first k": 1.0}
+    if len(layers) > WITH_SPECTRA:
+        del rows["eigenvalue"]
+    limit = within(f"subspace_overlap_{kind}")
+    figure, axes = panels.panels(rows=len(rows), columns=len(layers), heights=[*rows.values()])
+    for (*top, matrix, bottom), layer in zip(axes.T, layers, strict=True):
+        (*top, matrix)[0].set_title(style.title(layer))
         bottom.set(xlabel="k")
         overlap, null = _overlap(paths[1], f"seed0/{layer}/{kind}_overlap")
-        _spectra(top, [seed[layer] for seed in found], spectrum, last=len(overlap))
+        for axis in top:
+            axis.set(xlabel="rank")
+            _spectra(axis, [seed[layer] for seed in found], spectrum, last=len(overlap))
         image = _matrix(matrix, overlap, null=null)
-        rotated = kind == "activation" or layer != layers[0]
-        limit = within(f"subspace_overlap_{kind}")
+        rotated = kind == "activation" or network.weight(layer).reads != architecture.IMAGES
         _subspaces(bottom, subspaces[layer], nulls[layer] if rotated else {}, limit)
         if not rotated:
             _chance(bottom, nulls[layer])
-    label_rows(axes, "eigenvalue", "eigenvector, seed 0", "overlap of first k")
-    shrink = 0.3 / len(panels.side_by_side(axes[0]))
+    label_rows(axes, *rows)
+    shrink = max(0.3 / len(panels.side_by_side(axes[0])), 0.15)
     figure.colorbar(image, ax=list(axes.flat), label="|cosine|", shrink=shrink, aspect=15)
-    panels.legend(figure, *axes[0], *axes[2])
+    panels.legend(figure, *axes[0], *axes[-1])
     return figure
 
 

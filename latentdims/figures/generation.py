@@ -38,15 +38,21 @@ def draw(files: Mapping[str, Sequence[str]]) -> style.Figure:
     named = max(style.width(_name(way)) for way in others)
     crowded = min(0.06 * len(layers) * len(paths), 4.5)
     width = max(3, 1.8 + named, 0.8 + crowded)
-    figure, axes = panels.panels(rows=rows, columns=2, heights=heights, width=width)
-    _accuracies(axes[0, 0], paths, white=f"{WHITE}/" in nulls)
-    _similarities(axes[0, 1], paths, layers, width=width)
-    if rows == 2:
-        _ways(axes[1, 0], paths, others, nulls)
+    if panels.many(len(layers)):
+        heights, width = [1, *heights], panels.ACROSS_PAGE / 2
+    figure, axes = panels.panels(rows=len(heights), columns=2, heights=heights, width=width)
+    first, second, *below = axes.flat
+    if panels.many(len(layers)):
+        first, second, *below = panels.span(axes[0]), panels.span(axes[1]), *axes[2:].flat
+        width *= 2
+    _accuracies(first, paths, white=f"{WHITE}/" in nulls)
+    _similarities(second, paths, layers, width=width)
+    if below:
+        _ways(below[0], paths, others, nulls)
         if low_rank:
-            _ranks(axes[1, 1], paths, low_rank)
+            _ranks(below[1], paths, low_rank)
         else:
-            axes[1, 1].remove()
+            below[1].remove()
     panels.legend(figure, *figure.axes)
     return figure
 

@@ -3,6 +3,7 @@
 import math
 import textwrap
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -10,28 +11,62 @@ import numpy as np
 from latentdims.figures import style
 from latentdims.figures.style import Axes, Figure, ticker
 
-ACROSS = 5  # panels side by side at most, so that a figure fits on a page
+ACROSS = 4  # panels side by side, up to which they have their full size
 SIZE = (2.2, 2.0)  # width and height of one panel, inches
 INNER = 0.7  # what is left of the width of a panel for its axes
+PAGE = (8.0, 10.4)  # width and height that many panels fill at most, inches
+AROUND = 0.4  # of both, for a legend and the like
+ACROSS_PAGE = PAGE[0] - AROUND  # that panels take
+SMALL = 7  # size of text where there are many panels, points
+PER_INCH = 17.3  # characters of a line
 
 
 def panels(
     *, rows: int, columns: int, heights: Sequence[float] | None = None, width: float = SIZE[0]
 ) -> tuple[Figure, np.ndarray]:
-    """A figure and its axes, (rows, columns); more than `ACROSS` columns go on below.
+    """A figure and its axes, (rows, columns); more than `ACROSS` columns go on below, in panels
+    that are so small that all fit on a page.
 
-    heights: of the rows, relative to a panel's; width: of a panel, inches.
+    heights: of the rows, relative to a panel's; width: of a panel, inches, where there are few.
     """
     heights = list(heights or [1.0] * rows)
-    blocks = math.ceil(columns / ACROSS)
-    across = math.ceil(columns / blocks)
-    size = (max(width * across + 0.4, 3.4), (SIZE[1] * sum(heights)) * blocks + 0.4)
-    figure = Figure(figsize=size, layout="constrained")
+    across, size = columns, (width, SIZE[1])
+    if many(columns):
+        across, size = _on_a_page(columns, sum(heights))
+    blocks = math.ceil(columns / across)
+    inches = (max(size[0] * across + AROUND, 3.4), size[1] * sum(heights) * blocks + AROUND)
+    figure = Figure(figsize=inches, layout="constrained")
     grid = figure.subplots(rows * blocks, across, squeeze=False, height_ratios=heights * blocks)
     axes = grid.reshape(blocks, rows, across).swapaxes(0, 1).reshape(rows, -1)
     for unused in axes[:, columns:].flat:
         unused.remove()
     return figure, axes[:, :columns]
+
+
+def many(columns: int) -> bool:
+    """Whether so many panels do not fit side by side."""
+    return columns > ACROSS
+
+
+def _on_a_page(columns: int, height: float) -> tuple[int, tuple[float, float]]:
+    """How many columns, each so many panels high, stand side by side where panels are largest, and
+    the width and height of a panel."""
+
+    def size(across: int) -> tuple[float, float]:
+        blocks = math.ceil(columns / across)
+        high = (PAGE[1] - 2 * AROUND) / (blocks * height)
+        return min(ACROSS_PAGE / across, SIZE[0]), min(high, SIZE[1])
+
+    across = max(range(1, columns + 1), key=lambda n: min(np.divide(size(n), SIZE)))
+    return across, size(across)
+
+
+def span(row: np.ndarray) -> Axes:
+    """One panel in place of a row of them (columns,)."""
+    figure, place = row[0].get_figure(), row[0].get_subplotspec()
+    for axis in row:
+        axis.remove()
+    return figure.add_subplot(place.get_gridspec()[place.rowspan.start, :])
 
 
 def empty(said: str) -> Figure:
@@ -48,10 +83,93 @@ def side_by_side(row: np.ndarray) -> list[np.ndarray]:
 
 
 def label_rows(axes: np.ndarray, *labels: str) -> None:
-    """Label the vertical axis of each row (rows, columns) where it begins."""
+    """Label the vertical axis of each row (rows, columns) where it begins.
+
+    Many panels get one scale for each row, and smaller text, which is not said twice.
+    """
     for row, label in zip(axes, labels, strict=True):
         for part in side_by_side(row):
             part[0].set_ylabel(label)
+        if many(len(row)):
+            _one_scale(row)
+    if many(axes.shape[1]):
+        for row in axes:
+            _name_once(row)
+        label_once(axes)
+        for axis in axes.flat:
+            _small(axis)
+
+
+def _one_scale(row: np.ndarray) -> None:
+    """The same vertical axis for all panels of a row on which curves are drawn."""
+    drawn = [axis for axis in row if np.isfinite(axis.dataLim.intervaly).all() and not axis.images]
+    if not drawn:
+        return
+    low, high = (np.array([axis.get_ylim() for axis in drawn]).T[end] for end in (0, 1))
+    for axis in drawn:
+        if axis.get_yscale() == "log":
+            _decades(axis, float(low.min()), float(high.max()))
+        else:
+            axis.set_ylim(low.min(), high.max())
+            axis.yaxis.set_major_locator(ticker.MaxNLocator(3, steps=[1, 2, 2.5, 5, 10]))
+
+
+def _name_once(row: np.ndarray) -> None:
+    """Label horizontal axes where no panel goes on below, and ticks of vertical ones where they are
+    not those of the first panel beside them."""
+    parts = side_by_side(row)
+    for axis in row[: -len(parts[0])]:
+        axis.set_xlabel("")
+    for first, *others in parts:
+        for axis in others:
+            same = axis.get_ylim() == first.get_ylim() and axis.get_yscale() == first.get_yscale()
+            axis.tick_params(axis="y", which="both", labelleft=not same)
+
+
+def label_once(axes: np.ndarray) -> None:
+    """Label the horizontal axis of a column (rows, columns) only below where all panels have it."""
+    for upper, lower in pairwise(axes):
+        for axis, below in zip(upper, lower, strict=True):
+            same = axis.get_xlim() == below.get_xlim() and axis.get_xscale() == below.get_xscale()
+            if same and not (axis.images or below.images):
+                axis.tick_params(axis="x", which="both", labelbottom=False)
+                axis.set_xlabel("")
+
+
+def _small(axis: Axes) -> None:
+    """Smaller text, in lines that are no longer than the panel, and labels of ticks apart."""
+    axis.tick_params(which="both", labelsize=SMALL)
+    axis.xaxis.label.set_fontsize(SMALL)
+    _apart(axis)
+    label, most = axis.get_ylabel(), int(PER_INCH * 8 / SMALL * _inches(axis)[1])
+    lines = [textwrap.wrap(label, n, break_long_words=False) for n in range(1, most + 1)]
+    even = next((each for each in lines if len(each) == len(lines[-1])), [])
+    axis.set_ylabel("\n".join(even), fontsize=SMALL)
+    title = [textwrap.wrap(line, _characters(axis)) for line in axis.get_title().split("\n")]
+    axis.set_title("\n".join(part for line in title for part in line), fontsize=SMALL)
+
+
+def _apart(axis: Axes) -> None:
+    """Label the first and the last rank, and others where they do not touch them."""
+    ticks = [float(tick) for tick in axis.get_xticks()]
+    places = axis.transAxes.inverted().transform(axis.transData.transform([(n, 1) for n in ticks]))
+    needed = [style.width(f"{tick:g}") / 2 * SMALL / 8 + 0.03 for tick in ticks]
+    kept: list[int] = []
+    for at in [0, len(ticks) - 1, *range(1, len(ticks) - 1)]:
+        gaps = [abs(places[at, 0] - places[other, 0]) * _inches(axis)[0] for other in kept]
+        if all(gap > needed[at] + needed[other] for gap, other in zip(gaps, kept, strict=True)):
+            kept.append(at)
+    axis.xaxis.set_major_locator(ticker.FixedLocator([ticks[at] for at in sorted({*kept})]))
+
+
+def _characters(axis: Axes) -> int:
+    """That fit in a line above a panel."""
+    return min(int(PER_INCH * SIZE[0]), int(PER_INCH * 8 / SMALL * _inches(axis)[0] / INNER))
+
+
+def _inches(axis: Axes) -> tuple[float, float]:
+    """Width and height of a panel, about: the layout is not solved yet."""
+    return axis.bbox.width / axis.figure.dpi, axis.bbox.height / axis.figure.dpi
 
 
 def legend(figure: Figure, *axes: Axes) -> None:
@@ -78,10 +196,9 @@ def legend(figure: Figure, *axes: Axes) -> None:
 
 def note(axis: Axes, text: str) -> None:
     """Say something above a panel, once, on lines of its own."""
-    lines = axis.get_title().split("\n") if axis.get_title() else []
-    added = textwrap.wrap(text, 38)
-    if added[0] not in lines:
-        axis.set_title("\n".join(lines + added))
+    title, added = axis.get_title(), "\n".join(textwrap.wrap(text, _characters(axis)))
+    if f"\n{added}\n" not in f"\n{title}\n":
+        axis.set_title(f"{title}\n{added}" if title else added)
 
 
 def include(axis: Axes, *, x: Sequence[float] = (), y: Sequence[float] = ()) -> None:
@@ -111,6 +228,12 @@ def logarithmic(axis: Axes) -> None:
     if high < 10 * low:
         middle = math.sqrt(low * high)
         low, high = middle / math.sqrt(10), middle * math.sqrt(10)
+    _decades(axis, low, high)
+
+
+def _decades(axis: Axes, low: float, high: float) -> None:
+    """A logarithmic vertical axis with its labels."""
+    axis.set_yscale("log")
     axis.set_ylim(low, high)
     if high < 100 * low:
         axis.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))

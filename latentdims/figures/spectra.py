@@ -6,7 +6,7 @@ import numpy as np
 
 from latentdims import architecture, storage
 from latentdims.figures import marks, style
-from latentdims.figures.panels import label_rows, legend, logarithmic, note, panels, ranks
+from latentdims.figures.panels import label_rows, legend, logarithmic, many, note, panels, ranks
 from latentdims.spectra import jackknife, power_law
 
 MOMENTS = {"second_moment": "second moment", "covariance": "covariance"}
@@ -23,16 +23,20 @@ def draw(files: Mapping[str, Sequence[str]]) -> style.Figure:
     found = [read(path) for path in files["alignment"]]
     layers = [site.name for site in architecture.of(files["alignment"][0]).hidden]
     figure, axes = panels(rows=len(MOMENTS), columns=len(layers))
+    crowded, first = many(len(layers)), next(iter(MOMENTS))
     for row, (moment, name) in zip(axes, MOMENTS.items(), strict=True):
         for axis, layer in zip(row, layers, strict=True):
-            axis.set(xlabel="rank", title=f"{style.title(layer)}, {name}")
-            _panel(axis, [seed[layer] for seed in found], moment)
-    label_rows(axes, *["eigenvalue"] * len(MOMENTS))
+            title = style.title(layer) if crowded else f"{style.title(layer)}, {name}"
+            axis.set(xlabel="rank", title="" if crowded and moment != first else title)
+            _panel(axis, [seed[layer] for seed in found], moment, short=crowded)
+    label_rows(
+        axes, *(f"eigenvalue, {name}" if crowded else "eigenvalue" for name in MOMENTS.values())
+    )
     legend(figure, *axes.flat)
     return figure
 
 
-def _panel(axis: style.Axes, seeds: Sequence[Spectra], moment: str) -> None:
+def _panel(axis: style.Axes, seeds: Sequence[Spectra], moment: str, *, short: bool) -> None:
     exponents = []
     for colour, (name, epoch) in reversed(style.ENDS.items()):
         values = [seed[moment][epoch] for seed in seeds]
@@ -44,7 +48,9 @@ def _panel(axis: style.Axes, seeds: Sequence[Spectra], moment: str) -> None:
         exponent = _fitted(axis, values, without, label="power law, over its ranks")
         if exponent is not None:
             exponents.append(f"{name} {exponent:.2f}")
-    if exponents:
+    if exponents and short:
+        note(axis, f"α {', '.join(exponents).removeprefix('trained ')}")
+    elif exponents:
         note(axis, f"α: {', '.join(reversed(exponents))}")
     logarithmic(axis)
     ranks(axis, len(seeds[0][moment][0]), logarithmic=True)
@@ -79,7 +85,8 @@ def _fitted(
 def read(path: str) -> dict[str, dict[str, np.ndarray]]:
     """Spectra by layer and kind, each (epochs, ranks), from an alignment file.
 
-    Beside them, `fan_in` and `neurons` of the layer.
+    A layer has those of its representation, of its weight, or both. Beside those of a weight stand
+    its `fan_in` and `neurons`.
     """
     with storage.read(path, needs=["spectra"]) as file:
         found = {}

@@ -100,5 +100,5 @@ def drawable(name: str) -> bool:
 
 
 def title(layer: str) -> str:
-    """The name of a layer in words: `layer1` is layer 1."""
-    return layer.replace("layer", "layer ")
+    """The name of a layer in words: `layer1` is layer 1, `layer8_shortcut` is layer 8 shortcut."""
+    return layer.replace("layer", "layer ").replace("_", " ")

@@ -11,10 +11,11 @@ from latentdims.spectra import initial_variance, marchenko_pastur_edges
 def draw(files: Mapping[str, Sequence[str]]) -> style.Figure:
     """A column per layer: eigenvalues of WᵀW / n on a log axis, and accuracy, against rank."""
     found = [spectra.read(path) for path in files["alignment"]]
-    figure, axes = panels(rows=2, columns=len(found[0]))
+    layers = [layer for layer, kinds in found[0].items() if "weight" in kinds]
+    figure, axes = panels(rows=2, columns=len(layers))
     chance = 100 / architecture.of(files["alignment"][0]).classes
     label = "weight eigenvectors"
-    for (top, bottom), layer in zip(axes.T, found[0], strict=True):
+    for (top, bottom), layer in zip(axes.T, layers, strict=True):
         top.set(title=style.title(layer))
         bottom.set(xlabel="rank kept")
         _spectra(top, [seed[layer] for seed in found])

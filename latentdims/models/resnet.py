@@ -3,7 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from latentdims.architecture import IMAGES, Architecture, Site, Weight
 from latentdims.errors import InputError
@@ -40,8 +40,6 @@ class Family:
     blocks a stage. width: of the published widths 16, 32 and 64, a factor. affine: whether batch
     norm learns a scale and a shift of each channel.
     """
-
-    alone: ClassVar[bool] = False
 
     depth: int
     width: float = 1.0
@@ -100,14 +98,8 @@ class Family:
     def build(self, *, image_shape: tuple[int, int, int], classes: int) -> "nn.Module":
         from torch import nn
 
-        from latentdims.blocks import (
-            Block,
-            Convolution,
-            Dense,
-            MeanOverPositions,
-            Residual,
-            after,
-        )
+        from latentdims.blocks import Block, Convolution, Dense, after
+        from latentdims.residual import MeanOverPositions, Residual
 
         keys = {"nonlinearity": "relu", "norm": "batch", "norm_place": "before", "pooling": "none"}
         stem = self._channels()[0]

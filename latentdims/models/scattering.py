@@ -1,7 +1,7 @@
 """Learned scattering networks (Guth et al., JMLR 2024): fixed wavelets, learned 1 x 1 matrices."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from latentdims.architecture import Architecture, chain
 from latentdims.errors import InputError
@@ -19,8 +19,6 @@ class Family:
     their moduli, and maps are complex. norm: each position is divided by its norm over channels.
     last: channels of the last matrix, whatever the width.
     """
-
-    alone: ClassVar[bool] = True
 
     scales: int
     width: float = 1.0

@@ -5,7 +5,7 @@ Memory is (C, parts, H, W, N): matrix products then need no transposition. See `
 
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -35,6 +35,21 @@ def pieces(length: int, made: Tensor) -> Iterator[slice]:
         size = max(1, CHUNK * length // max(1, made.numel()))
     for start in range(0, length, size):
         yield slice(start, min(start + size, length))
+
+
+class Separate(torch.autograd.Function):
+    """A function of tensors whose axis 0 holds what is treated separately, to tensors alike.
+
+    Networks that are trained together lie along that axis (`torch.func.vmap`).
+    """
+
+    @classmethod
+    def vmap(
+        cls, info: Any, in_dims: tuple[int | None, ...], x: Tensor, *others: Any
+    ) -> tuple[tuple[Tensor, ...], tuple[int, ...]]:
+        stacked = x.movedim(cast(int, in_dims[0]), 0)  # (S, A, ...), and others are no tensors
+        found = cls.apply(stacked.flatten(0, 1), *others)
+        return tuple(each.unflatten(0, (len(stacked), -1)) for each in found), (0,) * len(found)
 
 
 class Operator:
@@ -107,34 +122,45 @@ def collapse(x: Tensor, bank: Bank, *, skip: bool) -> Tensor:
     if x.ndim == 4:
         x = x.unsqueeze(2)
     function = _WithSkip if skip else _WithoutSkip
-    return batch_first(function.apply(batch_last(x), bank))
+    out = function.apply(batch_last(x).unsqueeze(0), bank)[0]
+    return batch_first(out.squeeze(0))
 
 
-class _WithSkip(torch.autograd.Function):
-    """(C, parts, H, W, N) -> (10C, 2, H', W', N)."""
+class _WithSkip(Separate):
+    """(S, C, parts, H, W, N) -> (S, 10C, 2, H', W', N)."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, bank: Bank) -> Tensor:
-        c, parts, h, w, n = x.shape
-        step = operator(bank, h, parts, 2, x.dtype, x.device)
-        out = x.new_empty(10 * c, 2, h // bank.stride, w // bank.stride, n)
-        low, band, modulus = out[:c], out[c : 5 * c], out[5 * c :]
-        modulus[:, 1] = 0
-        for some, angles in _chunks(c, out):
-            step.apply(x[some], low[some], band[angles].unflatten(0, (-1, 4)))
-            _modulus(low[some], out=modulus[:c, 0][some])
-            _modulus(band[angles], out=modulus[c:, 0][angles])
-        ctx.step, ctx.shape = step, x.shape
-        ctx.save_for_backward(out)
-        return out
+    def forward(x: Tensor, bank: Bank) -> tuple[Tensor]:
+        _, c, _, h, w, n = x.shape
+        step = _operator(x, bank, low_parts=2)
+        out = x.new_empty(len(x), 10 * c, 2, h // bank.stride, w // bank.stride, n)
+        for one, made in zip(x, out, strict=True):
+            low, band, modulus = made[:c], made[c : 5 * c], made[5 * c :]
+            modulus[:, 1] = 0
+            for some, angles in _chunks(c, made):
+                step.apply(one[some], low[some], band[angles].unflatten(0, (-1, 4)))
+                _modulus(low[some], out=modulus[:c, 0][some])
+                _modulus(band[angles], out=modulus[c:, 0][angles])
+        return (out,)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Bank], output: tuple[Tensor]) -> None:
+        x, bank = inputs
+        ctx.step, ctx.shape = _operator(x, bank, low_parts=2), x.shape
+        ctx.save_for_backward(*output)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         (out,) = ctx.saved_tensors
-        c = len(out) // 10
-        gradient = gradient.contiguous()
         result = out.new_empty(ctx.shape)
+        for each in zip(gradient.contiguous(), out, result, strict=True):
+            _WithSkip._backward(ctx.step, *each)
+        return result, None
+
+    @staticmethod
+    def _backward(step: Operator, gradient: Tensor, out: Tensor, result: Tensor) -> None:
+        c = len(result)
 
         def through(part: slice) -> Tensor:
             of_modulus = slice(5 * c + part.start, 5 * c + part.stop)
@@ -143,40 +169,56 @@ class _WithSkip(torch.autograd.Function):
 
         for some, angles in _chunks(c, out):
             band = through(slice(c + angles.start, c + angles.stop)).unflatten(0, (-1, 4))
-            ctx.step.adjoint(through(some), band, result[some])
-        return result, None
+            step.adjoint(through(some), band, result[some])
 
 
-class _WithoutSkip(torch.autograd.Function):
-    """(C, parts, H, W, N) -> (5C, H', W', N)."""
+class _WithoutSkip(Separate):
+    """(S, C, parts, H, W, N) -> (S, 5C, H', W', N), and u ⋆ ψ, (S, 4C, 2, H', W', N)."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, bank: Bank) -> Tensor:
-        c, parts, h, w, n = x.shape
-        step = operator(bank, h, parts, 1, x.dtype, x.device)
-        out = x.new_empty(5 * c, h // bank.stride, w // bank.stride, n)
-        waves = x.new_empty(4 * c, 2, *out.shape[1:])
-        low, band = out[:c].unsqueeze(1), out[c:]
-        for some, angles in _chunks(c, waves):
-            step.apply(x[some], low[some], waves[angles].unflatten(0, (-1, 4)))
-            _modulus(waves[angles], out=band[angles])
-        ctx.step, ctx.shape = step, x.shape
-        ctx.save_for_backward(out, waves)
-        return out
+    def forward(x: Tensor, bank: Bank) -> tuple[Tensor, Tensor]:
+        _, c, _, h, w, n = x.shape
+        step = _operator(x, bank, low_parts=1)
+        out = x.new_empty(len(x), 5 * c, h // bank.stride, w // bank.stride, n)
+        waves = x.new_empty(len(x), 4 * c, 2, *out.shape[2:])
+        for one, made, wave in zip(x, out, waves, strict=True):
+            low, band = made[:c].unsqueeze(1), made[c:]
+            for some, angles in _chunks(c, wave):
+                step.apply(one[some], low[some], wave[angles].unflatten(0, (-1, 4)))
+                _modulus(wave[angles], out=band[angles])
+        return out, waves
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Bank], output: tuple[Tensor, Tensor]) -> None:
+        x, bank = inputs
+        ctx.step, ctx.shape = _operator(x, bank, low_parts=1), x.shape
+        ctx.save_for_backward(*output)
+        ctx.mark_non_differentiable(output[1])
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx: Any, gradient: Tensor, _: Tensor) -> tuple[Tensor, None]:
         out, waves = ctx.saved_tensors
-        c = len(out) // 5
-        gradient = gradient.contiguous()
         result = out.new_empty(ctx.shape)
+        for each in zip(gradient.contiguous(), out, waves, result, strict=True):
+            _WithoutSkip._backward(ctx.step, *each)
+        return result, None
+
+    @staticmethod
+    def _backward(
+        step: Operator, gradient: Tensor, out: Tensor, waves: Tensor, result: Tensor
+    ) -> None:
+        c = len(result)
         low, band = gradient[:c].unsqueeze(1), gradient[c:]
         for some, angles in _chunks(c, waves):
             rate = _rate(band[angles], out[c:][angles])
             through = waves[angles] * rate.unsqueeze(1)
-            ctx.step.adjoint(low[some], through.unflatten(0, (-1, 4)), result[some])
-        return result, None
+            step.adjoint(low[some], through.unflatten(0, (-1, 4)), result[some])
+
+
+def _operator(x: Tensor, bank: Bank, *, low_parts: int) -> Operator:
+    """The step of a bank on maps x (S, C, parts, H, W, N)."""
+    return operator(bank, x.shape[3], x.shape[2], low_parts, x.dtype, x.device)
 
 
 def _chunks(channels: int, made: Tensor) -> Iterator[tuple[slice, slice]]:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from latentdims.blocks import Block, Dense, Map, Normalisation
-from latentdims.scattering.collapse import batch_first, batch_last, collapse, pieces
+from latentdims.scattering.collapse import Separate, batch_first, batch_last, collapse, pieces
 from latentdims.scattering.wavelets import BANKS, Bank, sizes, widths
 
 EPSILON, SMALLEST = 1e-5, 1e-12
@@ -129,8 +129,10 @@ class Standardise(Normalisation):
         if self.training:
             flat, mean, var = _Standardised.apply(flat)
             samples = flat.shape[-1]
-            self.mean.lerp_(mean.view_as(self.mean), self.momentum)
-            self.var.lerp_(var.view_as(self.var) * (samples / max(1, samples - 1)), self.momentum)
+            var = var * (samples / max(1, samples - 1))
+            # Not in place, for which PyTorch has no rule where networks are trained together.
+            for kept, own in ((self.mean, mean), (self.var, var)):
+                kept.copy_(kept.lerp(own.view_as(kept), self.momentum))
         else:
             mean, var = self.mean.view(-1, parts, 1), self.var.view(-1, 1, 1)
             flat = (flat - mean) * (var + EPSILON).rsqrt()
@@ -150,11 +152,11 @@ class Standardise(Normalisation):
         return f"{len(self.mean)}, form={self.form}"
 
 
-class _Standardised(torch.autograd.Function):
+class _Standardised(Separate):
     """x (G, P, L) -> (x - m)/√(v + ε), m (G, P) and v (G,) = Σ_p E(x - m)²."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         y, mean, power = torch.empty_like(x), x.new_empty(x.shape[:2]), x.new_empty(len(x))
         for some in pieces(len(x), x):
             torch.mean(x[some], 2, out=mean[some])
@@ -162,9 +164,13 @@ class _Standardised(torch.autograd.Function):
             torch.linalg.vector_norm(y[some], dim=(1, 2), out=power[some])
             var = power[some].square_().div_(x.shape[2])
             y[some].mul_((var + EPSILON).rsqrt_()[:, None, None])
+        return y, mean, power
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, output: tuple[Tensor, Tensor, Tensor]) -> None:
+        y, mean, power = output
         ctx.save_for_backward(y, (power + EPSILON).rsqrt_())
         ctx.mark_non_differentiable(mean, power)
-        return y, mean, power
 
     @staticmethod
     @once_differentiable
@@ -189,32 +195,38 @@ class Normalise(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         x = batch_last(x)
         positions = math.prod(x.shape[-3:])
-        return batch_first(_Normalised.apply(x.view(-1, positions)).view_as(x))
+        y = _Normalised.apply(x.view(1, -1, positions))[0]
+        return batch_first(y.view_as(x))
 
 
-class _Normalised(torch.autograd.Function):
-    """x (D, L) -> x / ‖x‖ of each column."""
+class _Normalised(Separate):
+    """x (S, D, L) -> x / ‖x‖ of each column, and 1 / ‖x‖ (S, L)."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
-        y, power = torch.empty_like(x), x.new_zeros(x.shape[1])
-        for some in pieces(len(x), x):
-            power += x[some].square().sum(0)
+    def forward(x: Tensor) -> tuple[Tensor, Tensor]:
+        y, power = torch.empty_like(x), x.new_zeros(len(x), x.shape[2])
+        for some in pieces(x.shape[1], x):
+            power += x[:, some].square().sum(1)
         inverse = power.sqrt_().clamp_(min=SMALLEST).reciprocal_()
-        for some in pieces(len(x), x):
-            torch.mul(x[some], inverse, out=y[some])
-        ctx.save_for_backward(y, inverse)
-        return y
+        for some in pieces(x.shape[1], x):
+            torch.mul(x[:, some], inverse[:, None], out=y[:, some])
+        return y, inverse
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, output: tuple[Tensor, Tensor]) -> None:
+        ctx.save_for_backward(*output)
+        ctx.mark_non_differentiable(output[1])
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+    def backward(ctx: Any, gradient: Tensor, _: Tensor) -> Tensor:
         y, inverse = ctx.saved_tensors
         result, along = torch.empty_like(y), torch.zeros_like(inverse)
-        for some in pieces(len(y), y):
-            along += torch.mul(gradient[some], y[some], out=result[some]).sum(0)
-        rate = torch.where(inverse < 1 / SMALLEST, inverse, 0)
-        for some in pieces(len(y), y):
-            part = torch.addcmul(gradient[some], y[some], along, value=-1, out=result[some])
+        for some in pieces(y.shape[1], y):
+            along += torch.mul(gradient[:, some], y[:, some], out=result[:, some]).sum(1)
+        rate, along = torch.where(inverse < 1 / SMALLEST, inverse, 0)[:, None], along[:, None]
+        for some in pieces(y.shape[1], y):
+            part = result[:, some]
+            torch.addcmul(gradient[:, some], y[:, some], along, value=-1, out=part)
             part *= rate
         return result

@@ -23,7 +23,8 @@ RUNNER = 170  # Snakemake itself, which runs beside the script in a job on a clu
 PLAIN = 80  # a process with numpy and h5py, or matplotlib
 TORCH = 320  # and with torch
 CUDA = 4000  # its libraries for GPUs; not measured
-BATCHES = 100  # what clipping holds of a batch; generation half of it
+BATCHES = 100  # what clipping holds of a batch of small networks; generation half of it
+BATCH = 250  # images that it propagates at once
 UNKNOWN = 3000  # a folder of images, and what cannot be read
 EMBEDDED = 3 * 32 * 32 / 1e6  # of one image
 
@@ -110,16 +111,22 @@ def prepare(source: Mapping[str, Any], files: Sequence[str]) -> float:
 
 def train(shapes: Shapes, *, training: Mapping[str, Any], networks: int = 1) -> float:
     """The images, in the order of an epoch; of each network the weights, their gradients, momentum
-    and steps, and all that are kept; of one, what is kept once more as it is written."""
+    and steps, all that are kept, and what a step holds of its batch; of one, what is kept once more
+    as it is written."""
     kept = len({0, *training["keep_epochs"], training["epochs"]})
-    return with_torch() + 1.5 * shapes.loaded + ((5 + kept) * networks + 2 * kept) * shapes.weights
+    of_weights = ((5 + kept) * networks + 2 * kept) * shapes.weights
+    values = sum(math.prod(site.shape) for site in shapes.network.sites)
+    batch = 4 * _numbers(training["batch_size"] * values) * networks
+    return with_torch() + 1.5 * shapes.loaded + of_weights + batch
 
 
 def clip(shapes: Shapes) -> float:
     """Test images alone, the representations of a batch, and decompositions of the largest
     layer."""
     share = shapes.samples["test"] / sum(shapes.samples.values())
-    return with_torch() + 1.5 * share * shapes.loaded + 10 * shapes.matrices + BATCHES
+    values = [math.prod(site.shape) for site in shapes.network.sites]
+    batch = BATCHES + _numbers(BATCH * (sum(values) + 3 * max(values)))
+    return with_torch() + 1.5 * share * shapes.loaded + 10 * shapes.matrices + batch
 
 
 def covariance(shapes: Shapes, *, partners: int, epochs: int) -> float:

@@ -115,7 +115,8 @@ def banded(means, spreads, deviations: Array, within, n: int) -> list[Found]:
 def largest(deviations: Array) -> float:
     """The 95 % quantile of the largest |t| of normal curves with the covariance of these."""
     length = np.linalg.norm(deviations, axis=0)
-    shape = deviations[:, length > 0] / length[length > 0]
+    varied = length > 1e-9 * length.max()  # elsewhere networks tie, but for rounding
+    shape = deviations[:, varied] / length[varied]
     random = np.random.default_rng(2024)
     z = np.abs(random.standard_normal((SIMULATED, len(shape))) @ shape).max(1, initial=0)
     df = len(shape) - 1
