@@ -44,8 +44,8 @@ def test_nothing(finished):
 def test_nothing_after_a_touch_a_comment_or_another_order(again):
     for path in (*(again.folder / "latentdims").rglob("*.py"), *again.folder.glob("scripts/*.py")):
         os.utime(path)
-    again.edit("latentdims/clipping.py", "import logging\n", "import logging  # for progress\n")
-    again.edit("latentdims/training.py", "Train one network", "Train a single network")
+    again.edit("latentdims/steps/clipping.py", "import logging\n", "import logging  # progress\n")
+    again.edit("latentdims/steps/training.py", "Train one network", "Train a single network")
     again.configure(dict(reversed(TINY.items())))
     assert_plans(again, {})
 
@@ -95,9 +95,9 @@ def test_nothing_where_code_was_edited_that_cannot_change_a_result(again):
     again.edit("latentdims/workflow/memory.py", "MARGIN = 1.2", "MARGIN = 1.5")
     again.edit("latentdims/workflow/job.py", "done in", "ended after")
     again.edit("latentdims/workflow/checkpoint.py", '"60"', '"30"')
-    again.edit("latentdims/download.py", "CHUNK = 1 << 18", "CHUNK = 1 << 19")
-    again.edit("latentdims/checksums.py", "\nMD5", "\nNEAREST = 1\nMD5")
-    again.edit("latentdims/sources/imagefolder.py", "\nimport ", "\nimport sys\nimport ")
+    again.edit("latentdims/steps/download.py", "CHUNK = 1 << 18", "CHUNK = 1 << 19")
+    again.edit("latentdims/images/checksums.py", "\nMD5", "\nNEAREST = 1\nMD5")
+    again.edit("latentdims/images/sources/imagefolder.py", "\nimport ", "\nimport sys\nimport ")
     again.edit("latentdims/figures/catalogue.py", "OF_PAIRS = (", 'MORE = "more"\nOF_PAIRS = (')
     family = again.folder / "latentdims" / "models" / "perceptron.py"
     shutil.copy(again.folder / "latentdims" / "models" / "mlp.py", family)
@@ -228,7 +228,7 @@ def test_code_edited_where_there_are_no_records_is_found_in_figures_and_files(ag
     without_records(again)
     again.edit("latentdims/figures/training.py", 'xlabel="epoch"', 'xlabel="epochs"')
     again.edit("latentdims/figures/samples.py", "import h5py", "import math\nimport h5py")
-    again.edit("latentdims/clipping.py", "last = last.clone()", "last = 1 * last")
+    again.edit("latentdims/steps/clipping.py", "last = last.clone()", "last = 1 * last")
     before = {path: path.read_bytes() for path in again.folder.rglob("results/**/*.*")}
     output = again.complete("--dry-run", "--quiet", "rules")
     for rule, count in {"clip": 4, "samples": 1, "figure": 6, "summary": 1, "total": 13}.items():

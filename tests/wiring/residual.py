@@ -96,7 +96,9 @@ class Module(nn.Module):
                 layer: nn.Module = nn.Linear(*weight.shape[::-1], bias=False)
             else:
                 out, channels, *size = weight.shape
-                layer = nn.Conv2d(channels, out, size, strides.get(name, 1), size[0] // 2, bias=False)
+                layer = nn.Conv2d(
+                    channels, out, size, strides.get(name, 1), size[0] // 2, bias=False
+                )
                 self.norms[name] = nn.BatchNorm2d(out, dtype=torch.float64)
             layer.weight = nn.Parameter(torch.from_numpy(weight.copy()))
             self.maps[name] = layer
