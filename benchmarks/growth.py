@@ -111,7 +111,7 @@ def measured(
     job: Callable[[], Any], *, step: str, width: int, samples: int, seeds: int
 ) -> dict[str, Any]:
     """Seconds of one job, MB beyond what the process held before, and what is expected of both."""
-    from latentdims import families
+    from latentdims.models import families
     from latentdims.workflow.job import peak_memory
 
     before, start = peak_memory(), time.perf_counter()
@@ -143,7 +143,7 @@ def write_images(path: Path, *, samples: int) -> Path:
 
 
 def _network(place: Path, images: Path, settings: Mapping[str, Any], seed: int) -> Path:
-    from latentdims import training
+    from latentdims.steps import training
 
     path = place / f"network{seed}.h5"
     if not path.exists():
@@ -154,7 +154,7 @@ def _network(place: Path, images: Path, settings: Mapping[str, Any], seed: int) 
 
 
 def _covariance(place: Path, images: Path, settings: Mapping[str, Any], seed: int) -> Path:
-    from latentdims import covariance
+    from latentdims.steps import covariance
 
     path = place / f"covariance{seed}.h5"
     if not path.exists():
@@ -183,7 +183,7 @@ def _measure(place: Path, images: Path, settings: dict, seeds: int) -> Callable[
 
 
 def _align(place: Path, images: Path, settings: dict, seeds: int) -> Callable[[], Any]:
-    from latentdims import alignment
+    from latentdims.steps import alignment
 
     networks = [_network(place, images, settings, seed) for seed in range(seeds)]
     paths = [_covariance(place, images, settings, seed) for seed in range(seeds)]
@@ -202,7 +202,7 @@ def _align(place: Path, images: Path, settings: dict, seeds: int) -> Callable[[]
 
 
 def _consensus(place: Path, images: Path, settings: dict, seeds: int) -> Callable[[], Any]:
-    from latentdims import consensus
+    from latentdims.steps import consensus
 
     paths = [_covariance(place, images, settings, seed) for seed in range(seeds)]
     return lambda: consensus.consensus(
@@ -211,7 +211,7 @@ def _consensus(place: Path, images: Path, settings: dict, seeds: int) -> Callabl
 
 
 def _clip(place: Path, images: Path, settings: dict, seeds: int) -> Callable[[], Any]:
-    from latentdims import clipping
+    from latentdims.steps import clipping
 
     covariance = _covariance(place, images, settings, 0)
     return lambda: clipping.clip(
@@ -227,7 +227,7 @@ def _clip(place: Path, images: Path, settings: dict, seeds: int) -> Callable[[],
 
 
 def _generate(place: Path, images: Path, settings: dict, seeds: int) -> Callable[[], Any]:
-    from latentdims import generation
+    from latentdims.steps import generation
 
     network = _network(place, images, settings, 0)
     procedure = {"draws": 1, "classifiers": [], "layers": "all", "width": 1.0}

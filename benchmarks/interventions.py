@@ -9,7 +9,7 @@ from step import Step, largest, written
 from torch.utils.data import DataLoader
 from tutorial import Tutorial
 
-from latentdims import clipping, generation
+from latentdims.steps import clipping, generation
 
 SHARE = 16  # the plain way clips at one of so many ranks
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from latentdims.architecture import Architecture
+from latentdims.models.architecture import Architecture
 
 
 class Layer(NamedTuple):

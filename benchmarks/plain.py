@@ -19,9 +19,9 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
-from latentdims.blocks import Convolution
-from latentdims.networks import Network, torch_generator
-from latentdims.sources.torchvision import datasets
+from latentdims.images.sources.torchvision import datasets
+from latentdims.models.blocks import Convolution
+from latentdims.models.networks import Network, torch_generator
 
 datasets()  # after which torchvision can be imported
 from torchvision import transforms  # noqa: E402

@@ -15,11 +15,13 @@ from operations import Operations
 from step import Step, largest, relative, written
 from tutorial import Tutorial
 
-from latentdims import alignment, covariance, data, networks, summary, training
-from latentdims.descent import Descent
 from latentdims.figures import catalogue, style
-from latentdims.prepare import prepare
-from latentdims.stack import Stack
+from latentdims.images import data
+from latentdims.models import networks
+from latentdims.models.stack import Stack
+from latentdims.recipes.descent import Descent
+from latentdims.steps import alignment, covariance, summary, training
+from latentdims.steps.prepare import prepare
 from latentdims.storage import SPLITS
 
 

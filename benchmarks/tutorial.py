@@ -12,8 +12,9 @@ import plain
 import torch
 from operations import Layer, layers
 
-from latentdims import data, networks
-from latentdims.config import resolve
+from latentdims.configuration.config import resolve
+from latentdims.images import data
+from latentdims.models import networks
 
 
 @dataclass(frozen=True)

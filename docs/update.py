@@ -19,8 +19,9 @@ sys.path[:0] = [str(ROOT), str(ROOT / "docs")]
 
 import claims  # noqa: E402
 
-from latentdims import architecture, overview  # noqa: E402
-from latentdims.table import Row, read_csv  # noqa: E402
+from latentdims.models import architecture  # noqa: E402
+from latentdims.results import overview  # noqa: E402
+from latentdims.results.table import Row, read_csv  # noqa: E402
 
 PICTURES = {  # from the figures of an experiment into docs/
     "tutorial": {"cifar10/mlp/eigenvectors.svg": "eigenvectors.svg"},

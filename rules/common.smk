@@ -4,11 +4,14 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
-from latentdims import checksums, config_file, figures, partners, storage
-from latentdims.config import resolve
+from latentdims.images import checksums
+from latentdims.configuration import config_file
+from latentdims import figures, storage
+from latentdims.comparison import partners
+from latentdims.configuration.config import resolve
 from latentdims.errors import InputError
 from latentdims.figures import catalogue
-from latentdims.sources import content, local
+from latentdims.images.sources import content, local
 from latentdims.workflow.provenance import stamp
 
 try:
@@ -53,4 +56,6 @@ def code(script, *modules):
 def code_with_family(script):
     """The same of a script that builds networks: with the family of the job's."""
     families = {name: network["architecture"] for name, network in SETTINGS["networks"].items()}
-    return lambda wildcards: code(script, f"latentdims.models.{families[wildcards.network]}")
+    return lambda wildcards: code(
+        script, f"latentdims.models.families.{families[wildcards.network]}"
+    )

@@ -2,7 +2,7 @@
 
 from functools import cache
 
-from latentdims import download
+from latentdims.steps import download
 
 # Hashes of images, so that planning reads again only those that may have changed.
 NOTES = Path(".snakemake", "content")
@@ -28,7 +28,8 @@ def content_of(path, test_share):
 def code_of_source(wildcards):
     """Fingerprint of what prepares images of a data set: of its own source alone."""
     return code(
-        "prepare.py", f"latentdims.sources.{SETTINGS['datasets'][wildcards.dataset]['source']}"
+        "prepare.py",
+        f"latentdims.images.sources.{SETTINGS['datasets'][wildcards.dataset]['source']}",
     )
 
 

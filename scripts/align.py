@@ -1,5 +1,5 @@
-from latentdims import alignment
 from latentdims.device import deterministic
+from latentdims.steps import alignment
 from latentdims.workflow.job import running
 
 with running(snakemake) as job:

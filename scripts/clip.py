@@ -1,5 +1,5 @@
-from latentdims import clipping
 from latentdims.device import deterministic
+from latentdims.steps import clipping
 from latentdims.workflow.job import running
 
 with running(snakemake) as job:

@@ -1,4 +1,4 @@
-from latentdims import consensus
+from latentdims.steps import consensus
 from latentdims.workflow.job import running
 
 with running(snakemake):

@@ -1,5 +1,5 @@
-from latentdims import covariance
 from latentdims.device import deterministic
+from latentdims.steps import covariance
 from latentdims.workflow.job import running
 
 with running(snakemake) as job:

@@ -1,4 +1,4 @@
-from latentdims.download import download
+from latentdims.steps.download import download
 from latentdims.workflow.job import running
 
 with running(snakemake):

@@ -1,5 +1,5 @@
-from latentdims import generation
 from latentdims.device import deterministic
+from latentdims.steps import generation
 from latentdims.workflow.job import running
 
 with running(snakemake) as job:

@@ -1,4 +1,4 @@
-from latentdims import covariance
+from latentdims.steps import covariance
 from latentdims.workflow.job import running
 
 with running(snakemake):

@@ -1,4 +1,4 @@
-from latentdims.prepare import prepare
+from latentdims.steps.prepare import prepare
 from latentdims.workflow.job import running
 
 with running(snakemake):

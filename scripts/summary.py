@@ -1,4 +1,5 @@
-from latentdims import overview, summary
+from latentdims.results import overview
+from latentdims.steps import summary
 from latentdims.workflow.job import running
 
 with running(snakemake):

@@ -1,5 +1,5 @@
-from latentdims import training
 from latentdims.device import deterministic
+from latentdims.steps import training
 from latentdims.workflow.job import running
 
 with running(snakemake) as job:

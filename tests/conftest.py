@@ -11,8 +11,9 @@ import torch
 from recipes import CONSTANT
 from workflow import TINY, Workflow
 
-from latentdims import networks, storage
-from latentdims.networks import Network
+from latentdims import storage
+from latentdims.models import networks
+from latentdims.models.networks import Network
 
 CLASSES = ("a", "b", "c", "d")
 NETWORKS = {

@@ -7,8 +7,9 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from latentdims import architecture, storage
-from latentdims.architecture import Architecture
+from latentdims import storage
+from latentdims.models import architecture
+from latentdims.models.architecture import Architecture
 
 CLASSES = 3
 VARIANTS = {  # of generation, and their ranks

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from fabricated import axes, described, write
 
-from latentdims import architecture, storage, summary
-from latentdims.quantities import Name
+from latentdims import storage
+from latentdims.models import architecture
+from latentdims.results.quantities import Name
+from latentdims.steps import summary
 
 SEEDS = 3
 

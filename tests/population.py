@@ -51,7 +51,7 @@ def load() -> Population:
 
 def images() -> tuple[NDArray[np.int8], NDArray, NDArray[np.int8], NDArray]:
     """Leading principal components of embedded images, whitened and rounded; and their classes."""
-    from latentdims.sources import embedded
+    from latentdims.images.sources import embedded
 
     arrays, _ = embedded.read(train_samples=TRAIN, test_samples=POOL, seed=3)
     grey = [

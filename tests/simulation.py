@@ -21,16 +21,16 @@ import numpy as np
 import population
 from numpy.typing import NDArray
 
-from latentdims.folds import FOLDS
-from latentdims.intervals import (
+from latentdims.results.scores import crossed
+from latentdims.statistics.folds import FOLDS
+from latentdims.statistics.intervals import (
     Estimate,
     of_one_pair,
     of_one_run,
     over_networks,
     over_pairs,
 )
-from latentdims.scales import COSINE, PERCENT
-from latentdims.scores import crossed
+from latentdims.statistics.scales import COSINE, PERCENT
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "numbers.md"
 STUDIES = 2000

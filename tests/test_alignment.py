@@ -12,12 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_procrustes import orthogonal
 
-from latentdims import alignment, architecture, covariance, data, folds, networks, scores, training
+from latentdims.comparison.measured import CENTRINGS, Measured, Measurements, Weights
+from latentdims.comparison.pair import Options, compare, compare_weights, fit
+from latentdims.comparison.procrustes import lift, rotation, subspace_overlap
 from latentdims.errors import InputError
-from latentdims.measured import CENTRINGS, Measured, Measurements, Weights
-from latentdims.pair import Options, compare, compare_weights, fit
-from latentdims.procrustes import lift, rotation, subspace_overlap
-from latentdims.spectra import weight_components
+from latentdims.images import data
+from latentdims.models import architecture, networks
+from latentdims.results import scores
+from latentdims.statistics import folds
+from latentdims.statistics.spectra import weight_components
+from latentdims.steps import alignment, covariance, training
 from latentdims.storage import SPLITS
 
 SEEDS = st.integers(0, 2**32)

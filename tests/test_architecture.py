@@ -3,8 +3,8 @@
 import h5py
 import pytest
 
-from latentdims import architecture, families
-from latentdims.architecture import IMAGES, Architecture, Site, Weight
+from latentdims.models import architecture, families
+from latentdims.models.architecture import IMAGES, Architecture, Site, Weight
 
 NETWORK = Architecture(
     image_shape=(3, 8, 6),

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from latentdims.errors import InputError
-from latentdims.sources.archive import Archive
+from latentdims.images.sources.archive import Archive
 
 CONTENTS = {"train/b/1.png": b"one" * 400, "test/a/2.png": b"two", "train/a/0.png": b""}
 MODES = ["w", "w:gz", "w:bz2", "w:xz"]

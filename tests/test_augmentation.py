@@ -5,8 +5,8 @@ from collections import Counter
 import pytest
 import torch
 
-from latentdims.augmentation import augment, draw, moved
-from latentdims.sources import torchvision as source
+from latentdims.images.sources import torchvision as source
+from latentdims.recipes.augmentation import augment, draw, moved
 
 source.datasets()  # makes torchvision ready to import
 

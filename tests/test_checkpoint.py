@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from latentdims import covariance, training
 from latentdims.errors import InputError
+from latentdims.steps import covariance, training
 from latentdims.workflow import checkpoint
 from latentdims.workflow.checkpoint import Checkpoint
 

@@ -6,11 +6,13 @@ import pytest
 import torch
 from conftest import SHAPE
 
-from latentdims import clipping, covariance, folds, networks, training
-from latentdims.components import accuracy_by_rank, of_representation, of_weights
-from latentdims.data import Split
-from latentdims.networks import Network, evaluate
-from latentdims.spectra import weight_components
+from latentdims.images.data import Split
+from latentdims.interventions.components import accuracy_by_rank, of_representation, of_weights
+from latentdims.models import networks
+from latentdims.models.networks import Network, evaluate
+from latentdims.statistics import folds
+from latentdims.statistics.spectra import weight_components
+from latentdims.steps import clipping, covariance, training
 
 # Wide enough that no sample silences a whole layer: all logits would be equal, up to rounding.
 WIDE = {

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from latentdims.config import PROJECT, SCHEMA, resolve
+from latentdims.configuration.config import PROJECT, SCHEMA, resolve
 from latentdims.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from latentdims import config_file
+from latentdims.configuration import config_file
 from latentdims.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from latentdims import consensus
-from latentdims.consensus import align_to_mean, similarity_to_mean
 from latentdims.errors import InputError
+from latentdims.steps import consensus
+from latentdims.steps.consensus import align_to_mean, similarity_to_mean
 
 
 def covariances(phi: np.ndarray) -> np.ndarray:

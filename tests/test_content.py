@@ -6,8 +6,8 @@ import shutil
 import pytest
 
 from latentdims.errors import InputError
-from latentdims.sources.content import check_layout, content
-from latentdims.sources.folder import File
+from latentdims.images.sources.content import check_layout, content
+from latentdims.images.sources.folder import File
 
 
 @pytest.fixture

@@ -11,10 +11,13 @@ from conftest import integer_images, integer_network, write_images
 from hypothesis import given
 from hypothesis import strategies as st
 
-from latentdims import covariance, folds, networks, storage, training
-from latentdims.covariance import measure
+from latentdims import storage
+from latentdims.comparison.moments import ROWS, Centred, Moments, rows
 from latentdims.errors import InputError
-from latentdims.moments import ROWS, Centred, Moments, rows
+from latentdims.models import networks
+from latentdims.statistics import folds
+from latentdims.steps import covariance, training
+from latentdims.steps.covariance import measure
 from latentdims.storage import SPLITS
 
 EPS = np.finfo(np.float64).eps

@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 import torch
 
-from latentdims import data, preprocessing, storage
+from latentdims import storage
 from latentdims.errors import InputError
+from latentdims.images import data, preprocessing
 
 TUTORIAL = {
     "steps": ["normalize", "gray"],

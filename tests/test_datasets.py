@@ -3,7 +3,7 @@
 import pytest
 from test_config import dataset
 
-from latentdims.config import resolve
+from latentdims.configuration.config import resolve
 from latentdims.errors import InputError
 
 

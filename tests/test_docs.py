@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 from fabricated import described
 
-from latentdims import architecture, storage, table
+from latentdims import storage
+from latentdims.models import architecture
+from latentdims.results import table
 
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"

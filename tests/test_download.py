@@ -9,8 +9,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import numpy as np
 import pytest
 
-from latentdims import checksums, download
 from latentdims.errors import InputError
+from latentdims.images import checksums
+from latentdims.steps import download
 
 CONTENT = np.random.default_rng(0).bytes(200_000)
 MD5 = hashlib.md5(CONTENT).hexdigest()
@@ -196,7 +197,7 @@ def test_all_reasons_are_listed(server, fetch, partial, tmp_path):
 
 def test_progress_goes_to_the_log(fetch, caplog, monkeypatch):
     monkeypatch.setattr(download, "CHUNK", 1000)
-    with caplog.at_level(logging.INFO, logger="latentdims.download"):
+    with caplog.at_level(logging.INFO, logger="latentdims.steps.download"):
         fetch("good")
     shown = [record.getMessage() for record in caplog.records if " % of " in record.getMessage()]
     assert [line.split(": ")[1].split(" %")[0] for line in shown] == [

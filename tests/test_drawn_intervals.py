@@ -7,8 +7,8 @@ import fabricated
 import numpy as np
 import pytest
 
-from latentdims import summary
 from latentdims.figures import catalogue, marks
+from latentdims.steps import summary
 
 SEEDS = 6  # from which on bands are drawn
 NETWORK = {"dataset": "d", "network": "n", "seed": ""}

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from latentdims import blocks, families, networks
 from latentdims.errors import InputError
+from latentdims.models import blocks, families, networks
 
 
 def test_the_tutorial_s_networks():

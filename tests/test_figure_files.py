@@ -17,7 +17,7 @@ from test_figures import NAMES
 
 from latentdims import figures
 from latentdims.figures import catalogue, style
-from latentdims.table import Row, write_csv
+from latentdims.results.table import Row, write_csv
 
 WORDS = {  # what must stand on each, of three networks
     "training": ["epoch", "accuracy (%)", "cross-entropy (nats)", "test images"],

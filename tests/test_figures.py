@@ -14,8 +14,8 @@ from PIL import Image
 
 from latentdims import figures, storage
 from latentdims.figures import catalogue, depth, eigenvectors, marks, panels, style
-from latentdims.intervals import Estimate
-from latentdims.table import Row, write_csv
+from latentdims.results.table import Row, write_csv
+from latentdims.statistics.intervals import Estimate
 
 WITH_INTERVALS = ("alignment", "measures", "depth", "generation")  # of three networks
 

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from latentdims.errors import InputError
-from latentdims.sources.folder import Folder
+from latentdims.images.sources.folder import Folder
 
 
 def write(root, *places):
@@ -70,7 +70,7 @@ def test_a_file_or_folder_that_may_not_be_read_is_named(seen_by_all):
     (tmp_path / "train" / "a" / "0.png").chmod(0)
     (tmp_path / "train" / "b").chmod(0)
     code = (
-        "import os, sys; sys.path.insert(0, '.'); from latentdims.sources.folder import *\n"
+        "import os, sys; sys.path.insert(0, '.'); from latentdims.images.sources.folder import *\n"
         "if os.getuid() == 0: os.setegid(65534); os.seteuid(65534)\n"
         "try: {}\nexcept InputError as error: print(error)"
     )
@@ -102,7 +102,7 @@ def test_names_are_the_same_in_every_locale(tmp_path, locale):
         with open(folder + b"/" + name, "wb") as file:  # noqa: PTH123
             file.write(name)
     code = (
-        "import sys; sys.path.insert(0, '.'); from latentdims.sources.folder import Folder\n"
+        "import sys; sys.path.insert(0, '.'); from latentdims.images.sources.folder import Folder\n"
         f"found = Folder.walk({str(tmp_path)!r})\n"
         "print(ascii([(place, found.read(place)) for place in found.files]))"
     )

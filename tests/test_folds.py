@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from latentdims import folds
+from latentdims.statistics import folds
 
 
 @pytest.mark.parametrize("images", [1, 3, 4, 17, 2001])

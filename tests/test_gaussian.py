@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from latentdims.gaussian import covariance_factor, sample_rows, white_rows
+from latentdims.interventions.gaussian import covariance_factor, sample_rows, white_rows
 
 
 @pytest.mark.parametrize("shape", [(6, 4), (4, 6), (5, 2, 3, 3)])

@@ -5,9 +5,13 @@ import numpy as np
 import pytest
 import torch
 
-from latentdims import config, data, folds, generation, networks, training
+from latentdims.configuration import config
 from latentdims.errors import InputError
-from latentdims.sampling import Procedure, Reference, Sampler
+from latentdims.images import data
+from latentdims.interventions.sampling import Procedure, Reference, Sampler
+from latentdims.models import networks
+from latentdims.statistics import folds
+from latentdims.steps import generation, training
 
 SEED, OTHER = 1, 0  # of the network that is drawn from, and of one it is averaged with
 VARIANTS = {

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from latentdims import intervals
-from latentdims.intervals import (
+from latentdims.statistics import intervals
+from latentdims.statistics.intervals import (
     counted,
     curve_over_networks,
     curve_over_pairs,
@@ -17,7 +17,7 @@ from latentdims.intervals import (
     over_pairs,
     ratio_of_means,
 )
-from latentdims.scales import COSINE, PERCENT, POSITIVE, SHARE
+from latentdims.statistics.scales import COSINE, PERCENT, POSITIVE, SHARE
 
 
 def test_student_interval_of_a_textbook_sample():

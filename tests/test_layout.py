@@ -1,7 +1,7 @@
 import pytest
 
 from latentdims.errors import InputError
-from latentdims.sources.layout import arrange
+from latentdims.images.sources.layout import arrange
 
 TWO = ["train/a/0.png", "train/b/1.png", "test/a/2.png", "test/b/3.png"]
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from latentdims.learned import (
+from latentdims.statistics.learned import (
     UNIFORM,
     _largest_of_normal,
     _marchenko_pastur_median,
@@ -13,7 +13,7 @@ from latentdims.learned import (
     threshold_by_simulation,
     threshold_by_theory,
 )
-from latentdims.spectra import weight_components
+from latentdims.statistics.spectra import weight_components
 
 SHAPES = [(100, 200), (200, 100), (150, 150)]  # neurons, inputs
 

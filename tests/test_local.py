@@ -4,9 +4,9 @@ import os
 
 import pytest
 
-from latentdims import checksums
 from latentdims.errors import InputError
-from latentdims.sources import local
+from latentdims.images import checksums
+from latentdims.images.sources import local
 
 
 def test_no_path_no_files():

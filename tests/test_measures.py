@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from references import measures as reference
 from test_procrustes import orthogonal
 
-from latentdims.measures import (
+from latentdims.comparison.measures import (
     BLOCK,
     cca,
     cka,

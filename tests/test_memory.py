@@ -12,7 +12,10 @@ import torch
 from conftest import CLASSES
 from recipes import CONSTANT
 
-from latentdims import data, networks, storage, training
+from latentdims import storage
+from latentdims.images import data
+from latentdims.models import networks
+from latentdims.steps import training
 from latentdims.workflow.memory import Shapes
 
 SAMPLES = 150_000  # of 3 x 32 x 32: 460 MB as they are stored, 1.8 GB as numbers
@@ -21,7 +24,8 @@ ROOM = 200 << 20  # bytes beside what the process takes before it begins
 
 JOB = """
 import json, resource, sys
-from latentdims import covariance, data
+from latentdims.steps import covariance
+from latentdims.images import data
 
 job = json.loads(sys.argv[1])
 size = next(line for line in open("/proc/self/status") if line.startswith("VmSize"))

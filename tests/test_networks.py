@@ -5,8 +5,8 @@ import pytest
 import torch
 from conftest import SHAPE, random_network
 
-from latentdims.data import Split
-from latentdims.networks import Network, calibration_error, evaluate, score
+from latentdims.images.data import Split
+from latentdims.models.networks import Network, calibration_error, evaluate, score
 
 
 @pytest.fixture

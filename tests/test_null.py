@@ -5,11 +5,12 @@ import pytest
 import torch
 from test_procrustes import orthogonal
 
-from latentdims import folds, null, pair, unrelated
-from latentdims.architecture import chain
-from latentdims.measured import Measured, Weights
-from latentdims.pair import Options
-from latentdims.procrustes import lift, subspace_overlap
+from latentdims.comparison import null, pair, unrelated
+from latentdims.comparison.measured import Measured, Weights
+from latentdims.comparison.pair import Options
+from latentdims.comparison.procrustes import lift, subspace_overlap
+from latentdims.models.architecture import chain
+from latentdims.statistics import folds
 from latentdims.storage import SPLITS
 
 CENTRINGS = ["uncentred", "centred", "position"]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from known_files import files, place, rows, summarised  # noqa: F401 (fixtures)
 
-from latentdims.quantities import Name
+from latentdims.results.quantities import Name
 
 
 def test_a_pair_of_one_run_is_of_two_networks(rows):  # noqa: F811

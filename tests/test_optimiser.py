@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from latentdims.optimiser import Optimiser, clipped, losses
+from latentdims.recipes.optimiser import Optimiser, clipped, losses
 
 DEFAULTS = {
     "optimiser": "sgd",

@@ -6,9 +6,9 @@ import re
 import pytest
 import torch
 
-from latentdims import overview
 from latentdims.figures import catalogue
-from latentdims.table import HEADLINES, Row
+from latentdims.results import overview
+from latentdims.results.table import HEADLINES, Row
 
 
 def row(network, layer, quantity, value, *, low=None, high=None, **more):

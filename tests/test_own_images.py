@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from workflow import Workflow
 
-from latentdims import checksums
+from latentdims.images import checksums
 
 PHOTOS = "my {odd} 'photos'"  # as a path may be
 TARGET = "results/resources/mine.h5"
@@ -64,7 +64,8 @@ def test_what_is_not_read_runs_nothing_again(copied):
     (photos / "train" / "a" / ".DS_Store").touch()
     (photos / "Thumbs.db").touch()
     (photos / "train" / "a" / "0.png").touch()
-    for module in ("sources/embedded", "sources/torchvision", "download", "published"):
+    sources = (f"images/sources/{name}" for name in ("embedded", "torchvision"))
+    for module in (*sources, "steps/download", "configuration/published"):
         with (copied.folder / "latentdims" / f"{module}.py").open("a") as file:
             file.write("\nedited = True\n")
     photos.rename(copied.folder / "photos")
@@ -79,7 +80,7 @@ def test_an_image_that_changes_behind_a_link_runs_again(copied):
 
 
 def test_code_of_the_source_runs_again(copied):
-    copied.edit("latentdims/sources/picture.py", '"white"', '"black"')
+    copied.edit("latentdims/images/sources/picture.py", '"white"', '"black"')
     assert copied.planned(TARGET) == {"prepare": 1}
 
 
@@ -117,14 +118,14 @@ def test_neither_mirrors_nor_the_code_of_downloads_fetch_a_file_again(tmp_path, 
         return {**CONFIG, "datasets": {"one": dataset, "other": {**dataset, "mirrors": []}}}
 
     workflow = Workflow(tmp_path / "code", config(mirrors=[address]))
-    workflow.edit("latentdims/checksums.py", checksums.files("CIFAR10")[file], md5)
+    workflow.edit("latentdims/images/checksums.py", checksums.files("CIFAR10")[file], md5)
     target = f"resources/download/CIFAR10/{file}"
     workflow.complete(target)
     assert (workflow.folder / target).read_bytes() == b"images" * 100
     workflow.configure(config(mirrors=["http://elsewhere.invalid", address]))
-    workflow.edit("latentdims/download.py", "SLOWEST = 1000", "SLOWEST = 2000")
+    workflow.edit("latentdims/steps/download.py", "SLOWEST = 1000", "SLOWEST = 2000")
     assert workflow.planned(target) == Counter()
     planned = workflow.planned("results/resources/one.h5", "results/resources/other.h5")
     assert planned == {"prepare": 2}
-    workflow.edit("latentdims/checksums.py", md5, md5[::-1])
+    workflow.edit("latentdims/images/checksums.py", md5, md5[::-1])
     assert workflow.planned(target) == {"download": 1}

@@ -1,6 +1,6 @@
 """Which pairs of seeds are compared."""
 
-from latentdims import partners
+from latentdims.comparison import partners
 
 
 def test_all_or_the_first_or_some():

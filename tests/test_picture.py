@@ -14,8 +14,8 @@ import pytest
 from PIL import Image
 
 from latentdims.errors import InputError
-from latentdims.sources import layout, picture
-from latentdims.sources.picture import decode
+from latentdims.images.sources import layout, picture
+from latentdims.images.sources.picture import decode
 
 SECONDS = float(os.environ.get("FUZZ", 4))
 

@@ -7,12 +7,13 @@ import h5py
 import numpy as np
 import pytest
 
-from latentdims import data, storage
-from latentdims.data import ARRAYS
+from latentdims import storage
 from latentdims.errors import InputError
-from latentdims.prepare import prepare
-from latentdims.sources import embedded
-from latentdims.sources.content import content
+from latentdims.images import data
+from latentdims.images.data import ARRAYS
+from latentdims.images.sources import embedded
+from latentdims.images.sources.content import content
+from latentdims.steps.prepare import prepare
 
 
 def random_images(shape, seed=0):
@@ -65,7 +66,7 @@ def test_prepare_reads_a_folder_and_says_what_it_found(tmp_path, caplog):
 
 def test_preparing_embedded_images_does_not_import_torch(tmp_path):
     command = (
-        "import sys; from latentdims.prepare import prepare; prepare(output=sys.argv[1], "
+        "import sys; from latentdims.steps.prepare import prepare; prepare(output=sys.argv[1], "
         "source={'source': 'embedded', 'train_samples': 10, 'test_samples': 10}); "
         "assert 'torch' not in sys.modules"
     )

@@ -5,7 +5,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from latentdims.procrustes import chance_cosine, lift, rotation, similarity, subspace_overlap
+from latentdims.comparison.procrustes import (
+    chance_cosine,
+    lift,
+    rotation,
+    similarity,
+    subspace_overlap,
+)
 
 EPS = np.finfo(np.float64).eps
 SEEDS = st.integers(0, 2**32)

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from workflow import TINY
 
-from latentdims import quantities
-from latentdims.config import resolve
+from latentdims.configuration.config import resolve
 from latentdims.errors import InputError
+from latentdims.results import quantities
 
 
 def test_the_list_is_what_a_finished_run_holds(finished):

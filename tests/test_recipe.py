@@ -6,7 +6,7 @@ import torch
 from torch.optim import lr_scheduler
 
 from latentdims.errors import InputError
-from latentdims.recipe import check, learning_rate
+from latentdims.recipes.recipe import check, learning_rate
 
 EPS = np.finfo(np.float64).eps
 DEFAULTS = {

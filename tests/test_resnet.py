@@ -7,11 +7,12 @@ from conftest import NETWORKS, random_network
 from torch import nn
 from torch.nn import functional
 
-from latentdims import components, families, networks, reruns
-from latentdims.data import Split
 from latentdims.errors import InputError
-from latentdims.networks import Network
-from latentdims.spectra import weight_components
+from latentdims.images.data import Split
+from latentdims.interventions import components, reruns
+from latentdims.models import families, networks
+from latentdims.models.networks import Network
+from latentdims.statistics.spectra import weight_components
 
 SETTINGS = {"architecture": "resnet", "depth": 14, "width": 0.3}
 SHAPE = (2, 9, 13)

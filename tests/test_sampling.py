@@ -7,15 +7,16 @@ from conftest import SHAPE, random_network
 from scipy import stats
 from torch import nn
 
-from latentdims import networks, sampling
-from latentdims.networks import Network
-from latentdims.sampling import (
+from latentdims.interventions import sampling
+from latentdims.interventions.sampling import (
     Procedure,
     Reference,
     Sampler,
     align,
     contract,
 )
+from latentdims.models import networks
+from latentdims.models.networks import Network
 
 
 def test_contraction_against_a_loop():

@@ -12,11 +12,11 @@ import torch
 from references import scattering as plain
 from torch.testing import assert_close
 
-from latentdims.blocks import initialise
 from latentdims.errors import InputError
-from latentdims.scattering import collapse, wavelets
-from latentdims.scattering.collapse import operator
-from latentdims.scattering.modules import (
+from latentdims.models.blocks import initialise
+from latentdims.models.scattering import collapse, wavelets
+from latentdims.models.scattering.collapse import operator
+from latentdims.models.scattering.modules import (
     Normalise,
     Pointwise,
     Standardise,

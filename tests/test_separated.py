@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from latentdims.spectra import (
+from latentdims.statistics.spectra import (
     eigh,
     identified,
     resolved,

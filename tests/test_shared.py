@@ -43,7 +43,7 @@ def test_two_folders_share_what_they_have_in_common(tmp_path, monkeypatch):
     for seed in (0, 1):
         with h5py.File(second.folder / targets[seed]) as file:
             assert f'"seed": {seed}' in file.attrs["settings"]
-    edited.edit("latentdims/blocks.py", "bound = 1 /", "bound = 0.5 /")
+    edited.edit("latentdims/models/blocks.py", "bound = 1 /", "bound = 0.5 /")
     edited.complete(*targets, "--cache")
     with (
         h5py.File(edited.folder / targets[0]) as ours,
@@ -85,7 +85,9 @@ def going_on(tmp_path):
 
 def test_code_that_is_edited_during_a_run_stops_it(going_on):
     workflow, run = going_on
-    done = run(lambda: workflow.edit("latentdims/clipping.py", "RANKS = 8", "RANKS = 4"))
+    done = run(
+        lambda: workflow.edit("latentdims/interventions/components.py", "RANKS = 8", "RANKS = 4")
+    )
     assert done.returncode != 0
     assert "clip.py was edited while the run was going on" in done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr

@@ -6,11 +6,12 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from latentdims import moments, spectra
+from latentdims.comparison import moments
+from latentdims.comparison.moments import Centred, Moments
 from latentdims.figures import marks, panels
-from latentdims.intervals import over_networks
-from latentdims.moments import Centred, Moments
-from latentdims.spectra import (
+from latentdims.statistics import spectra
+from latentdims.statistics.intervals import over_networks
+from latentdims.statistics.spectra import (
     effective_rank,
     eigh,
     held_out,

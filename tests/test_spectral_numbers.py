@@ -4,12 +4,17 @@ import h5py
 import numpy as np
 import pytest
 
-from latentdims.alignment_file import spectrum
-from latentdims.folds import FoldMoments
-from latentdims.learned import count_learned
-from latentdims.measured import Measured
-from latentdims.numbers import _of_spectra
-from latentdims.spectra import effective_rank, participation_ratio, power_law, power_law_range
+from latentdims.comparison.alignment_file import spectrum
+from latentdims.comparison.measured import Measured
+from latentdims.results.numbers import _of_spectra
+from latentdims.statistics.folds import FoldMoments
+from latentdims.statistics.learned import count_learned
+from latentdims.statistics.spectra import (
+    effective_rank,
+    participation_ratio,
+    power_law,
+    power_law_range,
+)
 
 RANKS = np.arange(1.0, 151)
 FOLDS = 3

@@ -9,11 +9,13 @@ import torch
 from conftest import NETWORKS, NORMS, SCATTERING, random_network, shape_for
 from torch.nn import functional
 
-from latentdims import data, networks, training
-from latentdims.data import Split
-from latentdims.descent import Descent
 from latentdims.errors import InputError
-from latentdims.stack import Stack
+from latentdims.images import data
+from latentdims.images.data import Split
+from latentdims.models import networks
+from latentdims.models.stack import Stack
+from latentdims.recipes.descent import Descent
+from latentdims.steps import training
 
 NAMES = [*NETWORKS, *NORMS, *SCATTERING]
 SEEDS = (0, 1, 4)

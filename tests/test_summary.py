@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from known_files import SEEDS, files, place, rows, summarised  # noqa: F401 (fixtures)
 
-from latentdims import summary
 from latentdims.figures import reproduction, style
+from latentdims.steps import summary
 
 
 @pytest.mark.parametrize(

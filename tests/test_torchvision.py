@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 import scipy.io
 
-from latentdims import checksums, download
 from latentdims.errors import InputError
-from latentdims.sources import torchvision as source
+from latentdims.images import checksums
+from latentdims.images.sources import torchvision as source
+from latentdims.steps import download
 
 datasets = source.datasets()
 SAMPLES = {"train": 4, "test": 3}

@@ -7,10 +7,13 @@ import torch
 from recipes import CONSTANT
 from torch.nn import functional
 
-from latentdims import augmentation, data, networks, training
-from latentdims.blocks import set_statistics
-from latentdims.optimiser import losses
-from latentdims.recipe import learning_rate
+from latentdims.images import data
+from latentdims.models import networks
+from latentdims.models.blocks import set_statistics
+from latentdims.recipes import augmentation
+from latentdims.recipes.optimiser import losses
+from latentdims.recipes.recipe import learning_rate
+from latentdims.steps import training
 
 RECIPES = {
     "sgd": {"nesterov": True, "weight_decay": 0.01, "schedule": "one_cycle"},
@@ -106,7 +109,7 @@ def test_a_stopped_training_resumes_to_the_byte(
             raise Stopped
         return step(*arguments)
 
-    monkeypatch.setattr("latentdims.stack.losses", stopping)
+    monkeypatch.setattr("latentdims.models.stack.losses", stopping)
     for _ in range(3):
         with pytest.raises(Stopped):
             run("resumed")
@@ -128,7 +131,7 @@ def test_each_seed_has_changes_of_its_own_together_as_alone(images, tmp_path, se
 
 
 def test_constants_are_those_of_the_configuration():
-    from latentdims.config import resolve
+    from latentdims.configuration.config import resolve
 
     config = {
         "datasets": {"shapes": {"source": "embedded"}},

@@ -5,9 +5,12 @@ import numpy as np
 import pytest
 from conftest import write_images
 
-from latentdims import data, folds, networks, storage
+from latentdims import storage
 from latentdims.errors import InputError
-from latentdims.training import train
+from latentdims.images import data
+from latentdims.models import networks
+from latentdims.statistics import folds
+from latentdims.steps.training import train
 
 
 def test_the_same_seed_gives_the_same_bytes(images, tmp_path, settings):

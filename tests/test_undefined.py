@@ -10,33 +10,33 @@ from conftest import SHAPE, integer_images, integer_network
 from test_alignment import moments_of
 from test_generation import procedures
 
-from latentdims import (
-    alignment,
-    clipping,
-    consensus,
-    covariance,
-    generation,
-    intervals,
-    networks,
-    storage,
-    summary,
-    training,
-)
-from latentdims.alignment_file import DATASETS
-from latentdims.covariance import measure
-from latentdims.learned import bulk_variance, count_learned
-from latentdims.measured import CENTRINGS, Measured, Weights
-from latentdims.moments import Moments
-from latentdims.pair import Options, compare, compare_weights, fit
-from latentdims.procrustes import rotation, similarity
-from latentdims.sampling import Procedure, Reference, Sampler
-from latentdims.spectra import (
+from latentdims import storage
+from latentdims.comparison.alignment_file import DATASETS
+from latentdims.comparison.measured import CENTRINGS, Measured, Weights
+from latentdims.comparison.moments import Moments
+from latentdims.comparison.pair import Options, compare, compare_weights, fit
+from latentdims.comparison.procrustes import rotation, similarity
+from latentdims.interventions.sampling import Procedure, Reference, Sampler
+from latentdims.models import networks
+from latentdims.statistics import intervals
+from latentdims.statistics.learned import bulk_variance, count_learned
+from latentdims.statistics.spectra import (
     effective_rank,
     identified,
     participation_ratio,
     power_law,
     power_law_range,
 )
+from latentdims.steps import (
+    alignment,
+    clipping,
+    consensus,
+    covariance,
+    generation,
+    summary,
+    training,
+)
+from latentdims.steps.covariance import measure
 from latentdims.storage import SPLITS
 
 SEEDS, DEAD = 3, 1  # networks, and the one whose layer2 dies in training

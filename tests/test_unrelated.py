@@ -5,9 +5,10 @@ import pytest
 import torch
 from conftest import integer_images, integer_network
 
-from latentdims import folds, measures, unrelated
-from latentdims.architecture import chain
-from latentdims.moments import rows
+from latentdims.comparison import measures, unrelated
+from latentdims.comparison.moments import rows
+from latentdims.models.architecture import chain
+from latentdims.statistics import folds
 
 IMAGES = 61
 SINGLE = float(np.finfo(np.float32).eps)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from latentdims import scores, storage
+from latentdims import storage
 from latentdims.figures import marks, style
 from latentdims.figures.panels import (
     ACROSS_PAGE,
@@ -17,9 +17,10 @@ from latentdims.figures.panels import (
     note,
     panels,
 )
-from latentdims.intervals import Estimate, over_pairs
-from latentdims.quantities import within
-from latentdims.scores import Scores, pairs
+from latentdims.results import scores
+from latentdims.results.quantities import within
+from latentdims.results.scores import Scores, pairs
+from latentdims.statistics.intervals import Estimate, over_pairs
 
 MARKERS = {"trained": "o", "initial": "s"}
 WIDEST = 7.8  # inches that several panels take side by side at most

@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 
-from latentdims import architecture, scores, storage
+from latentdims import storage
 from latentdims.figures import marks, spectra, style
 from latentdims.figures.panels import include, label_rows, legend, logarithmic, panels, ranks
-from latentdims.quantities import within
+from latentdims.models import architecture
+from latentdims.results import scores
+from latentdims.results.quantities import within
 
 BASES = {
     "activation": ("eigenvectors", "trained"),

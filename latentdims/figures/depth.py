@@ -7,7 +7,7 @@ import numpy as np
 from latentdims.figures import marks, style
 from latentdims.figures.alignment import View, end, over_layers, unrelated
 from latentdims.figures.panels import legend
-from latentdims.intervals import Estimate
+from latentdims.statistics.intervals import Estimate
 
 VIEWS = [
     View("after alignment by a rotation", "variance explained s²", "variance_explained", "test"),

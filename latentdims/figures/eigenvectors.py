@@ -4,12 +4,14 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from latentdims import architecture, scores, storage
+from latentdims import storage
 from latentdims.figures import marks, panels, spectra, style
 from latentdims.figures.panels import label_rows, note, ticks
-from latentdims.intervals import curve_over_pairs
-from latentdims.quantities import within
-from latentdims.scales import Range
+from latentdims.models import architecture
+from latentdims.results import scores
+from latentdims.results.quantities import within
+from latentdims.statistics.intervals import curve_over_pairs
+from latentdims.statistics.scales import Range
 
 WITH_SPECTRA = 12  # layers at most: the matrices of more would be too small beside them
 

@@ -5,11 +5,13 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from latentdims import architecture, scores, storage
+from latentdims import storage
 from latentdims.figures import marks, panels, style
 from latentdims.figures.panels import note
-from latentdims.intervals import over_networks
-from latentdims.quantities import within
+from latentdims.models import architecture
+from latentdims.results import scores
+from latentdims.results.quantities import within
+from latentdims.statistics.intervals import over_networks
 
 CLASSIFIERS = ("flattened", "retrained")  # the others are aligned over channels
 MARKERS = {"trained": "o", "generated": "o", "random": "^"}

@@ -8,8 +8,8 @@ from numpy.typing import ArrayLike, NDArray
 from latentdims.figures import style
 from latentdims.figures.panels import note
 from latentdims.figures.style import Axes
-from latentdims.intervals import Estimate, curve_over_networks
-from latentdims.scales import Range
+from latentdims.statistics.intervals import Estimate, curve_over_networks
+from latentdims.statistics.scales import Range
 
 INTERVAL = "95 % interval"
 BAND = "95 % band"

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
-from latentdims import scores
 from latentdims.figures import style
 from latentdims.figures.alignment import View, of_views
+from latentdims.results import scores
 
 
 def draw(files: Mapping[str, Sequence[str]]) -> style.Figure:

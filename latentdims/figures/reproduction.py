@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from latentdims.figures import marks, panels, style
-from latentdims.quantities import ONE_RUN
-from latentdims.table import Row, read_csv
+from latentdims.results.quantities import ONE_RUN
+from latentdims.results.table import Row, read_csv
 
 AXES = {  # what stands along the axis of quantities that have this word in their names, by unit
     ("accuracy", "percent"): "accuracy (%)",

@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from latentdims import architecture, storage
+from latentdims import storage
 from latentdims.figures import marks, style
 from latentdims.figures.panels import label_rows, legend, logarithmic, many, note, panels, ranks
-from latentdims.spectra import jackknife, power_law
+from latentdims.models import architecture
+from latentdims.statistics.spectra import jackknife, power_law
 
 MOMENTS = {"second_moment": "second moment", "covariance": "covariance"}
 

@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from latentdims import scores
 from latentdims.figures import style
 from latentdims.figures.marks import curves
 from latentdims.figures.panels import include, legend, panels, whole_numbers
-from latentdims.quantities import within
+from latentdims.results import scores
+from latentdims.results.quantities import within
 
 PANELS = {"accuracy": "accuracy (%)", "loss": "cross-entropy (nats)"}
 LINES = {"train": ("training images", "--"), "test": ("test images", "-")}

@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 
-from latentdims import architecture
 from latentdims.figures import clipping, marks, spectra, style
 from latentdims.figures.panels import label_rows, legend, logarithmic, panels, ranks
-from latentdims.spectra import initial_variance, marchenko_pastur_edges
+from latentdims.models import architecture
+from latentdims.statistics.spectra import initial_variance, marchenko_pastur_edges
 
 
 def draw(files: Mapping[str, Sequence[str]]) -> style.Figure:

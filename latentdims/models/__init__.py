@@ -1,1 +1,1 @@
-"""Families of networks, each a module of its own that is imported only where it is used."""
+"""Networks: what they are, their families, and the blocks that they are made of."""

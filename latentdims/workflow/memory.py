@@ -12,10 +12,11 @@ from typing import Any
 
 import h5py
 
-from latentdims import architecture, families, storage
-from latentdims.architecture import Architecture
+from latentdims import storage
 from latentdims.errors import InputError
-from latentdims.folds import FOLDS
+from latentdims.models import architecture, families
+from latentdims.models.architecture import Architecture
+from latentdims.statistics.folds import FOLDS
 from latentdims.storage import SPLITS
 
 MARGIN = 1.2

@@ -16,8 +16,8 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from latentdims import config_file
-from latentdims.config_file import expanded
+from latentdims.configuration import config_file
+from latentdims.configuration.config_file import expanded
 from latentdims.errors import InputError, nearest
 from latentdims.workflow.console import Console, duration
 from latentdims.workflow.explanation import explained

@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from latentdims import families
 from latentdims.errors import InputError
+from latentdims.models import families
 
 GENERATION = re.compile(r"(?P<network>[\w-]+)/(?:seed\d+/generation\.h5|generation\.(?:svg|pdf))$")
 

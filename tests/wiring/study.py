@@ -151,7 +151,7 @@ class Study:
 
     @cached_property
     def networks(self) -> dict[int, Path]:
-        from latentdims import training
+        from latentdims.steps import training
 
         found = {seed: self.path(f"network{seed}") for seed in SEEDS}
         common = {"images": self.path("images"), "device": "cpu"}
@@ -169,7 +169,7 @@ class Study:
     @cached_property
     def covariances(self) -> dict[int, Path]:
         """Of the last seed from three parts, which are merged."""
-        from latentdims import covariance
+        from latentdims.steps import covariance
 
         found = {seed: self.path(f"covariance{seed}") for seed in SEEDS}
         for seed, output in found.items():
@@ -193,7 +193,7 @@ class Study:
 
     @cached_property
     def alignments(self) -> dict[int, Path]:
-        from latentdims import alignment
+        from latentdims.steps import alignment
 
         found = {seed: self.path(f"alignment{seed}") for seed in SEEDS}
         for seed, output in found.items():
@@ -212,7 +212,7 @@ class Study:
 
     @cached_property
     def consensus(self) -> Path:
-        from latentdims import consensus
+        from latentdims.steps import consensus
 
         output = self.path("consensus")
         consensus.consensus(
@@ -223,7 +223,7 @@ class Study:
         return output
 
     def clipping(self, seed: int) -> Path:
-        from latentdims import clipping
+        from latentdims.steps import clipping
 
         output = self.path(f"clipping{seed}")
         if not output.exists():
@@ -237,7 +237,7 @@ class Study:
         return output
 
     def generation(self, seed: int) -> Path:
-        from latentdims import generation
+        from latentdims.steps import generation
 
         output = self.path(f"generation{seed}")
         if not output.exists():

@@ -12,7 +12,9 @@ import rows
 import rows_of_draws
 from workflow import TINY
 
-from latentdims import architecture, storage, summary
+from latentdims import storage
+from latentdims.models import architecture
+from latentdims.steps import summary
 
 SEEDS = 4
 COLUMNS = ("quantity", "layer", "split", "centring", "epoch", "null", "at", "seed")

@@ -1,0 +1,1 @@
+"""What is measured of networks and of pairs of them, site by site."""

@@ -1,0 +1,81 @@
+"""Nearest neighbours of test images that two networks share, and what they share by chance."""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from latentdims.comparison import measures, unrelated
+from latentdims.errors import InputError
+from latentdims.images.data import Stored
+from latentdims.models.networks import BATCH, Network
+
+Array = NDArray[np.float64]
+Nearest = NDArray[np.intp]
+
+
+@torch.inference_mode()
+def compare(
+    partner: Network, own: Network, images: Tensor | Stored, *, neighbours: int, pairings: int
+) -> dict[str, dict[str, Array]]:
+    """What is written of each layer, by its name: the share () of the nearest neighbours that is
+    the same in both networks, that of each fold (F,), and that of unrelated images (P,).
+
+    images: (N, C, H, W). Neighbours are those of `measures.nearest` within a fold, of all that a
+    layer says of an image, less the mean over the fold. NaN where a layer says the same of each.
+    Raises InputError where a fold has too few images.
+    """
+    found: dict[str, list[Array]] = {site.name: [] for site in own.architecture.sites}
+    sizes = []
+    for members in unrelated.folds_of(len(images)):
+        if len(members) <= neighbours:
+            raise InputError(
+                f"alignment.neighbours: {neighbours} are asked for, and a fold of the "
+                f"{len(images)} test images holds {len(members)} images; give fewer"
+            )
+        seen = images[members]
+        theirs, ours = (_nearest(network, seen, neighbours) for network in (partner, own))
+        sizes.append(len(members))
+        for name, shares in found.items():
+            shares.append(_shares(theirs[name], ours[name], pairings))
+    weights = np.array(sizes) / sum(sizes)
+    return {name: _written(np.array(shares), weights) for name, shares in found.items()}
+
+
+def _written(shares: Array, weights: Array) -> dict[str, Array]:
+    """shares: (F, 1 + P). weights: (F,), of the folds."""
+    whole = weights @ shares
+    return {
+        "mutual_neighbours": whole[0],
+        "mutual_neighbours_folds": shares[:, 0],
+        "mutual_neighbours_null": whole[1:],
+    }
+
+
+def _nearest(network: Network, images: Tensor, neighbours: int) -> dict[str, Nearest | None]:
+    """(n, k) by layer; None for one that is the same for some image and the mean."""
+    seen: dict[str, list[Tensor]] = {}
+    for batch in images.split(BATCH):
+        for site, representation in network.representations(batch):
+            seen.setdefault(site.name, []).append(representation.flatten(1).cpu())
+    found: dict[str, Nearest | None] = {}
+    for name, parts in seen.items():
+        rows = torch.cat(parts)
+        rows -= rows.mean(0)
+        defined = bool(rows.any(1).all())
+        found[name] = measures.nearest(rows.numpy(), neighbours) if defined else None
+    return found
+
+
+def _shares(theirs: Nearest | None, ours: Nearest | None, pairings: int) -> Array:
+    """(1 + P,): of the same images, and of each pairing, which shows the network another image."""
+    if theirs is None or ours is None:
+        return np.full(1 + pairings, np.nan)
+    images = np.arange(len(ours))[:, None]
+    near = np.zeros((len(ours), len(ours)), dtype=bool)
+    near[images, theirs] = True
+    shares = []
+    for step in range(1 + pairings):
+        turned = (np.roll(ours, -step, axis=0) - step) % len(ours)
+        shares.append(near[images, turned].mean())
+    return np.array(shares)

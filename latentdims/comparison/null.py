@@ -1,0 +1,150 @@
+"""The null of a comparison: the same numbers where two networks see unrelated images."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from latentdims.comparison import measures
+from latentdims.comparison.measured import Measured, Weights, centre
+from latentdims.comparison.pair import REGULARISATION, Folds, Options, silent, weightless
+from latentdims.comparison.procrustes import chance_cosine, subspace_overlap
+from latentdims.comparison.unrelated import Paired
+from latentdims.storage import SPLITS
+
+Array = NDArray[np.float64]
+
+QUANTILE = 0.95  # of single overlaps, over pairings
+
+
+def compare(
+    partner: Measured,
+    own: Measured,
+    paired: Mapping[str, Paired],
+    folds: Folds,
+    *,
+    options: Options,
+) -> tuple[dict[str, Array], Tensor]:
+    """Results for one site by pairing, and the uncentred rotations (P, C, D) of the pairings, NaN
+    where they are undefined.
+
+    paired: cross-covariances by split, the first of the same images. folds: as in `pair.kernels`.
+    The rest as in `pair.compare`. Rotations are in float32: they repeat to 1e-6, where pairings
+    differ by far more.
+    """
+    crosses = {split: each.covariance[1:] for split, each in paired.items()}
+    scores = np.empty((len(crosses["train"]), len(SPLITS), len(options.centrings)))
+    turns: dict[str, Tensor] = {}
+    for place, centring in enumerate(options.centrings):
+        moments = {
+            split: cross + _offset(partner, own, split, centring).to(cross)
+            for split, cross in crosses.items()
+        }
+        left, _, right = torch.linalg.svd(moments["train"], full_matrices=False)
+        turns[centring] = left @ right
+        for number, split in enumerate(SPLITS):
+            powers = partner.power(split, centring) * own.power(split, centring)
+            scores[:, number, place] = np.nan
+            if powers > 0:
+                shared = (moments[split] * turns[centring]).sum((1, 2)).cpu().numpy()
+                scores[:, number, place] = shared / np.sqrt(powers)
+    turn = turns["uncentred"]
+    if silent(partner, own):
+        turn = torch.full_like(turn, torch.nan)
+    found = {"similarity_null": scores} | _kernels(partner, own, paired, folds)
+    theirs, ours = (_tensor(each.eigen("uncentred")[1], turn) for each in (partner, own))
+    found |= _overlaps("activation", theirs.T @ turn, ours, vectors=options.vectors)
+    return found, turn
+
+
+def compare_weights(
+    partner: Weights, own: Weights, *, below: Tensor | int, vectors: int
+) -> dict[str, Array]:
+    """Overlaps of the eigenvectors of weights by pairing.
+
+    below: rotations of the site that they read, (P, C, D); of the images, which need none, how many
+    pairings there are. The rest as in `pair.compare_weights`.
+    """
+    theirs, ours = (torch.from_numpy(np.ascontiguousarray(x.components[1])) for x in (partner, own))
+    if weightless(partner, own):
+        theirs = theirs * torch.nan
+    if isinstance(below, int):
+        return _by_chance(theirs.shape, ours.shape, below, vectors)
+    theirs, ours = (each.to(below) for each in (theirs, ours))
+    return _overlaps("weight", _lifted(below, theirs), ours, vectors=vectors)
+
+
+def _offset(partner: Measured, own: Measured, split: str, centring: str) -> Tensor:
+    """(C, D): what a centring adds to a covariance."""
+    means = partner.means(split), own.means(split)
+    zero = np.zeros((len(means[0].mean), len(means[1].mean)))
+    return torch.from_numpy(centre(zero, *means, centring))
+
+
+def _tensor(values: Array, like: Tensor) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(values)).to(like)
+
+
+def _lifted(below: Tensor, vectors: Tensor) -> Tensor:
+    """(P, R, D·positions): vectors (C·positions, R) as `procrustes.lift` by each of (P, C, D)."""
+    patches = vectors.T.reshape(vectors.shape[1], below.shape[1], -1)  # (R, C, positions)
+    return torch.einsum("rcx,pcd->prdx", patches, below).flatten(2)
+
+
+def _overlaps(kind: str, theirs: Tensor, ours: Tensor, *, vectors: int) -> dict[str, Array]:
+    """theirs: (P, R, d), aligned; ours: (d, R).
+
+    Spans of everything agree by construction. Their mean squared cosine errs by twice the relative
+    error of a cosine: that of a sum of d products in float32, √d eps as far as errors are
+    independent, of each of three factors (two products, and the rotation's own decomposition).
+    """
+    rounding = 6 * len(ours) ** 0.5 * float(np.finfo(np.float32).eps)  # 2e-5 for d = 512
+    spans, leading = [], []
+    for rows in theirs:
+        cosines = (rows @ ours).abs().double().cpu().numpy()
+        span = subspace_overlap(cosines)
+        spans.append(np.where(np.abs(span - 1) <= rounding, 1, span))
+        leading.append(cosines[:vectors, :vectors])
+    return {
+        f"{kind}_subspace_null": np.array(spans),
+        f"{kind}_overlap_null": np.quantile(leading, QUANTILE, axis=0),
+    }
+
+
+def _by_chance(
+    theirs: torch.Size, ours: torch.Size, pairings: int, vectors: int
+) -> dict[str, Array]:
+    """Of weights that read the images themselves, between which no rotation is fitted: what random
+    directions share."""
+    dimension, number = theirs[0], min(theirs[1], ours[1])
+    chance = np.arange(1, number + 1) / dimension
+    cosine = chance_cosine(dimension, comparisons=1, level=QUANTILE)
+    shape = min(theirs[1], vectors), min(ours[1], vectors)
+    return {
+        "weight_subspace_null": np.tile(chance, (pairings, 1)),
+        "weight_overlap_null": np.full(shape, cosine),
+    }
+
+
+def _kernels(
+    partner: Measured,
+    own: Measured,
+    paired: Mapping[str, Paired],
+    folds: Folds,
+) -> dict[str, Array]:
+    pairings = len(paired["train"].covariance) - 1
+    found = {name: np.full((pairings, len(SPLITS)), np.nan) for name in ("cka_null", "cca_null")}
+    for number, split in enumerate(SPLITS):
+        moments = [each.moment(split, "centred") for each in (partner, own)]
+        if not all(moment.any() for moment in moments):
+            continue
+        powers = [measures.squared_norm(each) for each in folds[split]]
+        shared = paired[split].squared_norm[1:].tolist()
+        found["cka_null"][:, number] = [measures.cka_of_norms(each, *powers) for each in shared]
+        cross = paired[split].covariance[1:]
+        left, right = (_tensor(measures.whitening(x, REGULARISATION), cross) for x in moments)
+        squares = torch.linalg.vector_norm(left @ cross @ right, dim=(1, 2)).cpu().numpy() ** 2
+        found["cca_null"][:, number] = squares / min(cross.shape[1:])
+    return found

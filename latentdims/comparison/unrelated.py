@@ -1,0 +1,139 @@
+"""What two networks seem to share on unrelated images: the null of every comparison.
+
+Images of a fold stand in one fixed random order, and pairing p shows one network an image where the
+other sees the one p places further on, in a circle. So every pairing is a derangement, and no two
+have a pair of images in common. Pairing 0 shows both the same.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from latentdims.comparison.moments import ROWS, rows
+from latentdims.images.data import Stored
+from latentdims.models.networks import Network
+from latentdims.statistics import folds
+from latentdims.workflow.job import progress
+
+VALUES = 1 << 21  # of the largest layer of a batch
+
+
+@dataclass(frozen=True)
+class Paired:
+    """Cross-covariances of one layer of two networks for several pairings of the same images.
+
+    covariance: (1 + P, C, D) about the means over all images, of the same images and of P pairings;
+    squared_norm: (1 + P,), float64, without bias, as `measures.squared_norm`, but that an image
+    counts the same where one fold has one more; folds: (F, C, D), of the same images, about the
+    means of each fold. All of it is multiplied and added in float32.
+    """
+
+    covariance: Tensor
+    squared_norm: Tensor
+    folds: Tensor
+
+
+class _Sums:
+    """What is added up for one layer: first the products of a fold, then the folds."""
+
+    def __init__(self, theirs: Tensor, ours: Tensor, pairings: int) -> None:
+        channels = theirs.shape[1], ours.shape[1]
+        self._near = tuple(rows(x).mean(0) for x in (theirs, ours))  # near the means
+        self._products = theirs.new_zeros(1 + pairings, *channels)  # of a fold, in float32
+        self._totals = [theirs.new_zeros(width, dtype=torch.float64) for width in channels]
+        self._rows = 0
+        self._folds: list[tuple[int, Tensor, Tensor]] = []  # rows and means
+        self._sums = torch.zeros_like(self._products)
+        self._squares = torch.zeros(1 + pairings, dtype=torch.float64, device=theirs.device)
+        self._same: list[Tensor] = []
+
+    def add(self, theirs: Tensor, ours: Tensor) -> None:
+        """Add the representations of a batch; `ours` goes on for as many images as pairings."""
+        positions = theirs[0, 0].numel()
+        x, y = (rows(each) - near for each, near in zip((theirs, ours), self._near, strict=True))
+        shape = len(self._products), len(x), y.shape[1]
+        shifted = y.as_strided(shape, (positions * y.shape[1], y.shape[1], 1))  # without a copy
+        for start in range(0, len(x), ROWS):
+            block = x[start : start + ROWS]
+            left = block.T.expand(len(shifted), -1, -1)
+            self._products.baddbmm_(left, shifted[:, start : start + ROWS])
+        for total, each in zip(self._totals, (x, y[: len(x)]), strict=True):
+            total += each.sum(0)
+        self._rows += len(x)
+
+    def end_fold(self) -> None:
+        """Add the fold, whose images are all there, to the others."""
+        means = [total / self._rows for total in self._totals]
+        self._folds.append((self._rows, means[0], means[1]))
+        scatter = self._products.sub_(torch.outer(*means).float(), alpha=self._rows)
+        self._sums += scatter
+        self._squares += torch.linalg.vector_norm(scatter, dim=(1, 2)).double() ** 2
+        self._same.append(scatter[0] / self._rows)
+        self._products.zero_()
+        self._rows = 0
+        for total in self._totals:
+            total.zero_()
+
+    def paired(self) -> Paired:
+        """Of all folds."""
+        total = sum(count for count, _, _ in self._folds)
+        square = torch.linalg.vector_norm(self._sums, dim=(1, 2)).double() ** 2
+        number = len(self._folds)
+        if number > 1:
+            square = (square - self._squares) * number / (number - 1)
+        counts = square.new_tensor([count / total for count, _, _ in self._folds])[:, None]
+        theirs = torch.stack([mean for _, mean, _ in self._folds])
+        ours = torch.stack([mean for _, _, mean in self._folds])
+        between = (counts * (theirs - (counts * theirs).sum(0))).T @ ours
+        covariance = self._sums.div_(total).add_(between.float())
+        return Paired(covariance, square / total**2, torch.stack(self._same))
+
+
+def pairings(images: int, wanted: int) -> int:
+    """How many different derangements there are within the folds of some images, at most those
+    that are wanted."""
+    return min(wanted, int(np.bincount(folds.of(images)).min()) - 1)
+
+
+def folds_of(images: int) -> list[Tensor]:
+    """The images of each fold, in the order in which they are paired."""
+    fold = torch.from_numpy(folds.of(images))
+    order = torch.randperm(images, generator=torch.Generator().manual_seed(1))
+    return [order[fold[order] == number] for number in range(int(fold.max()) + 1)]
+
+
+@torch.inference_mode()
+def paired(
+    partner: Network,
+    own: Network,
+    images: Tensor | Stored,
+    *,
+    pairings: int,
+    name: str = "images",
+) -> dict[str, Paired]:
+    """Cross-covariances at every site over all images, for the same images and some pairings.
+
+    images: (N, C, H, W). name: what the log calls them.
+    """
+    widest = max(math.prod(site.shape) for site in own.architecture.sites)
+    size = max(1, VALUES // widest)
+    sums: dict[str, _Sums] = {}
+    for members in progress(folds_of(len(images)), name=f"{name}, fold"):
+        for start in range(0, len(members), size):
+            shown = torch.arange(start, min(start + size, len(members)))
+            further = torch.arange(start, start + len(shown) + pairings) % len(members)
+            levels = zip(
+                partner.representations(images[members[shown]]),
+                own.representations(images[members[further]]),
+                strict=True,
+            )
+            for (site, theirs), (_, ours) in levels:
+                if site.name not in sums:
+                    sums[site.name] = _Sums(theirs, ours, pairings)
+                sums[site.name].add(theirs, ours)
+        for each in sums.values():
+            each.end_fold()
+    return {name: each.paired() for name, each in sums.items()}

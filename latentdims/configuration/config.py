@@ -1,0 +1,164 @@
+"""The configuration: filled in with defaults and checked."""
+
+import math
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import yaml
+
+from latentdims.configuration import procedures, published, ranks
+from latentdims.configuration.config_file import expanded
+from latentdims.configuration.schema import NOTHING, complete, explain, plain
+from latentdims.errors import InputError
+from latentdims.images import datasets
+from latentdims.models import families
+from latentdims.recipes import recipe
+
+ROOT = Path(__file__).resolve().parents[2]
+SCHEMA = ROOT / "latentdims" / "config.schema.yaml"
+
+# Folders beside those of data sets.
+RESERVED = ("download", "figures", "logs", "resources")
+# Of the project: what is made there would lie among its code.
+PROJECT = {
+    *(".ci", ".git", ".snakemake", ".venv", "benchmarks", "configs", "docs", "envs", "latentdims"),
+    *("profiles", "report", "resources", "rules", "scripts", "tests"),
+}
+
+
+def resolve(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration with every default filled in, keys sorted, and numbers as numbers.
+
+    Text that is a number where a number is expected is taken for it, since YAML reads 1e-3 as
+    text, and Snakemake hands on as text what stands in braces on the command line.
+    Raises InputError naming the key, what was found, and what to do.
+    """
+    schema = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
+    resolved = complete(_named(config), schema)
+    for error in jsonschema.Draft202012Validator(schema).iter_errors(resolved):
+        raise InputError(explain(error))
+    _check_finite(resolved)
+    resolved["results"] = _folder(resolved["results"])
+    for name, dataset in resolved["datasets"].items():
+        if name in RESERVED:
+            raise InputError(f"datasets.{name}: this name is reserved; choose another")
+        resolved["datasets"][name] = datasets.of_source(name, dataset)
+    # `together` changes how networks are trained, not the result.
+    resolved["together"] = resolved["training"].pop("together")
+    resolved["recipes"] = _recipes(resolved, schema["properties"]["training"])
+    if resolved["alignment"]["pairs"] == "first" and resolved["alignment"]["partners"]:
+        raise InputError(
+            "alignment.partners: pairs: first leaves each seed one partner; remove one of the keys"
+        )
+    shown = resolved["generation"].pop("alignment_images")
+    resolved["alignment_images"] = None if shown == "all" else shown
+    resolved["generation"] = procedures.procedures(resolved, schema["properties"]["generation"])
+    for name, network in resolved["networks"].items():
+        resolved["networks"][name] = network = {
+            key: value if key == "architecture" else plain(value)
+            for key, value in network.items()
+            if value not in NOTHING
+        }
+        _check_network(name, network, resolved)
+    procedures.check_drawn(resolved)
+    resolved["published"] = published.published(resolved)
+    return resolved
+
+
+def _folder(results: str) -> str:
+    """The folder of results as Snakemake takes it. Raises InputError for one it cannot use."""
+    folder = os.path.normpath(expanded(results))
+    if folder == ".":
+        raise InputError(f"results: {results!r} is the working folder itself; name one within it")
+    if unknown := re.match(r"~[^/]*", folder) or re.search(r"\$\w+|\$\{\w+\}", folder):
+        raise InputError(
+            f"results: {unknown[0]} in {results!r} is not defined here; write the path in full"
+        )
+    if wrong := re.search(r"[{}<>*?\[\]\x00-\x1f\x7f]|^\s|\s$", folder):
+        raise InputError(f"results: {results!r} holds {wrong[0]!r}; name a folder without it")
+    full = Path(folder).resolve()
+    within = full.relative_to(ROOT).parts[:1] if full.is_relative_to(ROOT) else ("elsewhere",)
+    if not within or within[0] in PROJECT:
+        raise InputError(f"results: {results!r} is a folder of the project; name one of its own")
+    return folder
+
+
+def _named(value: Any, key: str = "") -> Any:
+    """The same with every name as text: YAML reads `64` as a number, and `no` as false.
+
+    Raises InputError for a name of another kind, since its text is lost by then.
+    """
+    if isinstance(value, list):
+        return [_named(part, key) for part in value]
+    if not isinstance(value, Mapping):
+        return value
+    named: dict[str, Any] = {}
+    for name, part in value.items():
+        full = f"{key}.{name}" if key else str(name)
+        if not isinstance(name, str) and type(name) is not int:
+            raise InputError(f"{full}: YAML reads this name as {name!r}; quote it")
+        if str(name) in named:
+            raise InputError(f"{full}: this name is given twice, as number and text; remove one")
+        named[str(name)] = _named(part, full)
+    return named
+
+
+def _check_finite(value: Any, key: str = "") -> None:
+    """Raise InputError for NaN and infinity, which the schema accepts."""
+    if isinstance(value, float) and not math.isfinite(value):
+        raise InputError(f"{key}: found {value}, expected a finite number")
+    parts = value.items() if isinstance(value, Mapping) else ()
+    for name, part in enumerate(value) if isinstance(value, list) else parts:
+        _check_finite(part, f"{key}.{name}" if key else str(name))
+
+
+def _check_epochs(training: Mapping[str, Any]) -> None:
+    for epoch in training["keep_epochs"]:
+        if epoch > training["epochs"]:
+            raise InputError(
+                f"training.keep_epochs: {epoch} is beyond the last epoch, {training['epochs']}"
+            )
+
+
+def _recipes(resolved: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
+    """How each network is trained, by name: `training`, and what the network overrides."""
+    known = {key: part for key, part in schema["properties"].items() if key != "together"}
+    own_schema = {**schema, "properties": known}
+    found = {}
+    for name, network in resolved["networks"].items():
+        own = (network or {}).pop("training", None) or {}
+        key = f"networks.{name}.training" if own else "training"
+        merged = complete({**resolved["training"], **own}, own_schema)
+        for error in jsonschema.Draft202012Validator(own_schema).iter_errors(merged):
+            raise InputError(f"{key}.{explain(error)}")
+        try:
+            _check_epochs(merged)
+            recipe.check(merged)
+        except InputError as error:
+            raise InputError(f"{key}.{str(error).removeprefix('training.')}") from None
+        if merged["schedule"] != "steps":
+            merged |= {"milestones": [], "factor": None}
+        found[name] = merged
+    return found
+
+
+def _check_network(name: str, network: Mapping[str, Any], resolved: Mapping[str, Any]) -> None:
+    """Check that the architecture exists, and fits every data set of a known shape."""
+    try:
+        for dataset in resolved["datasets"].values():
+            known = datasets.image_shape(dataset)
+            if known:
+                found = families.described(network, image_shape=known[0], classes=known[1])
+                clipping = resolved["clipping"]
+                ranks.check_ranks(found, bases=clipping["bases"], ranks=clipping["ranks"])
+                drawn = {} if found.undrawn else resolved["generation"]
+                for variant, options in drawn.items():
+                    key = f"generation.variants.{variant}"
+                    ranks.check_sampled(found, options, key=key)
+    except InputError as error:
+        elsewhere = str(error).startswith(("clipping.", "generation."))
+        raise InputError(f"{'' if elsewhere else f'networks.{name}.'}{error}") from None

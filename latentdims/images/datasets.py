@@ -1,0 +1,73 @@
+"""A data set in the configuration: its keys, and what is known of its images beforehand."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from latentdims.configuration.config_file import expanded
+from latentdims.errors import InputError
+
+SOURCE_KEYS = {
+    "embedded": ("train_samples", "test_samples", "seed"),
+    "torchvision": ("name", "path", "mirrors"),
+    "imagefolder": ("path", "size", "range", "test_share", "split_seed"),
+}
+REQUIRED = {"embedded": (), "torchvision": ("name",), "imagefolder": ("path",)}
+SHAPES = {  # of one image, and the number of classes
+    "CIFAR10": ((3, 32, 32), 10),
+    "CIFAR100": ((3, 32, 32), 100),
+    "MNIST": ((1, 28, 28), 10),
+    "FashionMNIST": ((1, 28, 28), 10),
+    "SVHN": ((3, 32, 32), 10),
+}
+
+Shape = tuple[int, int, int]  # (C, H, W)
+
+
+def of_source(name: str, dataset: Mapping[str, Any]) -> dict[str, Any]:
+    """A data set without the keys of other sources.
+
+    Raises InputError for a key that its source needs, and for values that do not fit.
+    """
+    source = dataset["source"]
+    for key in REQUIRED[source]:
+        if dataset.get(key) is None:
+            raise InputError(f"datasets.{name}: source '{source}' needs the key '{key}'; add it")
+    values = dataset.get("range")
+    if source == "imagefolder" and values and not values[0] < values[1]:
+        raise InputError(f"datasets.{name}.range: {values} is not [black, white], the lower first")
+    kept = {key: dataset[key] for key in ("preprocessing", "source", *SOURCE_KEYS[source])}
+    _check_statistics(name, kept)
+    return {key: expanded(kept[key]) if key == "path" and kept[key] else kept[key] for key in kept}
+
+
+def image_shape(dataset: Mapping[str, Any]) -> tuple[Shape, int] | None:
+    """Shape (C, H, W) after preprocessing, and number of classes, where known beforehand."""
+    known = _stored(dataset)
+    if known is None:
+        return None
+    shape, classes = known
+    return ((1, *shape[1:]) if "gray" in dataset["preprocessing"]["steps"] else shape), classes
+
+
+def _stored(dataset: Mapping[str, Any]) -> tuple[Shape, int] | None:
+    if dataset["source"] == "embedded":
+        return (3, 32, 32), 10
+    return SHAPES[dataset["name"]] if dataset["source"] == "torchvision" else None
+
+
+def _check_statistics(name: str, dataset: Mapping[str, Any]) -> None:
+    """As many numbers as channels, where these are known before any image is read."""
+    known, preprocessing = _stored(dataset), dataset["preprocessing"]
+    steps = preprocessing["steps"]
+    if known is None or "normalize" not in steps:
+        return
+    gray = "gray" in steps[: steps.index("normalize")]
+    channels = 1 if gray else known[0][0]
+    for key in ("mean", "std"):
+        given = preprocessing[key]
+        if given != "dataset" and len(given) != channels:
+            raise InputError(
+                f"datasets.{name}.preprocessing.{key}: found {len(given)} number(s), expected "
+                f"{channels}, one for each channel at step 'normalize'; give {channels} or "
+                "'dataset'"
+            )

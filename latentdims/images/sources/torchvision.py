@@ -1,0 +1,117 @@
+"""Published data sets, read by torchvision's own classes from archives that were verified first."""
+
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from latentdims.errors import InputError
+from latentdims.images import checksums
+from latentdims.storage import SPLITS
+
+_declared: list[Any] = []  # a declaration lasts as long as its object
+
+
+def from_settings(
+    source: Mapping[str, Any], files: Sequence[str]
+) -> tuple[dict[str, NDArray[np.generic]], list[str]]:
+    """What `read` gives for a data set of the configuration."""
+    return read(source["name"], files)
+
+
+def read(
+    name: str, files: Sequence[str | Path]
+) -> tuple[dict[str, NDArray[np.generic]], list[str]]:
+    """Images and labels of a published data set, and the names of its classes.
+
+    name: a key of `checksums.MD5`. files: its archives, in any order, or a folder that holds
+        them. Every one is verified before any of it is read, because some hold pickles.
+    Returns `train/images` uint8 (N, C, H, W), `train/labels` int64 (N,), the same for `test`.
+    Raises InputError for a missing, truncated or other file.
+    """
+    archives = _verified(name, files)
+    reader = getattr(datasets(), name)
+    arrays: dict[str, NDArray[np.generic]] = {}
+    with tempfile.TemporaryDirectory(prefix="latentdims-") as root:
+        folder = Path(root, *_SUBFOLDERS.get(name, ()))
+        folder.mkdir(parents=True, exist_ok=True)
+        for file, archive in archives.items():
+            (folder / file).symlink_to(archive.resolve())
+        for split in SPLITS:
+            try:
+                # It finds the archives under their names and checksums, and downloads nothing.
+                dataset = reader(root, download=True, **_split(name, split))
+            except (RuntimeError, OSError, ValueError, KeyError, EOFError) as error:
+                listed = ", ".join(map(str, archives.values()))
+                raise InputError(f"{listed}: torchvision cannot read {name}: {error}") from error
+            images, labels = _arrays(dataset)
+            arrays[f"{split}/images"], arrays[f"{split}/labels"] = images, labels
+    classes = getattr(dataset, "classes", range(10))  # SVHN names none: they are the digits
+    return arrays, list(map(str, classes))
+
+
+_SUBFOLDERS = {"MNIST": ("MNIST", "raw"), "FashionMNIST": ("FashionMNIST", "raw")}
+
+
+def _split(name: str, split: str) -> dict[str, Any]:
+    return {"split": split} if name == "SVHN" else {"train": split == "train"}
+
+
+def _arrays(dataset: Any) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Images (N, C, H, W) and labels (N,) of a data set in any of torchvision's layouts."""
+    images = np.asarray(dataset.data)
+    labels = np.asarray(dataset.labels if hasattr(dataset, "labels") else dataset.targets)
+    if images.ndim == 3:
+        images = images[:, None]  # (N, H, W) -> (N, 1, H, W)
+    elif images.shape[-1] == 3:
+        images = images.transpose(0, 3, 1, 2)  # (N, H, W, C) -> (N, C, H, W)
+    return np.ascontiguousarray(images), labels.astype(np.int64)
+
+
+def _verified(name: str, files: Sequence[str | Path]) -> dict[str, Path]:
+    """Where each published file lies; a single one may bear another name."""
+    expected = checksums.files(name)
+    given = [Path(file) for file in files]
+    if len(given) == 1 and given[0].is_dir():
+        given = [given[0] / file for file in expected]
+    by_name = {path.name: path for path in given}
+    if len(given) == len(expected) == 1:
+        by_name = dict(zip(expected, given, strict=True))
+    missing = [file for file in expected if file not in by_name]
+    if missing:
+        found = ", ".join(map(str, given)) or "no file"
+        raise InputError(
+            f"{found}: {name} also needs {', '.join(missing)}; give the folder that holds all of "
+            "its files as datasets.<name>.path, or leave that key out to download them"
+        )
+    for file, md5 in expected.items():
+        checksums.verify(by_name[file], md5=md5)
+    return {file: by_name[file] for file in expected}
+
+
+def datasets() -> ModuleType:
+    """The module torchvision.datasets.
+
+    Its wheel cannot load its compiled operators into a CPU build of torch, and then stops at the
+    first whose schema is missing. No data set needs one: declaring the schemas is enough.
+    """
+    try:
+        import torchvision.datasets
+    except RuntimeError as error:
+        if "torchvision::" not in str(error):
+            raise
+        for module in [key for key in sys.modules if key.split(".")[0] == "torchvision"]:
+            del sys.modules[module]
+        library: Any = torch.library.Library("torchvision", "DEF")
+        for operator in ("nms", "qnms"):
+            library.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+        _declared.append(library)
+        import torchvision.datasets
+    datasets: ModuleType = torchvision.datasets
+    return datasets

@@ -1,0 +1,1 @@
+"""Networks that are changed or drawn: how clipping and generation do it."""

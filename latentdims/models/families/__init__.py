@@ -1,0 +1,90 @@
+"""Families of networks, from their settings in the configuration.
+
+To add one, write a module in latentdims/models/ with a dataclass `Family`: its fields are its keys
+in the configuration. `describe` says what a network is, without torch; `build` makes its module.
+"""
+
+import dataclasses
+import math
+import pkgutil
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from types import UnionType
+from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args, get_origin
+
+from latentdims.errors import InputError, nearest
+from latentdims.models.architecture import Architecture
+
+if TYPE_CHECKING:  # the workflow is planned without torch
+    from torch import nn
+
+
+class Family(Protocol):
+    """What a module in latentdims/models/ offers."""
+
+    def describe(self, *, image_shape: tuple[int, int, int], classes: int) -> Architecture:
+        """The network for images of a shape (C, H, W). Raises InputError where none fits."""
+        ...
+
+    def build(self, *, image_shape: tuple[int, int, int], classes: int) -> "nn.Module":
+        """Its module: of a chain, a Sequential of blocks, by the names of its sites."""
+        ...
+
+
+def of(settings: Mapping[str, Any]) -> Family:
+    """The family of a network's settings, such as {architecture: mlp, widths: [512, 256]}.
+
+    Raises InputError for an unknown architecture, an unknown or missing key, or a wrong value.
+    """
+    name = settings.get("architecture")
+    known = [module.name for module in pkgutil.iter_modules(__path__)]
+    if name not in known:
+        raise InputError(f"architecture: unknown '{name}'; {nearest(str(name), known)}")
+    # By name: what imported every family would run again where any of them was edited.
+    family = import_module(f"{__name__}.{name}").Family
+    fields = {field.name: field for field in dataclasses.fields(family)}
+    given = {key: value for key, value in settings.items() if key != "architecture"}
+    for key, value in given.items():
+        if key not in fields:
+            raise InputError(f"{key}: unknown key of architecture '{name}'; {nearest(key, fields)}")
+        _check_value(key, value, fields[key])
+    for key, field in fields.items():
+        if key not in given and field.default is dataclasses.MISSING:
+            raise InputError(f"{key}: missing key of architecture '{name}'")
+    found: Family = family(**given)
+    return found
+
+
+def described(
+    settings: Mapping[str, Any], *, image_shape: Sequence[int], classes: int
+) -> Architecture:
+    """The sites and weights of a network's settings for images of a shape (C, H, W)."""
+    channels, height, width = map(int, image_shape)
+    return of(settings).describe(image_shape=(channels, height, width), classes=int(classes))
+
+
+def outline(settings: Mapping[str, Any]) -> Architecture:
+    """The same for images of any size: names, and what reads and writes what, but no shapes."""
+    return described(settings, image_shape=(1, 1 << 50, 1 << 50), classes=2)
+
+
+def _check_value(key: str, value: Any, field: dataclasses.Field[Any]) -> None:
+    """Raise InputError for what is not of the type of a field; `least` of a number is 1 where its
+    metadata does not say."""
+    least, kind = field.metadata.get("least", 1), field.type
+    if isinstance(kind, UnionType):  # with None, which stands for a key that is not given
+        kind = get_args(kind)[0]
+
+    def whole(number: Any) -> bool:
+        return isinstance(number, int) and not isinstance(number, bool) and number >= least
+
+    if get_origin(kind) is Literal and value not in get_args(kind):
+        raise InputError(f"{key}: unknown value {value!r}; {nearest(str(value), get_args(kind))}")
+    if kind is bool and not isinstance(value, bool):
+        raise InputError(f"{key}: {value!r} is neither true nor false")
+    if kind is float and (isinstance(value, bool | str) or not 0 < value < math.inf):
+        raise InputError(f"{key}: {value!r} is not a number above 0")
+    if kind is int and not whole(value):
+        raise InputError(f"{key}: {value!r} is not a whole number above {least - 1}")
+    if kind == list[int] and not (isinstance(value, list) and value and all(map(whole, value))):
+        raise InputError(f"{key}: {value!r} is not a list of whole numbers above {least - 1}")

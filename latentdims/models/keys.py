@@ -1,0 +1,41 @@
+"""Keys that families of blocks share: what comes after a learned map."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:  # the workflow is planned without torch
+    from torch import nn
+
+
+@dataclass(frozen=True, kw_only=True)
+class Keys:
+    """bias: whether maps have one. norm_place: before or after the non-linearity. affine: whether
+    the norm learns a scale and a shift of each channel."""
+
+    bias: bool = False
+    norm: Literal["none", "batch"] = "none"
+    norm_place: Literal["before", "after"] = "before"
+    affine: bool = False
+    nonlinearity: Literal["relu", "leaky_relu", "gelu", "tanh", "none"] = "relu"
+
+    @property
+    def undrawn(self) -> str:
+        """Why networks cannot be drawn from covariances: what is learned of each neuron besides."""
+        if self.bias:
+            return "its biases belong to its own neurons, which a draw does not have"
+        if self.norm == "batch" and self.affine:
+            return "its norm learns a scale of each of its own neurons, which a draw does not have"
+        return ""
+
+    def after(self, channels: int, *, pooling: str = "none") -> "nn.Module":
+        """What follows a map of some channels."""
+        from latentdims.models import blocks
+
+        return blocks.after(
+            channels,
+            nonlinearity=self.nonlinearity,
+            norm=self.norm,
+            norm_place=self.norm_place,
+            affine=self.affine,
+            pooling=pooling,
+        )

@@ -1,0 +1,248 @@
+"""Networks: modules read at named sites, how well they do, and the files they come from."""
+
+import copy
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from latentdims import broken, storage
+from latentdims.images.data import Split
+from latentdims.models import architecture, families
+from latentdims.models.architecture import Architecture, Site
+from latentdims.models.blocks import Block, initialise
+
+BATCH = 250  # samples that are propagated at once where no gradient is needed
+
+Visit = Callable[[Tensor], Tensor | None]  # of the representation at a site
+
+
+@dataclass(frozen=True)
+class Network:
+    """A module in evaluation mode, with its parameters and buffers, and what it is."""
+
+    architecture: Architecture
+    module: nn.Module
+
+    @cached_property
+    def blocks(self) -> dict[str, Block]:
+        """By site, of a chain; empty where the module is none."""
+        names = [site.name for site in self.architecture.sites]
+        parts = dict(self.module.named_children())
+        chained = isinstance(self.module, nn.Sequential) and list(parts) == names
+        found = {name: part for name, part in parts.items() if isinstance(part, Block)}
+        return found if chained and len(found) == len(parts) else {}
+
+    @property
+    def last(self) -> Block:
+        """The classifier of a chain."""
+        return list(self.blocks.values())[-1]
+
+    @property
+    def weights(self) -> dict[str, Tensor]:
+        """Learned maps by name, as they are in the module."""
+        return {
+            weight.name: self.module.get_parameter(weight.tensor).detach()
+            for weight in self.architecture.weights
+        }
+
+    def replaced(self, weights: Mapping[str, Tensor]) -> "Network":
+        """A copy with some other weights, by name."""
+        module = copy.deepcopy(self.module)
+        for weight in self.architecture.weights:
+            if weight.name in weights:
+                module.get_parameter(weight.tensor).data = weights[weight.name]
+        return Network(self.architecture, module)
+
+    def representations(self, images: Tensor) -> Iterator[tuple[Site, Tensor]]:
+        """Each site with its representation, in order, of images (N, C, H, W)."""
+        if not self.blocks:
+            sites, seen = self.architecture.sites, dict[str, Tensor]()
+            with self.visited({site.name: partial(seen.__setitem__, site.name) for site in sites}):
+                self.module(images)
+            yield from ((site, seen[site.name]) for site in sites)
+        x = images
+        for name, block in self.blocks.items():
+            x = block(x)
+            yield self.architecture.site(name), x
+
+    @contextmanager
+    def visited(self, at: Mapping[str, Visit]) -> Iterator[None]:
+        """Show the representations at some sites to a visitor of each, whenever the module runs;
+        what it returns, if anything, is passed on in its place."""
+        with ExitStack() as hooks:
+            for name, visit in at.items():
+                module = self.module.get_submodule(self.architecture.site(name).module)
+                hook = module.register_forward_hook(lambda _, __, seen, visit=visit: visit(seen))
+                hooks.callback(hook.remove)
+            yield
+
+    def split_before(self, module: str) -> tuple[nn.Module, nn.Module]:
+        """What runs before the part that holds a submodule, and the rest: of a Sequential, whose
+        parts run in a row; elsewhere all is the rest."""
+        if not isinstance(self.module, nn.Sequential):
+            return nn.Identity(), self.module
+        first = [name for name, _ in self.module.named_children()].index(module.split(".")[0])
+        return self.module[:first], self.module[first:]
+
+    @torch.no_grad()
+    def features(self, images: Tensor) -> Tensor:
+        """What the classifier of a chain reads."""
+        x = images
+        for block in list(self.blocks.values())[:-1]:
+            x = block(x)
+        return x
+
+    def logits(self, x: Tensor, *, after: str | None = None) -> Tensor:
+        """(N, classes), of images, or of the representation at a site of a chain."""
+        if after is None:
+            return self.module(x)
+        names = list(self.blocks)
+        for name in names[names.index(after) + 1 :]:
+            x = self.blocks[name](x)
+        return x
+
+
+def build(
+    settings: Mapping[str, Any], *, image_shape: tuple[int, int, int], classes: int
+) -> Network:
+    """The network of some settings, whose tensors are yet to be filled."""
+    family = families.of(settings)
+    described = family.describe(image_shape=image_shape, classes=classes)
+    module = family.build(image_shape=image_shape, classes=classes)
+    return Network(described, module.requires_grad_(False).eval())
+
+
+def initial(
+    settings: Mapping[str, Any],
+    *,
+    image_shape: tuple[int, int, int],
+    classes: int,
+    seed: int,
+    device: str = "cpu",
+) -> Network:
+    """The network that training begins with."""
+    network = build(settings, image_shape=image_shape, classes=classes)
+    initialise(network.module, torch_generator(seed, stream=0))
+    return Network(network.architecture, network.module.to(device))
+
+
+def torch_generator(seed: int, *, stream: int) -> torch.Generator:
+    """A CPU generator for one of the independent random streams of a seed."""
+    state = np.random.SeedSequence([seed, stream]).generate_state(1, np.uint64)[0]
+    return torch.Generator().manual_seed(int(state) & (2**63 - 1))
+
+
+def evaluate(network: Network, split: Split) -> tuple[float, float]:
+    """Mean cross-entropy (nats) and accuracy (percent) of a network on a split."""
+    loss, accuracy = by_image(network, split).mean(1).tolist()
+    return loss, accuracy
+
+
+@torch.inference_mode()
+def by_image(network: Network, split: Split) -> Tensor:
+    """Cross-entropy (nats) of each image, and 100 where its class is right, else 0: (2, N)."""
+    batches = zip(split.images.split(BATCH), split.labels.split(BATCH), strict=True)
+    return torch.cat([scores(network.logits(batch), target) for batch, target in batches], dim=1)
+
+
+def scores(logits: Tensor, labels: Tensor) -> Tensor:
+    """Cross-entropy (nats) and percent correct of logits (N, classes), (2, N) float64."""
+    losses = functional.cross_entropy(logits, labels, reduction="none")
+    return torch.stack([losses.double(), 100 * (logits.argmax(1) == labels).double()])
+
+
+def score(logits: Tensor, labels: Tensor) -> dict[str, float]:
+    """Accuracy (percent), mean cross-entropy (nats) and calibration error (percent) of logits
+    (N, classes) for labels (N,); NaN where a logit is not finite."""
+    if not logits.isfinite().all():
+        return dict.fromkeys(("accuracy", "loss", "calibration_error"), math.nan)
+    right = (logits.argmax(1) == labels).sum()
+    return {
+        "accuracy": 100 * right.item() / len(labels),
+        "loss": functional.cross_entropy(logits.double(), labels).item(),
+        "calibration_error": calibration_error(logits, labels),
+    }
+
+
+def calibration_error(logits: Tensor, labels: Tensor, *, bins: int = 15) -> float:
+    """Expected calibration error, in percent: how far confidence is from accuracy on average.
+
+    Samples are binned by the probability of the predicted class; the error is the mean over bins,
+    weighted by their samples, of |accuracy - mean confidence| (Guo et al. 2017, equation 3).
+    """
+    confidence, predicted = logits.double().softmax(1).max(1)
+    gap = (predicted == labels).double() - confidence
+    place = (confidence * bins).long().clamp(max=bins - 1)
+    sums = torch.zeros(bins, dtype=gap.dtype, device=gap.device).index_put((place,), gap, True)
+    return 100 * sums.abs().sum().item() / len(labels)
+
+
+def file_names(network: Architecture, tensors: Iterable[str]) -> dict[str, str]:
+    """Where a network file keeps each tensor of a module: weights/<name>, or state/<its name>."""
+    weights = {weight.tensor: f"weights/{weight.name}" for weight in network.weights}
+    return {name: weights.get(name, f"state/{name}") for name in tensors}
+
+
+def axes(name: str, number: int) -> Sequence[str]:
+    """Names of the axes of a tensor in a network file, the first of which is that of epochs."""
+    if name.startswith("state/"):
+        return ("epoch", "channel", "part", "row", "column")[:number]
+    return {3: ("epoch", "neuron", "input")}.get(
+        number, ("epoch", "neuron", "channel", "row", "column")
+    )
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A network file in memory: the settings of its family, what it is, and its tensors at every
+    epoch that was kept.
+
+    tensors: (E, ...) by their names in the module. epochs: (E,), 0 first, the last last.
+    """
+
+    settings: Mapping[str, Any]
+    architecture: Architecture
+    epochs: np.ndarray
+    tensors: dict[str, np.ndarray]
+
+    @property
+    def weights(self) -> dict[str, np.ndarray]:
+        """Learned maps (E, ...) by name."""
+        return {each.name: self.tensors[each.tensor] for each in self.architecture.weights}
+
+    def at(self, epoch: int, *, device: str) -> Network:
+        """The network at one index of the axis of epochs: 0 is initial, -1 is trained."""
+        found = self.architecture
+        network = build(self.settings, image_shape=found.image_shape, classes=found.classes)
+        network.module.load_state_dict(
+            {name: torch.from_numpy(values[epoch]) for name, values in self.tensors.items()}
+        )
+        return Network(found, network.module.to(device))
+
+
+def load(path: str | Path, *, settings: Mapping[str, Any], sha256: str) -> Trained:
+    """Read a network file, and check that it is the one that was asked for.
+
+    settings: what must have made it; sha256: of the data set that it must have seen.
+    Raises InputError naming the file and what differs.
+    """
+    with storage.read(path, needs=["epochs", "weights", "history"], made_with=settings) as file:
+        if file.attrs["images_sha256"] != sha256:
+            broken.refuse(
+                Path(path),
+                f"was trained on other images (sha256 {file.attrs['images_sha256'][:12]}…) than "
+                f"the data set of today ({sha256[:12]}…)",
+            )
+        found = architecture.read(file)
+        tensors = {weight.tensor: file[f"weights/{weight.name}"][()] for weight in found.weights}
+        state = storage.arrays(file, "state")
+        return Trained(settings["network"], found, file["epochs"][()], tensors | state)

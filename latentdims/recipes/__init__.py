@@ -1,0 +1,1 @@
+"""How networks are trained: the steps of a descent, and how large each is."""

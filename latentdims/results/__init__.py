@@ -1,0 +1,1 @@
+"""The table of numbers: what each is, and how it is written."""

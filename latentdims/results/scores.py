@@ -1,0 +1,156 @@
+"""Scores by fold of the test images, of networks and of pairs: tables and figures make their
+intervals of these."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from latentdims import storage
+from latentdims.errors import InputError
+from latentdims.models import architecture
+from latentdims.results.quantities import Name
+from latentdims.statistics.intervals import Estimate
+from latentdims.storage import SPLITS
+
+Array = NDArray[np.float64]
+Pairs = Mapping[tuple[int, int], Array]
+Paths = Sequence[str | Path]
+
+MEASURES = ("cka", "cca", "mutual_neighbours")  # beside the similarity, centred
+OF_TEST = ("mutual_neighbours",)  # of test images alone
+
+
+def crossed(whole: Array, folds: Array, *, axis: int = -1) -> Array:
+    """Scores by fold, moved so that their mean over that axis is the score of the whole split."""
+    return folds + np.expand_dims(whole - folds.mean(axis), axis)
+
+
+def history(paths: Paths, split: str, what: str) -> Array:
+    """Accuracy or loss of each network after each epoch, (S, E); on test images (S, F, E)."""
+    whole = storage.stacked(paths, f"history/{split}_{what}")
+    if split != "test":
+        return whole
+    return crossed(whole, storage.stacked(paths, f"history/folds/test_{what}"), axis=1)
+
+
+def clipped(paths: Paths, basis: str, layer: str) -> Array:
+    """Test accuracy of each network at each rank in a basis, (S, F, ranks)."""
+    place = f"{basis}/{layer}/accuracy"
+    folds = storage.stacked(paths, f"{place}_folds")
+    return crossed(storage.stacked(paths, place), folds, axis=1)
+
+
+def drawn(paths: Paths, name: str) -> Array:
+    """Of networks that were drawn: (S, F), or (S, D, F) of D draws; of the whole split, (S, D),
+    where there are no folds."""
+    whole = storage.stacked(paths, name)
+    with storage.read(paths[0]) as file:
+        if f"{name}_folds" not in file:
+            return whole
+    return crossed(whole, storage.stacked(paths, f"{name}_folds"))
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Scores of the pairs at each epoch (E,), on test images also by fold (F, E), and on unrelated
+    images (pairings, E)."""
+
+    name: Name
+    whole: Pairs
+    folds: Pairs
+    null: Pairs
+
+    def squared(self, quantity: str) -> "Scores":
+        """Their squares, with the signs of the scores."""
+
+        def square(scores: Pairs) -> Pairs:
+            return {pair: each * np.abs(each) for pair, each in scores.items()}
+
+        name = self.name._replace(quantity=quantity)
+        return Scores(name, square(self.whole), square(self.folds), square(self.null))
+
+    def at(self, epoch: int) -> dict[tuple[int, int], Array]:
+        """By pair: the score at one index of the axis of epochs, and by fold (F,) if it can be."""
+        found = {}
+        for pair, scores in self.whole.items():
+            folds = self.folds[pair][:, epoch] if pair in self.folds else np.array([np.nan])
+            defined = np.isfinite(folds).all() or (
+                pair in self.folds and not np.isfinite(scores[epoch])
+            )
+            found[pair] = crossed(scores[epoch], folds) if defined else scores[epoch]
+        if len({np.ndim(each) for each in found.values()}) > 1:
+            return {pair: scores[epoch] for pair, scores in self.whole.items()}
+        return found
+
+    def unrelated(self, epoch: int) -> Array:
+        """On unrelated images, of every pair and pairing, (pairs · pairings,)."""
+        return np.concatenate([each[:, epoch] for each in self.null.values()])
+
+
+def pairs(paths: Paths, *, score: str = "similarity") -> dict[str, dict[tuple[int, int], Array]]:
+    """Similarities (epochs, splits, centrings) by layer and pair of seeds, where there are any.
+
+    paths: the alignment files of seeds 0, 1, and so on. score: `similarity`, or another dataset.
+    Raises InputError for a single file, which holds no pair.
+    """
+    if len(paths) < 2:
+        raise InputError(f"{paths[0]}: a single network has no pairs; give seeds: 2 or more")
+    scores: dict[str, dict[tuple[int, int], Array]] = {}
+    for seed, path in enumerate(paths):
+        with storage.read(path, needs=["spectra"]) as file:
+            for partner in range(seed):
+                for layer in architecture.layers(file, f"seed{partner}"):
+                    place = f"seed{partner}/{layer}/{score}"
+                    if place in file:
+                        scores.setdefault(layer, {})[partner, seed] = file[place][()]
+    return scores
+
+
+def measures(paths: Paths) -> list[str]:
+    """Those of `MEASURES` that are in the files."""
+    with storage.read(paths[-1], needs=["spectra", "seed0"]) as file:
+        groups = file["seed0"].values()
+        return [name for name in MEASURES if any(name in group for group in groups)]
+
+
+def of_pairs(paths: Paths, score: str, centrings: Sequence[str] = ()) -> Iterator[Scores]:
+    """A score of each layer, split and centring; without centrings, of one that is centred, and
+    without an axis of splits, of test images."""
+    folds = pairs(paths, score=f"{score}_folds")
+    nulls = pairs(paths, score=f"{score}_null")
+    places: list[tuple[int, ...]] = [(number,) for number in range(len(centrings))] or [()]
+    splits = (
+        [((), "test")] if score in OF_TEST else [((at,), each) for at, each in enumerate(SPLITS)]
+    )
+    for layer, whole in pairs(paths, score=score).items():
+        for (at, split), place in product(splits, places):
+
+            def chosen(
+                found: Pairs, *axes: int, place: tuple[int, ...] = place
+            ) -> dict[tuple[int, int], Array]:
+                key: Any = (Ellipsis, *axes, *place)
+                return {pair: values[key] for pair, values in found.items()}
+
+            centring = centrings[place[0]] if place else "centred"
+            yield Scores(
+                Name(score, layer, split, centring),
+                chosen(whole, *at),
+                chosen(folds[layer]) if split == "test" else {},
+                chosen(nulls[layer], *at),
+            )
+
+
+def of_null(null: Array, *, networks: int) -> list[Estimate]:
+    """Mean and the middle 95 % of a null (pairs · pairings, points), at each point."""
+    ends = np.quantile(null, [0.025, 0.975], axis=0)  # NaN where one of them is
+    return [
+        Estimate(mean, low, high, networks)
+        if np.isfinite(mean)
+        else Estimate(np.nan, None, None, networks)
+        for mean, low, high in zip(null.mean(0).tolist(), *ends.tolist(), strict=True)
+    ]

@@ -1,0 +1,1 @@
+"""Statistics of spectra, of folds of images, and of seeds."""

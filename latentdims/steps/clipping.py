@@ -1,0 +1,158 @@
+"""Clipping: accuracy of a network when one layer sees only k dimensions.
+
+The basis of a representation acts on its channels, everywhere in space: φ_j becomes its projection
+on the first k vectors. The basis of weights acts on flattened patches: W_j becomes W_j P_k.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from latentdims import storage
+from latentdims.configuration.ranks import check_ranks
+from latentdims.images import data
+from latentdims.images.data import Split
+from latentdims.interventions import components, reruns
+from latentdims.models import architecture, networks
+from latentdims.models.networks import Network
+from latentdims.statistics import folds
+from latentdims.statistics.spectra import eigh, weight_components
+
+logger = logging.getLogger(__name__)
+
+Array = NDArray[np.float64]
+Basis = tuple[Array, Array | None]  # orthonormal vectors in columns, and the mean that is left
+
+
+def clip(
+    *,
+    images: str | Path,
+    network: str | Path,
+    covariance: str | Path,
+    output: str | Path,
+    bases: Sequence[str],
+    ranks: str | Sequence[int],
+    rerun_ranks: int | None = None,
+    rerun_images: int | None = None,
+    settings: Mapping[str, Any],
+    device: str,
+) -> None:
+    """Write the test accuracy of a trained network against rank, for each basis and layer.
+
+    bases: of `activation`, `activation_centred`, `random` (which clip the representation of a
+    layer) and `weight` (which clips its weights). ranks: `all`, or a list of which each layer takes
+    those within its dimension. rerun_ranks, rerun_images: of a network that is no chain, and runs
+    again for each rank, how many ranks `all` stands for, and how many test images are classified;
+    all where not given. Raises InputError for a rank beyond every layer's, and for files that do
+    not belong to the settings.
+    """
+    with data.opened(images, preprocessing=settings["preprocessing"], device=device) as stored:
+        test, sha256 = stored.split("test"), stored.sha256
+    loaded = networks.load(network, settings=settings, sha256=sha256)
+    trained = loaded.at(-1, device=device)
+    check_ranks(loaded.architecture, bases=bases, ranks=ranks)
+    if not trained.blocks:
+        some = data.some(len(test.labels), rerun_images)
+        test = Split(test.images[some], test.labels[some])
+    with storage.read(covariance, needs=["train"], made_with=settings) as moments:
+        found = _bases(trained, bases, moments, settings["seed"])
+
+    def chosen(vectors: Array) -> list[int]:
+        possible = vectors.shape[1]
+        if ranks != "all":
+            return [rank for rank in range(1, possible + 1) if rank in ranks]
+        return reruns.ranks(possible, None if trained.blocks else rerun_ranks)
+
+    kept = {name: chosen(vectors) for name, (vectors, _) in found.items()}
+    reference, accuracies = _accuracies(trained, test, found, kept)
+    share = np.bincount(folds.of(len(test.labels))) / len(test.labels)
+    of = f" of {len(test.labels)} images"
+    with storage.create(output, settings=settings, device=device) as file:
+        architecture.write(file, loaded.architecture)
+        what = f"test accuracy{of}, of the network as it was trained"
+        _save(file, "reference_accuracy", reference, share, description=what)
+        for (name, of_curve), accuracy in zip(kept.items(), accuracies, strict=True):
+            group = file.create_group(name)
+            storage.axis(group, "rank", np.array(of_curve))
+            what = f"test accuracy{of}, with this many dimensions"
+            _save(group, "accuracy", accuracy, share, description=what)
+            logger.info("%s: %d ranks", name, len(of_curve))
+
+
+def _accuracies(
+    network: Network, test: Split, bases: Mapping[str, Basis], kept: Mapping[str, Sequence[int]]
+) -> tuple[Array, list[Array]]:
+    """Accuracy on each fold, of the network and of curves by `<basis>/<layer>`, at their ranks."""
+    like = next(iter(network.weights.values()))
+
+    def tensor(array: Array) -> Tensor:
+        return torch.from_numpy(np.ascontiguousarray(array)).to(like)
+
+    way: Any = components if network.blocks else reruns
+    curves = []
+    for name, (vectors, mean) in bases.items():
+        basis, _, layer = name.partition("/")
+        if basis == "weight":
+            clipped = way.of_weights(network, layer, tensor(vectors))
+        else:
+            about = None if mean is None else tensor(mean)
+            clipped = way.of_representation(network, layer, tensor(vectors), about)
+        curves.append((clipped, kept[name]))
+    reference, found = way.accuracy_by_rank(network, test, curves)
+    return reference, found
+
+
+def _bases(
+    network: Network, bases: Sequence[str], moments: h5py.File, seed: int
+) -> dict[str, Basis]:
+    """Orthonormal vectors by `<basis>/<layer>`: of a hidden representation, (C, C), with the mean
+    that is left in it; or of weights, (fan-in, R)."""
+    found: dict[str, Basis] = {}
+    for basis in bases:
+        if basis == "weight":
+            for name, weight in network.weights.items():
+                found[f"weight/{name}"] = weight_components(weight.cpu().numpy())[1], None
+            continue
+        for number, site in enumerate(network.architecture.hidden):
+            covariance = moments[f"train/{site.name}/covariance"][-1]
+            mean = moments[f"train/{site.name}/mean"][-1]
+            centred = basis == "activation_centred"
+            if basis == "random":
+                random = np.random.default_rng([seed, number]).standard_normal(covariance.shape)
+                vectors = np.linalg.qr(random)[0]
+            else:
+                second = covariance if centred else covariance + np.outer(mean, mean)
+                vectors = eigh(second)[1]
+            found[f"{basis}/{site.name}"] = vectors, mean if centred else None
+    return found
+
+
+def _save(
+    group: h5py.Group,
+    name: str,
+    accuracy: Array,
+    share: Array,
+    *,
+    description: str,
+) -> None:
+    """Write accuracies (folds[, ranks]), and their mean; share: of the images in each fold."""
+    ranks = ("rank",) if accuracy.ndim == 2 else ()
+    for full, values, of, axes in (
+        (name, share @ accuracy, "", ranks),
+        (f"{name}_folds", accuracy, ", on each fold of the test images", ("fold", *ranks)),
+    ):
+        storage.write(
+            group,
+            full,
+            values,
+            units="percent",
+            description=f"{description}{of}",
+            dimensions=axes,
+        )

@@ -1,0 +1,151 @@
+"""Alignment of many networks at once: all rotated to their mean (generalised Procrustes)."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from latentdims import storage
+from latentdims.comparison.measured import Means, Measurements, finite, moment, undefined
+from latentdims.comparison.procrustes import rotation
+from latentdims.errors import InputError
+from latentdims.models import architecture
+from latentdims.storage import SPLITS
+
+Array = NDArray[np.float64]
+
+# Relative gain of the objective below which the iteration ends: scores of the default run are then
+# within 3e-5 of their limit, after some sweeps instead of hundreds.
+TOLERANCE = 1e-6
+ITERATIONS = 500
+
+
+def align_to_mean(covariances: Array) -> Array:
+    """Rotations (S, C, C) that bring S representations closest to their mean.
+
+    covariances: E[φ_i φ_jᵀ] for all pairs, (S, S, C, C). Each rotation in turn takes its network
+    closest to the sum of the others as they are rotated so far (Gower 1975; ten Berge 1977), which
+    never lowers the objective Σ_{i≠j} tr(A_iᵀ E[φ_i φ_jᵀ] A_j); no pass over the data is needed. It
+    ends when a sweep raises the objective by less than `TOLERANCE` of it.
+    """
+    seeds, _, channels, _ = covariances.shape
+    rotations = np.stack(
+        [np.eye(channels)] + [rotation(covariances[i, 0]) for i in range(1, seeds)]
+    )
+    for _ in range(ITERATIONS):
+        objective = gained = 0.0
+        for i in range(seeds):
+            target = _of_others(covariances, rotations, i)
+            before = float((rotations[i] * target).sum())
+            rotations[i] = rotation(target)
+            after = float((rotations[i] * target).sum())
+            objective += after
+            gained += 2 * (after - before)  # each pair is counted from both sides
+        if gained <= TOLERANCE * abs(objective):
+            break
+    return rotations
+
+
+def similarity_to_mean(covariances: Array, rotations: Array) -> Array:
+    """Cosine (S,) of each rotated network with the mean of the *others*.
+
+    Its square is the variance that this mean explains; a network is left out of the mean that it is
+    compared with, since it would otherwise partly explain itself. NaN where one of them is zero.
+    """
+    overlaps = np.einsum("iab,ijac,jcb->ij", rotations, covariances, rotations, optimize=True)
+    seeds = len(overlaps)
+    scores = np.empty(seeds)
+    for i in range(seeds):
+        others = np.arange(seeds) != i
+        mean_power = overlaps[np.ix_(others, others)].sum()
+        defined = overlaps[i, i] > 0 and mean_power > 0
+        power = np.sqrt(overlaps[i, i] * mean_power) if defined else np.nan
+        scores[i] = overlaps[i, others].sum() / power
+    return scores
+
+
+def _of_others(covariances: Array, rotations: Array, i: int) -> Array:
+    """Σ_{j≠i} E[φ_i φ_jᵀ] A_j, (C, C)."""
+    return np.sum(
+        [covariances[i, j] @ rotations[j] for j in range(len(rotations)) if j != i], axis=0
+    )
+
+
+def consensus(
+    *,
+    covariances: Sequence[str | Path],
+    output: str | Path,
+    settings: Mapping[str, Any],
+) -> None:
+    """Align all networks of an architecture to their mean, fitted on centred training moments.
+
+    covariances: the files of seeds 0, 1, and so on, each with the cross-covariances of all earlier
+    ones. settings: those of the networks, without a seed. Raises InputError for a
+    single network, and for networks that cannot be compared.
+    """
+    if len(covariances) < 2:
+        raise InputError(
+            f"{covariances[0]}: a single network has no others to be aligned with; give seeds: 2 "
+            "or more"
+        )
+    with ExitStack() as stack, storage.create(output, settings=settings) as file:
+        files: list[Measurements] = []
+        for seed, path in enumerate(covariances):
+            made_with = {**settings, "seed": seed}
+            files.append(stack.enter_context(Measurements.open(path, made_with)))
+            files[0].check_comparable(files[-1])
+        architecture.write(file, files[0].architecture)
+        storage.axis(file, "epoch", files[0].epochs, units="epochs")
+        storage.axis(file, "split", SPLITS)
+        storage.axis(file, "seed", range(len(files)))
+        for layer in (site.name for site in files[0].architecture.sites):
+            rotations, scores = [], []
+            for stage in range(len(files[0].epochs)):
+                moments = {split: _all_pairs(files, layer, split, stage) for split in SPLITS}
+                rotations.append(align_to_mean(moments["train"]))
+                scores.append([similarity_to_mean(moments[s], rotations[-1]) for s in SPLITS])
+            storage.write(
+                file,
+                f"{layer}/rotation",
+                np.stack(rotations),
+                units="1",
+                description="takes the channels of each network to those of the mean",
+                dimensions=("epoch", "seed", "channel", "channel_mean"),
+            )
+            storage.write(
+                file,
+                f"{layer}/similarity",
+                np.array(scores),
+                units="1",
+                description="cosine, centred, of each network with the mean of the others",
+                dimensions=("epoch", "split", "seed"),
+                reason=_reason(files, layer) if np.isnan(scores).any() else "",
+            )
+
+
+def _reason(files: Sequence[Measurements], layer: str) -> str:
+    networks = {file.seed: file.stages(layer) for file in files}
+    return "; ".join(undefined(layer, networks, splits=SPLITS, centrings=["centred"]))
+
+
+def _all_pairs(files: Sequence[Measurements], layer: str, split: str, stage: int) -> Array:
+    """(S, S, C, C): centred covariances of every pair, from the files of the later seeds."""
+    own = [
+        moment(
+            finite(f.file, f"{split}/{layer}/covariance")[stage],
+            Means(finite(f.file, f"{split}/{layer}/mean")[stage]),
+            "centred",
+        )
+        for f in files
+    ]
+    pairs = np.empty((len(files), len(files), *own[0].shape))
+    for later, own_pairs in enumerate(files):
+        pairs[later, later] = own[later]
+        for earlier in range(later):
+            key = f"{split}/{layer}/cross_covariance/seed{earlier}"
+            pairs[earlier, later] = finite(own_pairs.file, key)[stage]
+            pairs[later, earlier] = pairs[earlier, later].T
+    return pairs

@@ -1,0 +1,243 @@
+"""Generation: how well networks do that are drawn from the covariances of a trained one."""
+
+import copy
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from latentdims import storage
+from latentdims.configuration import ranks
+from latentdims.images import data
+from latentdims.images.data import Images, Split
+from latentdims.interventions.sampling import Draw, Procedure, Reference, Sampler, align
+from latentdims.models import architecture, networks
+from latentdims.models.blocks import initialise
+from latentdims.models.networks import BATCH, Network, score, torch_generator
+from latentdims.models.stack import Stack
+from latentdims.recipes.descent import Descent
+from latentdims.statistics import folds
+from latentdims.workflow.job import progress
+
+logger = logging.getLogger(__name__)
+
+FEATURES = 5000  # images whose flattened features are multiplied at once
+PUBLISHED = "published"  # the procedure of the configuration itself, beside its variants
+
+# Of the test images together, or of each fold of them (F,).
+Score = float | NDArray[np.float64]
+Scores = dict[str, list[Score]]  # of every draw, by measure
+
+WRITTEN = {  # units and description
+    "accuracy": ("percent", "test accuracy"),
+    "loss": ("nats", "test cross-entropy"),
+    "calibration_error": ("percent", "expected calibration error on test images, 15 bins"),
+    "similarity": ("1", "cosine with the reference, uncentred, on training images"),
+}
+
+
+def generate(
+    *,
+    images: str | Path,
+    network: str | Path,
+    others: Mapping[int, str | Path],
+    output: str | Path,
+    procedures: Mapping[str, Mapping[str, Any]],
+    settings: Mapping[str, Any],
+    device: str,
+    alignment_images: int | None = None,
+) -> None:
+    """Write how networks do that are drawn from the weight covariances of a trained one.
+
+    others: network files by seed, which covariances are averaged over besides this one. procedures:
+    by name, `published` among them, the keys of `generation.variants` in the configuration.
+    alignment_images: how many training images draws are aligned on, and take statistics of norms
+    from; all where not given. Raises InputError for a layer that the network does not have.
+    """
+    loaded = data.load(images, preprocessing=settings["preprocessing"], device=device)
+
+    def trained(path: str | Path, seed: int) -> Network:
+        made_with = {**settings, "seed": seed}
+        return networks.load(path, settings=made_with, sha256=loaded.sha256).at(-1, device=device)
+
+    own = trained(network, settings["seed"])
+    if own.architecture.undrawn:
+        _write_undrawn(output, own, loaded.test, settings=settings, device=device)
+        return
+    for name, options in procedures.items():
+        ranks.check_sampled(own.architecture, options, key=f"generation.variants.{name}")
+    partners = [trained(path, seed) for seed, path in others.items()]
+    shown = loaded.train.images
+    if alignment_images is not None and alignment_images < len(shown):
+        shown = shown[data.some(len(shown), alignment_images)]
+    reference = Reference.of(own, shown, others=partners)
+    drawn: dict[str, dict[str, Scores]] = {}  # by procedure and classifier
+    for name, options in procedures.items():
+        logger.info("%s: %s", name, options)
+        drawn[name] = _draws(reference, loaded, options, settings)
+    reference_scores = measures(own, {"": own.last.map.weight}, loaded.test)[""]
+    reasons = _reasons(reference, seed=settings["seed"])
+    with storage.create(output, settings=settings, device=device) as file:
+        architecture.write(file, own.architecture)
+        for measure, value in reference_scores.items():
+            _write(file, f"reference_{measure}", value, reason=reasons["reference"])
+        for name, options in procedures.items():
+            for classifier, found in drawn[name].items():
+                way = "_".join(filter(None, [name if name != PUBLISHED else "", classifier]))
+                group = file.create_group(f"variants/{way}") if way else file
+                if not classifier:
+                    group.attrs["procedure"] = json.dumps(options, sort_keys=True)
+                for measure, values in found.items():
+                    reason = reasons.get(measure, reasons["draw"])
+                    _write(group, measure, np.array(values), reason=reason, dimensions=("draw",))
+
+
+def _write_undrawn(
+    output: str | Path,
+    own: Network,
+    test: Split,
+    *,
+    settings: Mapping[str, Any],
+    device: str,
+) -> None:
+    """The file of a network that none can be drawn from: its own scores, and the reason."""
+    logger.warning("no networks are drawn: %s", own.architecture.undrawn)
+    logits = torch.cat([own.logits(images) for images in test.images.split(BATCH)])
+    with storage.create(output, settings=settings, device=device) as file:
+        architecture.write(file, own.architecture)
+        file.attrs["undefined"] = own.architecture.undrawn
+        reason = f"outputs of seed {settings['seed']} are not finite"
+        for measure, value in scores(logits, test.labels).items():
+            _write(file, f"reference_{measure}", value, reason=reason)
+
+
+def _reasons(reference: Reference, *, seed: int) -> dict[str, str]:
+    """Why scores may be undefined: of the reference, of draws, and each similarity."""
+    return {
+        "reference": f"outputs of seed {seed} are not finite",
+        "draw": f"outputs of a draw of seed {seed} are not finite",
+    } | {
+        f"similarity/{layer}": f"{layer} {'of a draw ' if kept.any() else ''}of seed {seed} is "
+        "dead: zero on every training image"
+        for layer, kept in reference.representations.items()
+    }
+
+
+def _draws(
+    reference: Reference, loaded: Images, options: Mapping[str, Any], settings: Mapping[str, Any]
+) -> dict[str, Scores]:
+    """Scores of every draw of one procedure, by classifier; the aligned one has no name."""
+    sampler = Sampler.of(reference, _procedure(options))
+    scores: dict[str, Scores] = {}
+    for number in progress(range(options["draws"]), name="draw"):
+        drawn = sampler.draw(seed=settings["seed"], number=number)
+        classifiers: dict[str, Tensor] = {"": drawn.network.last.map.weight}
+        for name in options["classifiers"]:
+            weight = CLASSIFIERS[name](sampler, drawn, loaded.train, settings)
+            if weight is not None:
+                classifiers[name] = weight
+        for name, found in measures(drawn.network, classifiers, loaded.test).items():
+            if not name:
+                found |= {f"similarity/{layer}": s for layer, s in drawn.similarity.items()}
+            for measure, value in found.items():
+                scores.setdefault(name, {}).setdefault(measure, []).append(value)
+        accuracy = scores[""]["accuracy"][-1]
+        logger.info("draw %d of %d: accuracy %.2f %%", number + 1, options["draws"], accuracy)
+    return scores
+
+
+def _procedure(options: Mapping[str, Any]) -> Procedure:
+    return Procedure(
+        layers=None if options["layers"] == "all" else options["layers"],
+        width=options["width"],
+        covariances=options["covariances"],
+        rank=None if options["rank"] == "all" else options["rank"],
+    )
+
+
+def flattened(
+    sampler: Sampler, drawn: Draw, split: Split, settings: Mapping[str, Any]
+) -> Tensor | None:
+    """The trained classifier aligned over all flattened features, as the published code does it;
+    None where that is the alignment over channels."""
+    if drawn.features.ndim == 2:
+        return None
+    *_, kept = sampler.reference.representations.values()
+    rotation, _ = align(kept, drawn.features.split(FEATURES), flattened=True)
+    return sampler.classifier(rotation)
+
+
+def retrained(
+    sampler: Sampler, drawn: Draw, split: Split, settings: Mapping[str, Any]
+) -> Tensor | None:
+    """A new classifier trained on the features of the draw, in the settings of the training."""
+    fresh = copy.deepcopy(drawn.network.last)
+    initialise(fresh, torch_generator(settings["seed"], stream=0))
+    seen = drawn.features  # once for all steps
+    if len(seen) < len(split.labels):
+        seen = torch.cat([drawn.network.features(batch) for batch in split.images.split(BATCH)])
+    features = Split(fresh.before(seen).flatten(1), split.labels)
+    fresh.before = nn.Identity()
+    head = Stack([Network(drawn.network.architecture, fresh)])
+    options = {**settings["training"], "augmentation": []}
+    for _ in Descent(head, options, seeds=[settings["seed"]]).epochs(features):
+        pass
+    return head.tensors["map.weight"][0]
+
+
+CLASSIFIERS = {"flattened": flattened, "retrained": retrained}
+
+
+@torch.inference_mode()
+def measures(
+    network: Network, classifiers: Mapping[str, Tensor], split: Split
+) -> dict[str, dict[str, Score]]:
+    """Scores of a network with each of some classifiers, on all images of a split and by fold."""
+    *hidden, last = network.blocks.values()
+    logits: dict[str, list[Tensor]] = {name: [] for name in classifiers}
+    for x in split.images.split(BATCH):
+        for block in hidden:
+            x = block(x)
+        for name, weight in classifiers.items():
+            logits[name].append(last.after(last.preactivation(x, weight)))
+    return {name: scores(torch.cat(each), split.labels) for name, each in logits.items()}
+
+
+def scores(logits: Tensor, labels: Tensor) -> dict[str, Score]:
+    """Accuracy, loss and calibration error of logits (N, classes) for labels (N,), the last two of
+    which tell a wrong scale; and accuracy and loss on each fold of the images, (F,). NaN where a
+    logit is not finite."""
+    of_images = {
+        "accuracy": 100 * (logits.argmax(1) == labels).double(),
+        "loss": functional.cross_entropy(logits.double(), labels, reduction="none"),
+    }
+    found: dict[str, Score] = {**score(logits, labels)}
+    for measure, values in of_images.items():
+        by_fold = folds.means(values.cpu().numpy())
+        found[f"{measure}_folds"] = by_fold + 0 * found["loss"]  # NaN where that is
+    return found
+
+
+def _write(
+    group: h5py.Group, name: str, values: Score, *, reason: str, dimensions: Sequence[str] = ()
+) -> None:
+    measure = name.removeprefix("reference_").removesuffix("_folds").split("/")[0]
+    units, description = WRITTEN[measure]
+    by_fold = name.endswith("_folds")
+    storage.write(
+        group,
+        name,
+        values,
+        units=units,
+        description=f"{description}, on each fold of the images" if by_fold else description,
+        dimensions=(*dimensions, "fold") if by_fold else dimensions,
+        reason=reason,
+    )

@@ -1,0 +1,116 @@
+"""One tidy table: every number with its unit, its interval, and over how many networks."""
+
+import logging
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from latentdims import record, storage
+from latentdims.models import architecture
+from latentdims.results import curves, drawn, markdown, numbers, quantities
+from latentdims.results.numbers import Number
+from latentdims.results.quantities import ONE_RUN, Name
+from latentdims.results.table import Row, write_csv
+from latentdims.statistics.intervals import Estimate, of_one_pair, of_one_run
+
+logger = logging.getLogger(__name__)
+
+KINDS = ("network", "alignment", "clipping", "generation")
+
+Published = Sequence[Mapping[str, Any]]  # entries of `published`, of one network
+
+
+def summarise(
+    *,
+    inputs: Mapping[str, Sequence[str]],
+    runs: Sequence[tuple[str, str, int]],
+    networks: Sequence[tuple[str, str]],
+    table: str | Path,
+    comparison: str | Path,
+    published: Mapping[str, Any],
+) -> None:
+    """Write the table of every number (CSV), and that of the headline numbers (Markdown).
+
+    runs: (dataset, network, seed); networks: (dataset, network). inputs: for each of `KINDS`, one
+    file per run; for `consensus` one per network, or none. published: numbers of others by dataset
+    and network, as the configuration resolves them. Means come first, then single networks, then
+    the points of curves. A mean is undefined, and its value empty, where that of one of its
+    networks is. The Markdown ends with a comment, the parameters of the job that runs.
+    """
+    files: dict[tuple[str, str], dict[str, list[str]]] = {
+        (dataset, network): {kind: [] for kind in (*KINDS, "consensus")}
+        for dataset, network in networks
+    }
+    for run, (dataset, network, _) in enumerate(runs):
+        for kind in KINDS:
+            files[dataset, network][kind].append(inputs[kind][run])
+    for (dataset, network), path in zip(networks, inputs["consensus"], strict=False):
+        files[dataset, network]["consensus"].append(path)
+    means: list[Row] = []
+    single: list[Row] = []
+    points: list[Row] = []
+    for (dataset, network), paths in files.items():
+        beside = published.get(dataset, {}).get(network, [])
+        for number in numbers.of(paths):
+            means += [_row(dataset, network, *each) for each in _means(number, beside)]
+            single += [_row(dataset, network, *each) for each in _networks(number)]
+        for curve in curves.of(paths):
+            for at, estimate in zip(curve.at, curve.estimates, strict=True):
+                points.append(_row(dataset, network, curve.name, estimate, {"at": at}))
+    reasons = {network: _reasons(paths) for network, paths in files.items()}
+    outputs = {of: architecture.of(paths["network"][0]).output for of, paths in files.items()}
+    _log_undefined(means, reasons)
+    write_csv(table, means + single + points)
+    made_by = f"\n<!-- {record.statement()} -->\n"
+    Path(comparison).write_text(
+        markdown.tables(means, reasons, outputs) + made_by, encoding="utf-8"
+    )
+
+
+def _row(dataset: str, network: str, name: Name, found: Estimate, more: Mapping[str, Any]) -> Row:
+    unit = quantities.unit(name.quantity)
+    columns = {"dataset": dataset, "network": network, "unit": unit, **name._asdict()}
+    return Row(**columns, **found._asdict(), **more)
+
+
+def _means(number: Number, beside: Published) -> Iterator[tuple[Name, Estimate, dict[str, Any]]]:
+    """A number, and the interval of a single run where single runs are published."""
+    values = [
+        value
+        for entry in beside
+        for value in entry["values"]
+        if number.name[:4] == tuple(entry[key] for key in number.name._fields[:4])
+        and number.name.null == entry["null"]
+        and (number.is_default if entry["epoch"] is None else entry["epoch"] == number.name.epoch)
+    ]
+    published = {"published": ";".join(f"{value:g}" for value in values)} if values else {}
+    yield number.name, number.estimate, published
+    if values and number.runs is not None:
+        name = number.name._replace(quantity=f"{number.name.quantity}{ONE_RUN}")
+        if isinstance(number.runs, Mapping):
+            yield name, of_one_pair(number.runs, within=number.within), published
+        else:
+            yield name, of_one_run(number.runs, within=number.within), published
+
+
+def _networks(number: Number) -> Iterator[tuple[Name, Estimate, dict[str, Any]]]:
+    for seed, value in enumerate(number.networks):
+        yield number.name, Estimate(value, None, None, 1), {"seed": seed}
+
+
+def _reasons(paths: Mapping[str, Sequence[str]]) -> list[str]:
+    """Why numbers in the files of a network are undefined, each reason once."""
+    found = [reason for each in paths.values() for path in each for reason in storage.reasons(path)]
+    found += drawn.not_above(paths["generation"])
+    return list(dict.fromkeys(part for reason in found for part in reason.split("; ")))
+
+
+def _log_undefined(rows: Sequence[Row], reasons: Mapping[tuple[str, str], Sequence[str]]) -> None:
+    for (dataset, network), told in reasons.items():
+        own = [row for row in rows if row.of == (dataset, network) and math.isnan(row.value)]
+        names = [f"{row.quantity}/{row.layer}" if row.layer else row.quantity for row in own]
+        if names:
+            logger.info("%s, %s: undefined, so empty: %s", dataset, network, ", ".join(names))
+        for reason in told:
+            logger.warning("%s, %s: %s", dataset, network, reason)
