@@ -33,10 +33,10 @@ CORE = {
     "covariance": "covariance covariance_file moments",
     "alignment": "alignment alignment_file pair null unrelated measured measures procrustes",
     "consensus": "consensus",
-    "clipping": "clipping",
+    "clipping": "clipping components reruns",
     "generation": "generation sampling gaussian",
-    "": "architecture families augmentation spectra learned intervals scales bands summary numbers "
-    "drawn curves table quantities",
+    "": "architecture families resnet residual augmentation spectra learned intervals scales bands "
+    "summary numbers drawn curves table quantities",
 }
 TESTS = {
     "training": "stack checkpoint", "descent": "training stack checkpoint trained",
@@ -45,6 +45,7 @@ TESTS = {
     "measured": "alignment undefined", "drawn": "summary", "covariance_file": "covariance",
     "preprocessing": "data",
     "scales": "intervals", "bands": "intervals", "moments": "covariance", "curves": "summary",
+    "components": "clipping", "reruns": "resnet", "residual": "resnet",
     "table": "summary", "spectra": "alignment clipping",
 }  # fmt: skip
 
@@ -88,9 +89,18 @@ def meaning(code: str) -> str:
     return ast.dump(Meaning().visit(ast.parse(code)))
 
 
+def source(module: str) -> Path:
+    """The file of a module of the core; figures have names like these."""
+    package = ROOT / "latentdims"
+    if module == "families":
+        return package / "models" / "families" / "__init__.py"
+    (found,) = (p for p in package.rglob(f"{module}.py") if p.parent.name != "figures")
+    return found
+
+
 def mutants(module: str) -> Iterator[str]:
     """The code of a module with each change that changes its meaning, once."""
-    code = (ROOT / f"latentdims/{module}.py").read_text(encoding="utf-8")
+    code = source(module).read_text(encoding="utf-8")
     seen = {meaning(code)}
     for name in sorted(operator_names()):
         if any(skipped in name for skipped in SKIPPED):
@@ -130,7 +140,7 @@ def copy(folder: Path) -> Path:
 
 def run(folder: Path, module: str, code: str | None, limit: float) -> str:
     """`killed`, `survived` or `timeout`, of the tests in a copy with other code of a module."""
-    place = folder / f"latentdims/{module}.py"
+    place = folder / source(module).relative_to(ROOT)
     original = place.read_text(encoding="utf-8")
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     environment |= {"PYTHONDONTWRITEBYTECODE": "1", "TMPDIR": str(folder / ".tmp")}
@@ -161,17 +171,15 @@ def wilson(part: int, whole: int) -> tuple[float, float]:
 
 
 def difference(module: str, code: str) -> str:
-    original = get_ast((ROOT / f"latentdims/{module}.py").read_text(encoding="utf-8")).get_code()
+    original = get_ast(source(module).read_text(encoding="utf-8")).get_code()
     lines = (each.splitlines(keepends=True) for each in (original, code))
-    return "".join(
-        difflib.unified_diff(*lines, f"a/latentdims/{module}.py", f"b/latentdims/{module}.py", n=2)
-    )
+    name = source(module).relative_to(ROOT)
+    return "".join(difflib.unified_diff(*lines, f"a/{name}", f"b/{name}", n=2))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     known = [module for modules in CORE.values() for module in modules.split()]
-    known = [module for module in known if (ROOT / f"latentdims/{module}.py").exists()]
     parser.add_argument("folder", type=Path, help="for copies, survivors.diff and the table")
     parser.add_argument("--modules", nargs="*", help="all mutants of these", choices=known)
     parser.add_argument("--sample", type=int, default=400, help="mutants of all modules")

@@ -64,7 +64,7 @@ def main() -> None:
 def commit(name: str) -> str:
     """The short hash of what git knows by this name."""
     command = ["git", "rev-parse", "--verify", "--short=10", f"{name}^{{commit}}"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8")
     if done.returncode:
         sys.exit(f"{name}: no such commit in {ROOT}; `git log` lists them")
     return done.stdout.strip()
@@ -113,7 +113,7 @@ class Side:
             env={**os.environ, "PYTHONPATH": ".:benchmarks:tests"},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            text=True,
+            encoding="utf-8",
             bufsize=1,
         )
         self.names: list[str] = self._answer("preparing the tutorial")

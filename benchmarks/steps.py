@@ -18,8 +18,8 @@ from tutorial import Tutorial
 from latentdims.figures import catalogue, style
 from latentdims.images import data
 from latentdims.models import networks
-from latentdims.models.stack import Stack
 from latentdims.recipes.descent import Descent
+from latentdims.recipes.stack import Stack
 from latentdims.steps import alignment, covariance, summary, training
 from latentdims.steps.prepare import prepare
 from latentdims.storage import SPLITS

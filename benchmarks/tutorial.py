@@ -48,7 +48,7 @@ class Tutorial:
         return {
             "network": self.resolved["networks"][network],
             "preprocessing": self.preprocessing,
-            "training": self.resolved["training"],
+            "training": self.resolved["recipes"][network],
             "seed": seed,
         }
 

@@ -56,4 +56,6 @@ def code(script, *modules):
 def code_with_family(script):
     """The same of a script that builds networks: with the family of the job's."""
     families = {name: network["architecture"] for name, network in SETTINGS["networks"].items()}
-    return lambda wildcards: code(script, f"latentdims.models.families.{families[wildcards.network]}")
+    return lambda wildcards: code(
+        script, f"latentdims.models.families.{families[wildcards.network]}"
+    )

@@ -28,7 +28,8 @@ def content_of(path, test_share):
 def code_of_source(wildcards):
     """Fingerprint of what prepares images of a data set: of its own source alone."""
     return code(
-        "prepare.py", f"latentdims.images.sources.{SETTINGS['datasets'][wildcards.dataset]['source']}"
+        "prepare.py",
+        f"latentdims.images.sources.{SETTINGS['datasets'][wildcards.dataset]['source']}",
     )
 
 

@@ -12,6 +12,7 @@ from latentdims.configuration.config import PROJECT, SCHEMA, resolve
 from latentdims.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[1]
+CONFIGURATIONS = ["config.yaml", *(f"configs/{path.name}" for path in ROOT.glob("configs/*.yaml"))]
 
 
 RESNET = {"architecture": "resnet", "depth": 8}
@@ -38,7 +39,7 @@ def recipe(**keys: Any) -> dict[str, Any]:
     return cnn(training=keys)
 
 
-@pytest.mark.parametrize("path", ["config.yaml", "configs/tutorial.yaml", "configs/study.yaml"])
+@pytest.mark.parametrize("path", CONFIGURATIONS)
 def test_shipped_configurations_are_valid(path):
     resolve(yaml.safe_load((ROOT / path).read_text()))
 

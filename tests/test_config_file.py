@@ -9,6 +9,7 @@ from latentdims.configuration import config_file
 from latentdims.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[1]
+CONFIGURATIONS = ["config.yaml", *(f"configs/{path.name}" for path in ROOT.glob("configs/*.yaml"))]
 
 
 @pytest.mark.parametrize(
@@ -80,6 +81,6 @@ def test_a_file_that_is_missing_or_no_file(tmp_path):
         config_file.read(tmp_path)
 
 
-@pytest.mark.parametrize("path", ["config.yaml", "configs/tutorial.yaml", "configs/study.yaml"])
+@pytest.mark.parametrize("path", CONFIGURATIONS)
 def test_shipped_configurations_are_read(path):
     assert config_file.read(ROOT / path)["datasets"]

@@ -64,7 +64,8 @@ def test_what_is_not_read_runs_nothing_again(copied):
     (photos / "train" / "a" / ".DS_Store").touch()
     (photos / "Thumbs.db").touch()
     (photos / "train" / "a" / "0.png").touch()
-    for module in ("sources/embedded", "sources/torchvision", "download", "published"):
+    sources = (f"images/sources/{name}" for name in ("embedded", "torchvision"))
+    for module in (*sources, "steps/download", "configuration/published"):
         with (copied.folder / "latentdims" / f"{module}.py").open("a") as file:
             file.write("\nedited = True\n")
     photos.rename(copied.folder / "photos")

@@ -48,7 +48,8 @@ def test_an_installed_package_has_all_its_files():
     setuptools = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
     package = ROOT / "latentdims"
     folders = {str(path.parent.relative_to(ROOT)).replace("/", ".") for path in PACKAGE}
-    assert set(setuptools["packages"]) == folders
+    assert setuptools["packages"] == {"find": {"include": ["latentdims*"]}}
+    assert all((ROOT / name.replace(".", "/") / "__init__.py").is_file() for name in folders)
     others = {path for path in package.rglob("*") if path.suffix not in (".py", ".pyc")}
     listed = {package / name for name in setuptools["package-data"]["latentdims"]}
     assert {path for path in others if path.is_file()} == listed
@@ -114,11 +115,12 @@ def opens_text(call: ast.Call) -> bool:
     "modules",
     [
         # What the plan needs.
-        "config, download, figures, quantities, workflow.memory, workflow.provenance",
+        "configuration.config, steps.download, figures, results.quantities, workflow.memory",
+        "workflow.provenance, comparison.partners",
         "workflow.recorded",
-        "alignment, consensus, learned, spectra, summary",
+        "steps.alignment, steps.consensus, statistics.learned, statistics.spectra, steps.summary",
         "figures.style, figures.eigenvectors, figures.samples",
-        "data, prepare, sources.embedded, sources.imagefolder",
+        "images.data, steps.prepare, images.sources.embedded, images.sources.imagefolder",
     ],
 )
 def test_what_needs_no_torch_does_not_import_it(modules):

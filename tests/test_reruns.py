@@ -58,7 +58,7 @@ def test_figures_of_other_settings_are_named(again):
     again.configure(config)
     shown = again.folder / "results" / "figures" / "reproduction.svg"
     shown.touch()
-    names = "reproduction, shapes/cnn/alignment, shapes/cnn/clipping and 11 more"
+    names = "reproduction, shapes/cnn/alignment, shapes/cnn/clipping and 13 more"
     assert f"{said}, in results/figures: {names}\n" in again.complete("--dry-run")
 
 
@@ -99,8 +99,8 @@ def test_nothing_where_code_was_edited_that_cannot_change_a_result(again):
     again.edit("latentdims/images/checksums.py", "\nMD5", "\nNEAREST = 1\nMD5")
     again.edit("latentdims/images/sources/imagefolder.py", "\nimport ", "\nimport sys\nimport ")
     again.edit("latentdims/figures/catalogue.py", "OF_PAIRS = (", 'MORE = "more"\nOF_PAIRS = (')
-    family = again.folder / "latentdims" / "models" / "perceptron.py"
-    shutil.copy(again.folder / "latentdims" / "models" / "mlp.py", family)
+    family = again.folder / "latentdims" / "models" / "families" / "perceptron.py"
+    shutil.copy(family.with_name("mlp.py"), family)
     assert_plans(again, {})
 
 
@@ -110,9 +110,14 @@ OF_ONE_NETWORK = dict.fromkeys(OF_A_SEED, 2) | {"summary": 1, "figure": FIGURES}
 @pytest.mark.parametrize(
     ("file", "old", "new", "expected"),
     [
-        ("clipping.py", "RANKS = 8", "RANKS = 4", {"clip": 4, "summary": 1, "figure": 4}),
         (
-            "procrustes.py",
+            "interventions/components.py",
+            "RANKS = 8",
+            "RANKS = 4",
+            {"clip": 4, "summary": 1, "figure": 4},
+        ),
+        (
+            "comparison/procrustes.py",
             "import numpy as np",
             "import math\nimport numpy as np",
             {"align": 4, "generate": 4, "summary": 1, "figure": 2 * (FIGURES - 1)},
@@ -125,15 +130,20 @@ OF_ONE_NETWORK = dict.fromkeys(OF_A_SEED, 2) | {"summary": 1, "figure": FIGURES}
             {"figure": 2 * FIGURES, "samples": 1},
         ),
         (
-            "scales.py",
+            "statistics/scales.py",
             "PERCENT: Range = (0, 100)",
             "PERCENT: Range = (0, 101)",
             {"summary": 1, "figure": 2 * FIGURES},
         ),
-        ("models/cnn.py", "stride: int = 2", "stride: int = 1", OF_ONE_NETWORK),
+        (
+            "models/families/cnn.py",
+            "stride: int = 2",
+            "stride: int = 1",
+            OF_ONE_NETWORK,
+        ),
         ("device.py", "allow_tf32 = False", "allow_tf32 = True", EVERYTHING),
         (
-            "sources/embedded.py",
+            "images/sources/embedded.py",
             "BATCH = 500",
             "BATCH = 400",
             {**EVERYTHING, "prepare": 1, "samples": 1},
@@ -228,7 +238,8 @@ def test_code_edited_where_there_are_no_records_is_found_in_figures_and_files(ag
     without_records(again)
     again.edit("latentdims/figures/training.py", 'xlabel="epoch"', 'xlabel="epochs"')
     again.edit("latentdims/figures/samples.py", "import h5py", "import math\nimport h5py")
-    again.edit("latentdims/steps/clipping.py", "last = last.clone()", "last = 1 * last")
+    components = "latentdims/interventions/components.py"
+    again.edit(components, "last = last.clone()", "last = 1 * last")
     before = {path: path.read_bytes() for path in again.folder.rglob("results/**/*.*")}
     output = again.complete("--dry-run", "--quiet", "rules")
     for rule, count in {"clip": 4, "samples": 1, "figure": 6, "summary": 1, "total": 13}.items():

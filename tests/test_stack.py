@@ -13,8 +13,8 @@ from latentdims.errors import InputError
 from latentdims.images import data
 from latentdims.images.data import Split
 from latentdims.models import networks
-from latentdims.models.stack import Stack
 from latentdims.recipes.descent import Descent
+from latentdims.recipes.stack import Stack
 from latentdims.steps import training
 
 NAMES = [*NETWORKS, *NORMS, *SCATTERING]

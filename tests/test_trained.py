@@ -109,7 +109,7 @@ def test_a_stopped_training_resumes_to_the_byte(
             raise Stopped
         return step(*arguments)
 
-    monkeypatch.setattr("latentdims.models.stack.losses", stopping)
+    monkeypatch.setattr("latentdims.recipes.stack.losses", stopping)
     for _ in range(3):
         with pytest.raises(Stopped):
             run("resumed")

@@ -10,10 +10,10 @@ from torch import Tensor
 from latentdims.errors import InputError
 from latentdims.images.data import Split
 from latentdims.models.networks import torch_generator
-from latentdims.models.stack import Stack
 from latentdims.recipes import augmentation
 from latentdims.recipes.optimiser import Optimiser
 from latentdims.recipes.recipe import learning_rate
+from latentdims.recipes.stack import Stack
 from latentdims.workflow.job import progress
 
 

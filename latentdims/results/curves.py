@@ -8,11 +8,11 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from latentdims import storage
 from latentdims.models import architecture
 from latentdims.results import scores
-from latentdims import storage
-from latentdims.statistics.intervals import Estimate, curve_over_networks, curve_over_pairs
 from latentdims.results.quantities import Name, within
+from latentdims.statistics.intervals import Estimate, curve_over_networks, curve_over_pairs
 from latentdims.storage import SPLITS
 
 Paths = Sequence[str | Path]

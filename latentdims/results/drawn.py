@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from latentdims import storage
 from latentdims.models import architecture
 from latentdims.results import quantities, scores
-from latentdims import storage
-from latentdims.statistics.intervals import Estimate, over_networks, ratio_of_means
 from latentdims.results.quantities import WHITE, Name
+from latentdims.statistics.intervals import Estimate, over_networks, ratio_of_means
 
 Array = NDArray[np.float64]
 Paths = Sequence[str | Path]

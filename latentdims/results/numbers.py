@@ -9,15 +9,15 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from latentdims import storage
+from latentdims.comparison.measures import permutation_p
 from latentdims.models import architecture
 from latentdims.results import drawn, quantities, scores
-from latentdims import storage
+from latentdims.results.quantities import Name
+from latentdims.results.scores import Scores
 from latentdims.statistics.intervals import Estimate, counted, over_networks, over_pairs
 from latentdims.statistics.learned import count_learned
-from latentdims.comparison.measures import permutation_p
-from latentdims.results.quantities import Name
 from latentdims.statistics.scales import Range
-from latentdims.results.scores import Scores
 from latentdims.statistics.spectra import (
     effective_rank,
     initial_variance,

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from latentdims.models import architecture
 from latentdims import storage
 from latentdims.errors import InputError
-from latentdims.statistics.intervals import Estimate
+from latentdims.models import architecture
 from latentdims.results.quantities import Name
+from latentdims.statistics.intervals import Estimate
 from latentdims.storage import SPLITS
 
 Array = NDArray[np.float64]

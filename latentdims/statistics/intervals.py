@@ -1,7 +1,7 @@
 """Means with 95 % intervals over three crossed sources: networks, draws and test images.
 
-Values come by network and by fold of the test images (`statistics.folds`): every network is scored on
-the same folds. An interval covers the number that many more networks would have on many more
+Values come by network and by fold of the test images (`statistics.folds`), the same for every
+network. An interval covers the number that many more networks would have on many more
 images of the same kind. Without folds it is over networks alone, given the test images.
 
 Variances add as in two-way clustered standard errors (Cameron, Gelbach and Miller 2011): networks

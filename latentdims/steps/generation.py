@@ -22,8 +22,8 @@ from latentdims.interventions.sampling import Draw, Procedure, Reference, Sample
 from latentdims.models import architecture, networks
 from latentdims.models.blocks import initialise
 from latentdims.models.networks import BATCH, Network, score, torch_generator
-from latentdims.models.stack import Stack
 from latentdims.recipes.descent import Descent
+from latentdims.recipes.stack import Stack
 from latentdims.statistics import folds
 from latentdims.workflow.job import progress
 

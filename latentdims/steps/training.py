@@ -14,8 +14,8 @@ from latentdims.images.data import Images
 from latentdims.models import architecture, networks
 from latentdims.models.architecture import Architecture
 from latentdims.models.blocks import set_statistics
-from latentdims.models.stack import Stack
 from latentdims.recipes.descent import Descent, to_numpy
+from latentdims.recipes.stack import Stack
 from latentdims.statistics import folds
 from latentdims.storage import SPLITS
 from latentdims.workflow.checkpoint import Checkpoint
