@@ -90,11 +90,16 @@ def pairs(files: Files, layer: str, name: str) -> dict[tuple[int, int], Array]:
     }
 
 
+def with_a(files: Files, score: str) -> list[str]:
+    """The layers that have a score of pairs."""
+    return [layer for layer in datasets(files[1]["seed0"]) if score in files[1][f"seed0/{layer}"]]
+
+
 def similarities(files: Files, last: float) -> Rows:
     if len(files) < 2:
         return
     centrings = [text.decode() for text in files[-1]["centring"]]
-    for layer in datasets(files[0]["spectra"]):
+    for layer in with_a(files, "similarity"):
         for number, split in enumerate(SPLITS):
             for place, centring in enumerate(centrings):
                 args = files, layer, "similarity", number, (place,)
@@ -177,45 +182,55 @@ MOMENTS = {"uncentred": "second_moment", "centred": "covariance"}
 
 def spectra(files: Files, last: float) -> Rows:
     for layer in datasets(files[0]["spectra"]):
-        place = f"spectra/{layer}"
-        neurons, fan_in = (files[0][place].attrs[name] for name in ("neurons", "fan_in"))
+        parts = files[0][f"spectra/{layer}"]
+        if "weight" in parts:
+            yield from weight_spectra(files, layer, last)
+        if "covariance" in parts:
+            yield from moment_spectra(files, layer, last)
+
+
+def weight_spectra(files: Files, layer: str, last: float) -> Rows:
+    place = f"spectra/{layer}"
+    neurons, fan_in = (files[0][place].attrs[name] for name in ("neurons", "fan_in"))
+    for epoch, when, null in ((0, 0.0, "untrained"), (-1, last, "")):
+        weights = stack(files, f"{place}/weight")[:, epoch]
+        for rank, found in enumerate(by_hand.curve(weights[:, None], POSITIVE), 1):
+            yield key("weight_eigenvalue", layer=layer, epoch=when, null=null, at=rank), found
+    initial, trained = stack(files, f"{place}/weight").transpose(1, 0, 2)[[0, -1]]
+    edge = np.full(len(files), (1 + (fan_in / neurons) ** 0.5) ** 2 / 3 / fan_in)
+    named = {"layer": layer, "epoch": last}
+    yield from each_and_mean({"quantity": "marchenko_pastur_edge", **named}, edge, POSITIVE)
+    for chance, counts in learned_components.counts(initial, trained, fan_in, neurons).items():
+        told = {"quantity": f"learned_components_{chance}", **named}
+        yield key(**told), alone(counts.mean(), len(files))
+        yield from each(told, counts)
+
+
+def moment_spectra(files: Files, layer: str, last: float) -> Rows:
+    place = f"spectra/{layer}"
+    for centring, moment in MOMENTS.items():
         for epoch, when, null in ((0, 0.0, "untrained"), (-1, last, "")):
             named = {"layer": layer, "epoch": when, "null": null}
-            weights = stack(files, f"{place}/weight")[:, epoch]
-            for rank, found in enumerate(by_hand.curve(weights[:, None], POSITIVE), 1):
-                yield key("weight_eigenvalue", **named, at=rank), found
-            for centring, moment in MOMENTS.items():
-                for split, end in (("train", ""), ("test", "_held_out")):
-                    values = stack(files, f"{place}/{moment}{end}")[:, epoch]
-                    for rank, found in enumerate(by_hand.curve(values[:, None], POSITIVE), 1):
-                        told = {**named, "split": split, "centring": centring, "at": rank}
-                        yield key("eigenvalue", **told), found
-        initial, trained = stack(files, f"{place}/weight").transpose(1, 0, 2)
-        edge = np.full(len(files), (1 + (fan_in / neurons) ** 0.5) ** 2 / 3 / fan_in)
-        named = {"layer": layer, "epoch": last}
-        yield from each_and_mean({"quantity": "marchenko_pastur_edge", **named}, edge, POSITIVE)
-        for chance, counts in learned_components.counts(initial, trained, fan_in, neurons).items():
-            told = {"quantity": f"learned_components_{chance}", **named}
-            yield key(**told), alone(counts.mean(), len(files))
-            yield from each(told, counts)
-        for centring, moment in MOMENTS.items():
-            told = {**named, "split": "train", "centring": centring}
-            alike = stack(files, f"{place}/{moment}_identified")[:, -1].sum(1)
-            yield key("identified_eigenvectors", **told), alone(alike.mean(), len(files))
-            yield from each({"quantity": "identified_eigenvectors", **told}, alike)
-            values = stack(files, f"{place}/{moment}")[:, -1]
-            without = stack(files, f"{place}/{moment}_without_fold")[:, :, -1]
-            for name, function in DERIVED.items():
-                channels = values.shape[1]
-                within = (
-                    (1, channels) if name in ("participation_ratio", "effective_rank") else None
-                )
-                derived = np.array([function(spectrum) for spectrum in values])
-                if name != "power_law_exponent_range":
-                    parts = np.array([[function(part) for part in folds] for folds in without])
-                    folds = parts.shape[1]
-                    derived = parts + folds * (derived[:, None] - parts)  # jackknife
-                yield from each_and_mean({"quantity": name, **told}, derived, within or POSITIVE)
+            for split, end in (("train", ""), ("test", "_held_out")):
+                values = stack(files, f"{place}/{moment}{end}")[:, epoch]
+                for rank, found in enumerate(by_hand.curve(values[:, None], POSITIVE), 1):
+                    told = {**named, "split": split, "centring": centring, "at": rank}
+                    yield key("eigenvalue", **told), found
+        told = {"layer": layer, "epoch": last, "split": "train", "centring": centring}
+        alike = stack(files, f"{place}/{moment}_identified")[:, -1].sum(1)
+        yield key("identified_eigenvectors", **told), alone(alike.mean(), len(files))
+        yield from each({"quantity": "identified_eigenvectors", **told}, alike)
+        values = stack(files, f"{place}/{moment}")[:, -1]
+        without = stack(files, f"{place}/{moment}_without_fold")[:, :, -1]
+        for name, function in DERIVED.items():
+            channels = values.shape[1]
+            within = (1, channels) if name in ("participation_ratio", "effective_rank") else None
+            derived = np.array([function(spectrum) for spectrum in values])
+            if name != "power_law_exponent_range":
+                parts = np.array([[function(part) for part in folds] for folds in without])
+                folds = parts.shape[1]
+                derived = parts + folds * (derived[:, None] - parts)  # jackknife
+            yield from each_and_mean({"quantity": name, **told}, derived, within or POSITIVE)
 
 
 def participation_ratio(values: Array) -> float:
@@ -255,7 +270,7 @@ def overlaps(files: Files, last: float) -> Rows:
     if len(files) < 2:
         return
     for kind in ("activation", "weight"):
-        for layer in datasets(files[0]["spectra"]):
+        for layer in with_a(files, f"{kind}_subspace"):
             found = pairs(files, layer, f"{kind}_subspace")
             for epoch, when, null in ((0, 0.0, "untrained"), (-1, last, "")):
                 curve = {pair: values[epoch][None] for pair, values in found.items()}

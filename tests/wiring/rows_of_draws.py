@@ -27,6 +27,8 @@ def of(files: Files, last: float) -> Rows:
     yield key("chance_accuracy", epoch=last), alone(level, len(files))
     error = stack(files, "reference_calibration_error")
     yield from each_and_mean({"quantity": "calibration_error", **named}, error, PERCENT)
+    if "undefined" in files[0].attrs:
+        return
     groups = {"": ""} | {f"_{name}": f"variants/{name}/" for name in datasets(files[0]["variants"])}
     for way, group in groups.items():
         null = "white" if way.startswith("_white") else ""

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import h5py
 import numpy as np
 import reference
+import torch
 from forms import Array, Form, Rectified, Scattering, Weights
 from numpy.typing import NDArray
 from recipes import CONSTANT
@@ -27,8 +28,8 @@ class Kind(NamedTuple):
 
     image: (C, H, W). data: a seed with which no feature is silent on all training images, and no
     eigenvalue of weights is as that of chance. together: seeds that are trained together, the
-    others alone. which: epochs that are measured. reads: the site that weights read, where it is not
-    that of the layer before.
+    others alone. which: epochs that are measured. reads: the site that weights read, where that is
+    not of the layer before.
     """
 
     network: dict[str, Any]
@@ -278,6 +279,23 @@ class Study:
         return output
 
     @property
+    def shown(self) -> NDArray:
+        """Test images that clipping sees: of a network that is no chain some, drawn once."""
+        number = SAMPLES["test"]
+        if self.kind.reads is None:
+            return np.arange(number)
+        drawn = torch.randperm(number, generator=torch.Generator().manual_seed(2))
+        return drawn[:RERUN_IMAGES].numpy()
+
+    def ranks(self, largest: int) -> list[int]:
+        """At which it is clipped: there, some with evenly spaced logarithms."""
+        if self.kind.reads is None or largest <= RERUN_RANKS:
+            return list(range(1, largest + 1))
+        return sorted(
+            {round(10**power) for power in np.linspace(0, np.log10(largest), RERUN_RANKS)}
+        )
+
+    @property
     def summarised(self) -> dict[str, list[str]]:
         """What the summary is of, by kind."""
         found = {
@@ -297,12 +315,10 @@ class Study:
     def formed(self, seed: int, epoch: int) -> Form:
         """What a network is besides its weights, with the statistics in its file."""
         with h5py.File(self.networks[seed]) as file:
+            form = self.kind.form
             found = {
-                norm: tuple(
-                    file[f"state/{norm}.{kind}"][epoch].astype(float)
-                    for kind in self.kind.form.kept
-                )
-                for norm in self.kind.form.norms
+                norm: tuple(file[f"state/{norm}.{kept}"][epoch].astype(float) for kept in form.kept)
+                for norm in form.norms
             }
         return self.kind.form._replace(statistics=found)
 

@@ -63,19 +63,32 @@ class Pair:
             for split in SAMPLES
         ]
 
-    def overlaps(self, layer, below, pairing=0):
-        """|cosines| of eigenvectors of second moments, and of the weights that come before."""
-        phi, psi = self.phi["train"][layer], self.psi["train"][layer]
+    def activation(self, site, pairing=0):
+        """|cosines| of eigenvectors of second moments."""
+        phi, psi = self.phi["train"][site], self.psi["train"][site]
         theirs, ours = (
             reference.eigenvectors(reference.moment(x, x, "uncentred"))[1] for x in (phi, psi)
         )
-        activation = np.abs(theirs.T @ self.turn(layer, "uncentred", pairing) @ ours)
-        first, second = (reference.weight_eigenvectors(each[layer])[1] for each in self.weights)
-        if below:
+        return np.abs(theirs.T @ self.turn(site, "uncentred", pairing) @ ours)
+
+    def weight(self, name, pairing=0):
+        """The same of weights, rotated with the site that they read."""
+        first, second = (reference.weight_eigenvectors(each[name])[1] for each in self.weights)
+        if below := self.study.kind.below(name):
             turn = self.turn(below, "uncentred", pairing)
             positions = len(first) // len(turn)
             first = reference.on_patches(turn, positions).T @ first
-        return activation, np.abs(first.T @ second)
+        return np.abs(first.T @ second)
+
+    def certain(self, site):
+        """How far rounding can turn the rotations of a site, and those of unrelated images."""
+        same = self.seen(site, "train", 0)
+        number = len(self.pairings["train"])
+        of_null = [self.seen(site, "train", p) for p in range(1, number)]
+        return (
+            shaken([reference.moment(*same, c) for c in CENTRINGS]),
+            shaken([reference.moment(*each, "uncentred") for each in of_null]),
+        )
 
     def kernels(self, layer, split, pairing=0):
         """CKA, its shares of folds, CCA and its shares."""
@@ -112,58 +125,74 @@ class Pair:
         return np.array(found).T
 
 
+def overlaps(kind, cosines, unrelated):
+    """cosines: of the same images. unrelated: of each pairing."""
+    leading = [each[:VECTORS, :VECTORS] for each in unrelated]
+    return {
+        f"{kind}_overlap": cosines[:VECTORS, :VECTORS],
+        f"{kind}_subspace": reference.spans(cosines),
+        f"{kind}_overlap_null": np.quantile(leading, 0.95, axis=0),
+        f"{kind}_subspace_null": [reference.spans(each) for each in unrelated],
+    }
+
+
+def of_site(pair, site):
+    """Every dataset of a site of a pair."""
+    pairings = range(1, len(pair.pairings["train"]))
+    values = {"similarity": pair.scores(site)}
+    values["similarity_null"] = [pair.scores(site, p) for p in pairings]
+    values["similarity_folds"] = [
+        [reference.cosine(x, y, pair.turn(site, c), c) for c in CENTRINGS]
+        for x, y in pair.folds(site, "test")
+    ]
+    for centring, name in zip(CENTRINGS, ("_centred", "_position", ""), strict=True):
+        values[f"rotation{name}"] = pair.turn(site, centring)
+    unrelated = [pair.activation(site, p) for p in pairings]
+    values |= overlaps("activation", pair.activation(site), unrelated)
+    kernels = {split: pair.kernels(site, split) for split in SAMPLES}
+    values["cka"] = [kernels[split][0] for split in SAMPLES]
+    values["cca"] = [kernels[split][2] for split in SAMPLES]
+    values["cka_folds"], values["cca_folds"] = kernels["test"][1], kernels["test"][3]
+    shares, images = pair.neighbours(site)
+    values["mutual_neighbours"] = np.average(shares, weights=images)
+    values["mutual_neighbours_folds"] = shares
+    values["mutual_neighbours_null"] = [
+        np.average(pair.neighbours(site, p)[0], weights=images) for p in pairings
+    ]
+    null = [[pair.kernels(site, s, p) for s in SAMPLES] for p in pairings]
+    values["cka_null"] = [[each[0] for each in one] for one in null]
+    values["cca_null"] = [[each[2] for each in one] for one in null]
+    return values
+
+
+def of_weights(pair, name):
+    """Every dataset of weights of a pair."""
+    pairings = range(1, len(pair.pairings["train"]))
+    values = overlaps("weight", pair.weight(name), [pair.weight(name, p) for p in pairings])
+    if pair.study.kind.below(name) is None:  # no rotation: directions at random in all inputs
+        inputs = pair.weights[1][name][0].size
+        shape = np.shape(values["weight_overlap_null"])
+        values["weight_overlap_null"] = np.full(shape, reference.chance_cosine(inputs))
+        chance = np.arange(1, len(values["weight_subspace"]) + 1) / inputs
+        values["weight_subspace_null"] = np.tile(chance, (len(pairings), 1))
+    return values
+
+
 def of_pair(study, partner, own, epoch):
     """Every dataset of a pair at one epoch, by layer and name."""
     pair = Pair(study, partner, own, epoch)
-    found, below, lower = {}, None, 0.0
-    number = len(pair.pairings["train"])
-    for layer, weight in pair.weights[1].items():
-        same = pair.seen(layer, "train", 0)
-        activation, weights = pair.overlaps(layer, below)
-        unrelated = [pair.overlaps(layer, below, p) for p in range(1, number)]
-        fitted = shaken([reference.moment(*same, c) for c in CENTRINGS])
-        of_null = [pair.seen(layer, "train", p) for p in range(1, number)]
-        fitted_null = shaken([reference.moment(*each, "uncentred") for each in of_null])
-        values = {"similarity": pair.scores(layer)}
-        values["similarity_null"] = [pair.scores(layer, p) for p in range(1, number)]
-        values["similarity_folds"] = [
-            [reference.cosine(x, y, pair.turn(layer, c), c) for c in CENTRINGS]
-            for x, y in pair.folds(layer, "test")
-        ]
-        for centring, name in zip(CENTRINGS, ("_centred", "_position", ""), strict=True):
-            values[f"rotation{name}"] = pair.turn(layer, centring)
-        for kind, index, cosines in (("activation", 0, activation), ("weight", 1, weights)):
-            leading = [each[index][:VECTORS, :VECTORS] for each in unrelated]
-            values[f"{kind}_overlap"] = cosines[:VECTORS, :VECTORS]
-            values[f"{kind}_subspace"] = reference.spans(cosines)
-            values[f"{kind}_overlap_null"] = np.quantile(leading, 0.95, axis=0)
-            values[f"{kind}_subspace_null"] = [reference.spans(each[index]) for each in unrelated]
-        if below is None:  # no rotation: directions at random in all inputs
-            inputs = weight[0].size
-            shape = np.shape(values["weight_overlap_null"])
-            values["weight_overlap_null"] = np.full(shape, reference.chance_cosine(inputs))
-            chance = np.arange(1, len(values["weight_subspace"]) + 1) / inputs
-            values["weight_subspace_null"] = np.tile(chance, (number - 1, 1))
-        kernels = {split: pair.kernels(layer, split) for split in SAMPLES}
-        values["cka"] = [kernels[split][0] for split in SAMPLES]
-        values["cca"] = [kernels[split][2] for split in SAMPLES]
-        values["cka_folds"], values["cca_folds"] = kernels["test"][1], kernels["test"][3]
-        shares, images = pair.neighbours(layer)
-        values["mutual_neighbours"] = np.average(shares, weights=images)
-        values["mutual_neighbours_folds"] = shares
-        values["mutual_neighbours_null"] = [
-            np.average(pair.neighbours(layer, p)[0], weights=images) for p in range(1, number)
-        ]
-        null = [[pair.kernels(layer, s, p) for s in SAMPLES] for p in range(1, number)]
-        values["cka_null"] = [[each[0] for each in one] for one in null]
-        values["cca_null"] = [[each[2] for each in one] for one in null]
-        for name, value in values.items():
-            tolerance = fitted_null if name.endswith("_null") else fitted
-            tolerance = max(tolerance, lower) if name.startswith("weight") else tolerance
+    found = {}
+    certain = {site: pair.certain(site) for site in study.kind.sites}
+    for site in study.kind.sites:
+        for name, value in of_site(pair, site).items():
+            tolerance = certain[site][name.endswith("_null")]
             if name.startswith(("similarity", "cka", "cca", "mutual")):
                 tolerance = SCORE
-            found[f"{layer}/{name}"] = np.array(value), tolerance
-        below, lower = layer, max(fitted, fitted_null)
+            found[f"{site}/{name}"] = np.array(value), tolerance
+    for weight in study.kind.shapes:
+        below = certain.get(study.kind.below(weight), (0.0, 0.0))
+        for name, value in of_weights(pair, weight).items():
+            found[f"{weight}/{name}"] = np.array(value), max(*below, ROUNDING)
     return found
 
 
@@ -175,7 +204,7 @@ AXIS = {"similarity_null": 1, "similarity_folds": 1, "cka_null": 1, "cca_null": 
 def spectra(study, seed):
     """Of one network, by layer and name, (epochs, ...)."""
     found = {}
-    for layer in study.kind.shapes:
+    for layer in study.kind.sites:
         for epoch in study.epochs:
             train, test = (study.representations(seed, epoch, s)[layer] for s in SAMPLES)
             for name, centring in (("second_moment", "uncentred"), ("covariance", "centred")):
@@ -198,8 +227,10 @@ def spectra(study, seed):
                 found.setdefault(f"{layer}/{name}_without_fold", []).append((without, tolerance))
                 found.setdefault(f"{layer}/{name}_identified", []).append((separate, 0))
                 found.setdefault(f"{layer}/{name}_held_out", []).append((held_out, turned))
-            values = reference.weight_eigenvectors(study.weights(seed, epoch)[layer])[0]
-            found.setdefault(f"{layer}/weight", []).append((values, 1e-12 * values[0]))
+    for name in study.kind.shapes:
+        for epoch in study.epochs:
+            values = reference.weight_eigenvectors(study.weights(seed, epoch)[name])[0]
+            found.setdefault(f"{name}/weight", []).append((values, 1e-12 * values[0]))
     return found
 
 

@@ -20,9 +20,8 @@ def basis(study, name, number, layer):
     return np.linalg.qr(random)[0], None
 
 
-def logits(study, name, number, layer, rank):
-    weights, x = study.weights(SEED, LAST), study.x["test"]
-    form = study.formed(SEED, LAST)
+def logits(study, name, number, layer, rank, x):
+    weights, form = study.weights(SEED, LAST), study.formed(SEED, LAST)
     if name == "weight":
         vectors = reference.weight_eigenvectors(weights[layer])[1][:, :rank]
         matrix = weights[layer].reshape(len(weights[layer]), -1)
@@ -30,14 +29,13 @@ def logits(study, name, number, layer, rank):
         return reference.forward(weights, x, form)["classifier"]
     vectors, mean = basis(study, name, number, layer)
     project = vectors[:, :rank] @ vectors[:, :rank].T
-    left = reference.clipped(study.outputs[SEED, LAST, "test"][layer], project, mean)
-    names = list(weights)
-    following = {each: weights[each] for each in names[names.index(layer) + 1 :]}
-    return reference.forward(following, left, form)["classifier"]
+    edits = {layer: lambda output: reference.clipped(output, project, mean)}
+    return reference.forward(weights, x, form, edits)["classifier"]
 
 
 def test_clipping(study):
-    labels = study.labels["test"]
+    shown = study.shown
+    labels, x = study.labels["test"][shown], study.x["test"][shown]
     expected = {}
 
     def add(place, of_ranks, *, alone=False):
@@ -51,7 +49,7 @@ def test_clipping(study):
         expected[place] = whole
         expected[f"{place}_folds"] = parts[0].T, parts[1].T
 
-    add("reference_accuracy", [study.logits(SEED, LAST, "test")], alone=True)
+    add("reference_accuracy", [study.logits(SEED, LAST, "test")[shown]], alone=True)
     for name in BASES:
         layers = study.kind.shapes if name == "weight" else study.kind.hidden
         for number, layer in enumerate(layers):
@@ -59,8 +57,8 @@ def test_clipping(study):
             largest = min(shape[0], int(np.prod(shape[1:])))
             if name != "weight":
                 largest = study.outputs[SEED, LAST, "train"][layer].shape[1]
-            ranks = list(range(1, largest + 1))
+            ranks = study.ranks(largest)
             expected[f"{name}/{layer}/rank"] = ranks, 0
-            curve = [logits(study, name, number, layer, rank) for rank in ranks]
+            curve = [logits(study, name, number, layer, rank, x) for rank in ranks]
             add(f"{name}/{layer}/accuracy", curve)
     check(study.clipping(SEED), expected)

@@ -1,5 +1,8 @@
 """generation.h5, beside networks that are drawn, aligned and scored layer by layer in float64."""
 
+import json
+
+import h5py
 import numpy as np
 import reference
 from checks import EPS, check, shares, shares_by_fold, stacked
@@ -114,7 +117,12 @@ def test_generation(study):
     labels = study.labels["test"]
     own = scores(study.logits(SEED, LAST, "test"), labels)
     expected = {f"reference_{name}": value for name, value in own.items()}
-    for name, options in PROCEDURES.items():
+    with h5py.File(study.generation(SEED)) as file:
+        undrawn = json.loads(file.attrs["architecture"])["undrawn"]
+        assert file.attrs.get("undefined", "") == undrawn
+        assert bool(undrawn) == (study.kind.reads is not None)
+    # From a network that is no chain, none can be drawn.
+    for name, options in PROCEDURES.items() if study.kind.reads is None else ():
         parts = {}
         for number in range(options["draws"]):
             similarity, by_classifier = draw(study, options, number)
