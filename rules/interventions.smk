@@ -35,6 +35,7 @@ rule generate:
         "<results>/logs/generate/{dataset}/{network}/seed{seed}.log",
     benchmark:
         "<results>/logs/generate/{dataset}/{network}/seed{seed}.tsv"
+    priority: 1  # the longest, which would run alone at the end
     conda:
         "../envs/latentdims.yaml"
     threads: 1

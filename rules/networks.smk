@@ -10,6 +10,7 @@ if SETTINGS["together"]:
         # Not cached, as the other is: Snakemake's cache does not take several files of one job.
         benchmark:
             "<results>/logs/train/{dataset}/{network}.tsv"
+        priority: 2  # what everything waits for
         conda:
             "../envs/latentdims.yaml"
         threads: 1
@@ -39,6 +40,7 @@ else:
         log:
             "<results>/logs/train/{dataset}/{network}/seed{seed}.log",
         cache: "omit-software"
+        priority: 2  # what everything waits for
         conda:
             "../envs/latentdims.yaml"
         # One thread: seeds run side by side, and results do not depend on the number of cores.
