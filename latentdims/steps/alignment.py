@@ -145,16 +145,16 @@ class Pair:
             shown = {split: each[site] for split, each in paired.items()}
             unrelated, turns[site] = null.compare(*both, shown, folds, options=self._options)
             results[site] |= unrelated
-        found = len(next(iter(paired["test"].values())).squared_norm) - 1
+        pairings = len(next(iter(paired["test"].values())).squared_norm) - 1  # that there are
         for name, by_epoch in self._weights.items():
             weights = by_epoch[0][epoch], by_epoch[1][epoch]
-            overlaps = self._of_weights(name, weights, results, turns, pairings=found)
+            overlaps = self._of_weights(name, weights, results, turns, pairings=pairings)
             results[name] = results.get(name, {}) | overlaps
         if self._options.neighbours is not None:
             from latentdims.comparison import neighbours  # torch
 
             test, number = images.splits["test"], self._options.neighbours
-            shares = neighbours.compare(*networks, test, neighbours=number, pairings=found)
+            shares = neighbours.compare(*networks, test, neighbours=number, pairings=pairings)
             results |= {site: results[site] | each for site, each in shares.items()}
         return results
 
