@@ -67,6 +67,13 @@ def test_a_module_is_what_its_family_says(settings, size):
         assert (len(tensor), tensor[0].numel()) == (weight.neurons, weight.fan_in)
 
 
+@pytest.mark.parametrize(("settings", "size"), SIZED, ids=str)
+def test_a_chain_is_what_runs_block_by_block(settings, size):
+    network = networks.initial(settings, image_shape=(3, *size), classes=5, seed=1)
+    assert network.architecture.is_chain == bool(network.blocks)
+    assert network.architecture.is_chain == (settings["architecture"] != "resnet")
+
+
 CHAINS = [each for each in SIZED if each[0]["architecture"] != "resnet"]
 
 

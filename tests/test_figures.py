@@ -319,3 +319,14 @@ def test_epochs_between_the_first_and_the_last_are_not_drawn(name, seeds, tmp_pa
         for path in files["alignment"]:
             fabricated.add_epoch_between(path)
     assert pictures[0] == pictures[1]
+
+
+def test_notes_that_begin_alike_are_both_shown_and_each_once():
+    """Also where their first lines are the same."""
+    _, ((axis,),) = panels.panels(rows=1, columns=1)
+    axis.set_title("layer 2")
+    first, second = (f"undefined in two of the three pairs: layer 2, {end}" for end in ("a", "b"))
+    for text in (first, second, first):
+        panels.note(axis, text)
+    words = axis.get_title().replace("\n", " ")
+    assert words == f"layer 2 {first} {second}"

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from latentdims.statistics import intervals
+from latentdims.statistics import bands, intervals
 from latentdims.statistics.intervals import (
     counted,
     curve_over_networks,
@@ -246,3 +246,12 @@ def test_a_ratio_of_means_is_not_a_mean_of_ratios():
     found = ratio_of_means([1.0, 2.0, 6.0], [2.0, 4.0, 20.0])
     assert found.value == pytest.approx(9 / 26)
     assert found.low < found.value < found.high
+
+
+def test_networks_that_tie_but_for_rounding_do_not_widen_a_band():
+    random = np.random.default_rng(5)
+    deviations = random.standard_normal((6, 3))
+    tied = np.hstack([deviations, 1e-13 * random.standard_normal((6, 40))])
+    freedom = np.full(43, 5.0)
+    expected = bands.critical_values(freedom[:3], deviations)
+    np.testing.assert_array_equal(bands.critical_values(freedom, tied), np.full(43, expected[0]))
