@@ -46,7 +46,7 @@ TESTS = {
     "preprocessing": "data",
     "scales": "intervals", "bands": "intervals", "moments": "covariance", "curves": "summary",
     "components": "clipping", "reruns": "resnet", "residual": "resnet",
-    "table": "summary", "spectra": "alignment clipping",
+    "table": "summary", "numbers": "summary", "spectra": "learned alignment clipping",
 }  # fmt: skip
 
 

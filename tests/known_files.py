@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -39,21 +40,25 @@ PUBLISHED = {
 
 @pytest.fixture
 def files(tmp_path):
+    return filled(tmp_path)
+
+
+def filled(folder):
     """Files of three seeds: accuracy 50 + seed, similarities 0.5 + (r + s) / 10, and so on."""
     paths = {kind: [] for kind in summary.KINDS}
     for seed in range(SEEDS):
         for kind in summary.KINDS:
-            path = tmp_path / f"{kind}{seed}.h5"
+            path = folder / f"{kind}{seed}.h5"
             with storage.create(path, settings={}) as file:
                 architecture.write(file, NETWORK)
                 globals()[f"fill_{kind}"](file, seed)
             paths[kind].append(str(path))
-    with storage.create(tmp_path / "consensus.h5", settings={}) as file:
+    with storage.create(folder / "consensus.h5", settings={}) as file:
         architecture.write(file, NETWORK)
         axes(file)
         scores = np.full((2, 2, SEEDS), 0.9)
         write(file, "layer1/similarity", scores, "epoch", "split", "seed")
-    return paths | {"consensus": [str(tmp_path / "consensus.h5")]}
+    return paths | {"consensus": [str(folder / "consensus.h5")]}
 
 
 def folds(value):
@@ -112,6 +117,7 @@ def fill_pair(group, pair, neurons):
         overlaps = np.array([[0.5] * neurons, [0.9] * neurons])
         write(group, f"{kind}_subspace", overlaps, "epoch", "k")
         unrelated = np.linspace(0.1, 0.3, 5)[:, None, None] + np.zeros((5, 2, neurons))
+        unrelated[:, 0] += 0.4  # untrained
         write(group, f"{kind}_subspace_null", unrelated, "pairing", "epoch", "k")
 
 
@@ -162,10 +168,19 @@ def summarised(files, tmp_path, published=PUBLISHED):
     )
 
 
+@pytest.fixture(scope="module")
+def tables(tmp_path_factory):
+    """The folder of the summary, to be read only."""
+    folder = tmp_path_factory.mktemp("tables")
+    summarised(filled(folder), folder)
+    return folder
+
+
 @pytest.fixture
-def rows(files, tmp_path):
+def rows(tables, tmp_path):
     """Rows by (quantity, layer, split, centring, epoch, null, at, seed)."""
-    summarised(files, tmp_path)
+    for name in ("summary.csv", "summary.md"):
+        shutil.copy2(tables / name, tmp_path)
     with (tmp_path / "summary.csv").open() as file:
         table = list(csv.DictReader(file))
     assert ",".join(table[0]) == (

@@ -95,6 +95,20 @@ def test_a_rotation_of_channels_passes_through_to_the_weights_that_read_them(set
         assert difference < 1e-5 * expected.abs().max()  # sums of some hundred float32
 
 
+@pytest.mark.parametrize(("settings", "size"), CHAINS, ids=str)
+def test_columns_hold_what_neurons_read_at_each_place(settings, size):
+    network = networks.initial(settings, image_shape=(3, *size), classes=5, seed=1)
+    x = torch.randn(4, 3, *size)
+    for block in network.blocks.values():
+        seen, weight = block.before(x), block.map.weight
+        expected = block.map.applied(seen, weight)
+        assert block.map.output_size(seen) == expected.shape[2:]
+        made = weight.flatten(1) @ block.map.columns(seen)  # (neurons, images · positions)
+        difference = made - expected.movedim(1, 0).flatten(1)
+        assert difference.abs().max() < 1e-5 * expected.abs().max()
+        x = block(x)
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [

@@ -1,5 +1,7 @@
 """What is written of drawn networks: the published way, its null, other classifiers, variants."""
 
+import json
+
 import h5py
 import numpy as np
 import pytest
@@ -104,6 +106,10 @@ def test_file(images, trained, tmp_path):
         expected |= {"double_retrained", "rank_1", "rank_3", "null"}
         expected |= {"flattened", "white_flattened"} if name == "cnn" else set()
         assert set(file["variants"]) == expected
+        made = procedures(variants=VARIANTS)
+        assert json.loads(file.attrs["procedure"]) == made.pop("published")
+        told = {way: group.attrs.get("procedure") for way, group in file["variants"].items()}
+        assert {way: json.loads(text) for way, text in told.items() if text} == made
         for group, draws in (
             (file, 2),
             (file["variants/averaged"], 1),

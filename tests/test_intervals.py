@@ -33,6 +33,7 @@ def test_fewer_than_three_networks_give_no_interval(values):
     for found in (over_networks(values), of_one_run(np.reshape(values, (len(values), -1)))):
         assert (found.value, found.low, found.high) == (np.mean(values), None, None)
     assert over_pairs({(0, 1): 0.5}) == (0.5, None, None, 2)
+    assert of_one_pair({(0, 1): [0.25, 0.75]}) == (0.5, None, None, 2)
     assert counted([1.0, 4.0, 7.0]) == (4.0, None, None, 3)
 
 
@@ -124,17 +125,17 @@ def student(mean, parts):
 @pytest.mark.parametrize("folds", [1, 5])
 def test_a_prediction_adds_what_networks_draws_and_images_vary(unit, draws, folds):
     random = np.random.default_rng(folds)
-    values = unit * random.standard_normal((4, draws or 1, folds))
-    values += unit * random.standard_normal((4, 1, 1)) + unit * np.arange(folds)
+    values = unit * random.standard_normal((7, draws or 1, folds))
+    values += unit * random.standard_normal((7, 1, 1)) + unit * np.arange(folds)
     networks = values.mean((1, 2))
-    parts = [(networks.var(ddof=1) * (1 + 1 / 4), 3)]
+    parts = [(networks.var(ddof=1) * (1 + 1 / 7), 6)]
     if draws:
         within = [np.var(network.mean(1), ddof=1) for network in values]
-        parts.append((np.mean(within) * (1 - 1 / 3), 4 * 2))
+        parts.append((np.mean(within) * (1 - 1 / 3), 7 * 2))
     if folds > 1:
         parts.append((2 * values.mean((0, 1)).var(ddof=1) / folds, folds - 1))
     found = of_one_run(values if draws else values[:, 0])
-    assert (found.value, found.n) == (pytest.approx(values.mean()), 4)
+    assert (found.value, found.n) == (pytest.approx(values.mean()), 7)
     assert (found.low, found.high) == pytest.approx(student(values.mean(), parts))
 
 
@@ -171,6 +172,34 @@ def test_one_pair_is_covered_by_its_prediction(runs, own, images):
 
     share, error = simulated(cover)
     assert abs(share - 0.95) <= error + 0.015  # the t interval of several variances approximates
+
+
+def test_one_pair_adds_what_networks_pairs_and_images_vary():
+    """Mean squares of a diallel (Griffing 1956): those of networks hold 4 of their own variance."""
+    random = np.random.default_rng(7)
+    x, images = random.normal(0, 1, 6), random.normal(0, 1, 5)
+    pairs = {
+        (r, s): x[r] + x[s] + random.normal(0, 0.7) + random.normal(0, 0.3, 5) + images
+        for s in range(6)
+        for r in range(s)
+    }
+    values, folds = np.zeros((6, 6)), np.array([*pairs.values()])
+    for (r, s), value in pairs.items():
+        values[r, s] = values[s, r] = value.mean()
+    mean = folds.mean()
+    effects = (values.sum(0) - 5 * mean) / 4
+    rest = [value.mean() - mean - effects[r] - effects[s] for (r, s), value in pairs.items()]
+    own = np.sum(np.square(rest)) / 9
+    of_networks = (4 * effects.var(ddof=1) - own) / 4
+    assert of_networks > own / 2 > 0.1
+    parts = [
+        (2 * of_networks + 4 * effects.var(ddof=1) / 6, 5),
+        (own, 9),
+        (2 * folds.mean(0).var(ddof=1) / 5, 4),
+    ]
+    found = of_one_pair(pairs)
+    assert (found.value, found.n) == (pytest.approx(mean), 6)
+    assert (found.low, found.high) == pytest.approx(student(mean, parts))
 
 
 def test_one_pair_where_no_network_differs():

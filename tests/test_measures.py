@@ -17,6 +17,7 @@ from latentdims.comparison.measures import (
     cka_folds,
     cka_of_norms,
     mutual_neighbours,
+    nearest,
     permutation_p,
     squared_norm,
 )
@@ -168,3 +169,12 @@ def test_neighbours_of_a_rotation_are_the_same_and_of_other_images_few():
     x[3] = 0
     with pytest.raises(ValueError, match="row 3 is zero"):
         mutual_neighbours(x, turned)
+
+
+@pytest.mark.parametrize(("images", "neighbours"), [(BLOCK + 37, 7), (6, 5)])
+def test_neighbours_have_the_highest_cosines_but_for_the_image_itself(images, neighbours):
+    x = np.random.default_rng(6).standard_normal((images, 4)) + 0.3
+    for image, found in enumerate(nearest(x, neighbours)):
+        cosines = x @ x[image] / np.linalg.norm(x, axis=1)
+        assert found.shape == (neighbours,)
+        assert {*found} == {*np.argsort(-cosines)[1 : neighbours + 1]}

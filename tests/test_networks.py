@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from conftest import SHAPE, random_network
+from conftest import NETWORKS, SHAPE, random_network
 
 from latentdims.images.data import Split
 from latentdims.models.networks import Network, calibration_error, evaluate, score
@@ -57,3 +57,13 @@ def test_a_wrong_scale_shows_in_calibration_not_in_accuracy(measured):
         calibration_error(each.logits(split.images), split.labels) for each in (network, scaled)
     )
     assert scaled_error > error + 5
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_features_are_what_the_classifier_reads(name):
+    network = random_network(name)
+    images = torch.randn(9, *SHAPE)
+    *_, (_, hidden), (_, logits) = network.representations(images)
+    features = network.features(images)
+    assert torch.equal(features, hidden)
+    assert torch.equal(network.last(features), logits)

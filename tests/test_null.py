@@ -128,7 +128,7 @@ def test_a_network_beside_itself_shares_all_but_not_with_other_images():
 
 def test_overlaps_come_from_the_rotations_of_the_pairings():
     random = np.random.default_rng(6)
-    theirs, ours = independent(random), independent(random)
+    theirs, ours = independent(random, channels=4), independent(random)
     weights = [random.standard_normal((5, 8)) for _ in range(2)]  # four channels, two positions
     below = np.array([orthogonal(random, 4, 4) for _ in range(PAIRINGS)])
     found, _ = compared(theirs, ours)

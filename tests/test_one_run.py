@@ -4,7 +4,7 @@ import csv
 
 import numpy as np
 import pytest
-from known_files import files, place, rows, summarised  # noqa: F401 (fixtures)
+from known_files import files, place, rows, summarised, tables  # noqa: F401 (fixtures)
 
 from latentdims.results.quantities import Name
 

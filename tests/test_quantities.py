@@ -198,3 +198,23 @@ def test_numbers_that_a_smaller_run_does_not_reach_are_left_out():
     assert left(alignment={"partners": 1}) == {mean}
     assert left(seeds=1) == {mean, similarity}
     assert left(generation={"draws": 1}) == {"generated_accuracy_deviation_over_draws"}
+
+
+def test_white_draws_are_beside_the_published_procedure_alone():
+    settings = resolve(config({}))
+    known = quantities.of_network(settings["networks"]["net"], settings)
+    scores = ("accuracy", "loss", "calibration_error")
+    numbers = [f"generated_{each}{way}" for each in scores for way in ("", "_flattened")]
+    numbers.append("generated_similarity")
+    deviations = [f"{name}_deviation_over_draws" for name in numbers]
+    assert {n.quantity for n in known if n.null == "white"} == {*numbers, *deviations}
+
+
+def test_a_deviation_over_draws_needs_two_of_them():
+    settings = resolve(config({}))
+    known = quantities.of_network(settings["networks"]["net"], settings)
+    scores = ("accuracy", "loss", "calibration_error")
+    single = [f"{each}_one{way}" for each in scores for way in ("", "_retrained")]
+    assert {name.quantity for name, enough in known.items() if not enough} == {
+        f"generated_{each}_deviation_over_draws" for each in (*single, "similarity_one")
+    }

@@ -108,6 +108,12 @@ def test_networks_that_cannot_be_are_refused(keys, message):
         families.described({"architecture": "resnet", **keys}, image_shape=SHAPE, classes=4)
 
 
+def test_a_single_channel_is_left():
+    narrow = {"architecture": "resnet", "depth": 8, "width": 0.05}
+    found = families.described(narrow, image_shape=SHAPE, classes=4)
+    assert [site.channels for site in found.sites] == [1, 1, 1, 2, 2, 3, 3, 4]
+
+
 def basis(size: int) -> torch.Tensor:
     random = np.random.default_rng(size)
     return torch.from_numpy(np.linalg.qr(random.standard_normal((size, size)))[0]).float()

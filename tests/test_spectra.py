@@ -16,6 +16,7 @@ from latentdims.statistics.spectra import (
     eigh,
     held_out,
     identified,
+    initial_variance,
     jackknife,
     marchenko_pastur_edges,
     participation_ratio,
@@ -136,7 +137,7 @@ def test_marchenko_pastur_edges_hold_the_spectrum_of_the_initialisation():
     random = np.random.default_rng(0)
     for fan_in, neurons, published in ((1024, 512, 1.90e-3), (512, 256, 3.79e-3)):
         low, high = marchenko_pastur_edges(
-            variance=1 / (3 * fan_in), dimension=fan_in, neurons=neurons
+            variance=initial_variance(fan_in), dimension=fan_in, neurons=neurons
         )
         assert high == pytest.approx(published, rel=3e-3)
         bound = fan_in**-0.5

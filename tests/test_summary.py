@@ -8,7 +8,7 @@ import re
 import h5py
 import numpy as np
 import pytest
-from known_files import SEEDS, files, place, rows, summarised  # noqa: F401 (fixtures)
+from known_files import SEEDS, files, place, rows, summarised, tables  # noqa: F401 (fixtures)
 
 from latentdims.figures import reproduction, style
 from latentdims.steps import summary
@@ -171,10 +171,11 @@ def test_comparison_shows_similarities_and_ways_of_drawing(rows, tmp_path):
     assert "20.0 % [20.0 %, 20.0 %]" in white
 
 
-def test_two_seeds_have_no_interval(files, tmp_path):
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_fewer_than_three_seeds_have_no_interval(files, tmp_path, seeds):
     summary.summarise(
-        inputs={kind: files[kind][:2] for kind in summary.KINDS} | {"consensus": []},
-        runs=[("d", "n", seed) for seed in range(2)],
+        inputs={kind: files[kind][:seeds] for kind in summary.KINDS} | {"consensus": []},
+        runs=[("d", "n", seed) for seed in range(seeds)],
         networks=[("d", "n")],
         table=tmp_path / "summary.csv",
         comparison=tmp_path / "summary.md",
