@@ -1,9 +1,11 @@
 # make run    the experiment of CONFIG, to its last figure and the report
 #             CONFIG=my.yaml  PROFILE=profiles/slurm  TARGET=a file or rule  ARGS=flags for snakemake
+# make sites  NETWORK=name  where a network of CONFIG can be read, and what can be done there
 # make test   the checks that take minutes; make test-all: those that take longer
 # make test-slurm   the same workflow on a throw-away SLURM cluster (Debian 12, as root)
 # make bench  every step timed beside a plain one, into docs/performance.md; IMAGES=cifar10-jpeg.tar.gz
 # make pairs  BEFORE=COMMIT  every step at a commit and at HEAD, in nine pairs; IMAGES=  SAMPLES=  PAIRS=
+#             STEP="whole tutorial"  this one alone
 # make mutants   how many small changes of the core the tests notice, of 400 at random; hours
 #             MODULES="alignment null"  all of these; SAMPLE=  SEED=  WORKERS=
 # make golden    store the numbers of the tiny experiment anew, where they should have changed
@@ -13,10 +15,12 @@ PYTHON ?= python3
 CONFIG ?= config.yaml
 PROFILE ?= profiles/default
 TARGET ?=
+NETWORK ?=
 ARGS ?=
 IMAGES ?=
 BEFORE ?=
 PAIRS ?= 9
+STEP ?=
 SAMPLES ?= 4000
 MODULES ?=
 SAMPLE ?= 400
@@ -27,8 +31,9 @@ WORKERS ?= 2
 override CONFIG := $(value CONFIG)
 override PROFILE := $(value PROFILE)
 override TARGET := $(value TARGET)
+override NETWORK := $(value NETWORK)
 override ARGS := $(value ARGS)
-export CONFIG PROFILE TARGET ARGS
+export CONFIG PROFILE TARGET ARGS NETWORK
 # What others have set for their Python does not count here, nor where their pip installs.
 unexport PYTHONPATH PYTHONHOME PYTHONSAFEPATH PYTHONWARNINGS
 export PIP_USER := 0
@@ -38,12 +43,15 @@ export PIP_PREFIX :=
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint envs/constraints.txt
 
-.PHONY: run test test-all test-slurm lint mutants golden bench pairs readme constraints clean
+.PHONY: run sites test test-all test-slurm lint mutants golden bench pairs readme constraints clean
 .NOTPARALLEL:
 
 run: .venv/run
 	@$(BIN)/python envs/check.py
 	@$(BIN)/python -m latentdims.workflow.run
+
+sites: .venv/run
+	@$(BIN)/python -m latentdims.workflow.sites
 
 test: .venv/test lint
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest
@@ -95,7 +103,7 @@ bench: .venv/run
 # Half an hour, of a machine that does nothing else. The same command resumes an interrupted run.
 pairs: .venv/run
 	$(BIN)/python benchmarks/pairs.py .bench $(if $(BEFORE),--before $(BEFORE)) --pairs $(PAIRS) \
-	  --samples $(SAMPLES) $(if $(IMAGES),--images $(IMAGES))
+	  --samples $(SAMPLES) $(if $(IMAGES),--images $(IMAGES)) $(if $(STEP),--step "$(STEP)")
 
 # Tables and pictures of README.md and docs/results.md, from the results of tutorial and study.
 readme: .venv/run

@@ -1,7 +1,7 @@
 """Time every step of the tutorial at two commits, in pairs, and compare them in a table.
 
 python benchmarks/pairs.py FOLDER --before COMMIT [--after HEAD] [--pairs 9]
-    [--images cifar10-jpeg.tar.gz] [--samples 4000]
+    [--images cifar10-jpeg.tar.gz] [--samples 4000] [--step "whole tutorial"]
 Each commit is unpacked into a folder of its own. There its own benchmarks/steps.py reads a run of
 the tutorial that its own code has made. Changes that are not committed are not measured. Without
 --images, the images are the embedded ones. Times are kept in FOLDER: the same command resumes an
@@ -35,6 +35,7 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=9)
     parser.add_argument("--images", type=Path, help="CIFAR-10, as an archive of pictures")
     parser.add_argument("--samples", type=int, default=4000, help="training images")
+    parser.add_argument("--step", help="this one alone, by its name")
     parser.add_argument(
         "--least",
         type=float,
@@ -49,7 +50,7 @@ def main() -> None:
     options = {"archive": archive and str(archive), "samples": given.samples, "least": given.least}
     for side, name in commits.items():
         unpack(name, folder / side)
-    found = measured(folder, options, pairs=given.pairs)
+    found = measured(folder, options, pairs=given.pairs, step=given.step)
     lines = [
         *table(found),
         "",
@@ -132,7 +133,7 @@ class Side:
         return json.loads(line)
 
 
-def measured(folder: Path, options: Mapping[str, Any], *, pairs: int) -> Times:
+def measured(folder: Path, options: Mapping[str, Any], *, pairs: int, step: str | None) -> Times:
     """Times of the steps that both sides have; new processes for every pair."""
     path = folder / "pairs.json"
     found: Times = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
@@ -140,9 +141,11 @@ def measured(folder: Path, options: Mapping[str, Any], *, pairs: int) -> Times:
         if found and all(len(times["after"]) > pair for times in found.values()):
             continue
         sides = {side: Side(folder / side, options) for side in ("before", "after")}
-        for name in sides["before"].names:
-            if name in sides["after"].names:
-                found.setdefault(name, {side: [] for side in sides})
+        both = [name for name in sides["before"].names if name in sides["after"].names]
+        if step is not None and step not in both:
+            sys.exit(f"{step}: no such step; there are {', '.join(both)}")
+        for name in both if step is None else [step]:
+            found.setdefault(name, {side: [] for side in sides})
         for name, times in found.items():
             if len(times["after"]) > pair:
                 continue

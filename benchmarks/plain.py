@@ -19,11 +19,11 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
-from latentdims.images.sources.torchvision import datasets
+from latentdims import torchvision
 from latentdims.models.blocks import Convolution
 from latentdims.models.networks import Network, torch_generator
 
-datasets()  # after which torchvision can be imported
+torchvision.load("datasets")  # after which torchvision can be imported
 from torchvision import transforms  # noqa: E402
 
 BATCH = 128

@@ -1,6 +1,7 @@
 rule align:
     input:
         images=rules.prepare.output.images,
+        architecture=described,
         network=NETWORK,
         networks=of_partners(NETWORK),
         covariance=COVARIANCE,

@@ -12,6 +12,7 @@ from latentdims.configuration.config import resolve
 from latentdims.errors import InputError
 from latentdims.figures import catalogue
 from latentdims.images.sources import content, local
+from latentdims.models import families
 from latentdims.workflow.provenance import stamp
 
 try:
@@ -55,7 +56,8 @@ def code(script, *modules):
 
 def code_with_family(script):
     """The same of a script that builds networks: with the family of the job's."""
-    families = {name: network["architecture"] for name, network in SETTINGS["networks"].items()}
-    return lambda wildcards: code(
-        script, f"latentdims.models.families.{families[wildcards.network]}"
-    )
+    return lambda wildcards: code_with_family_of(wildcards.network, script)
+
+
+def code_with_family_of(network, script="describe.py"):
+    return code(script, *families.modules(SETTINGS["networks"][network]))

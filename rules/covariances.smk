@@ -5,6 +5,7 @@ NAME = "seed{seed}" if PARTS == 1 else "seed{seed}_part{part}"
 rule covariance:
     input:
         images=rules.prepare.output.images,
+        architecture=described,
         network=NETWORK,
         partners=of_partners(NETWORK),
     output:
@@ -35,6 +36,7 @@ if PARTS > 1:
     rule merge:
         input:
             network=NETWORK,
+            architecture=described,
             # Stated alone, since parts are gone afterwards.
             images=rules.prepare.output.images,
             partners=of_partners(NETWORK),

@@ -10,6 +10,24 @@ def settings_of(dataset, network):
     }
 
 
+def described(wildcards):
+    """What a network of others is, where a forward pass has to find it; nothing of a family."""
+    brought = families.is_brought(SETTINGS["networks"][wildcards.network])
+    return collect(ARCHITECTURE, **wildcards) if brought else []
+
+
+def described_settings(wildcards):
+    """What that depends on."""
+    settings = training_of_all_seeds(wildcards)
+    return {key: settings[key] for key in ("network", "preprocessing")}
+
+
+def sites_checked(wildcards):
+    """Its sites as text, with the axes that are given."""
+    sites = families.of(SETTINGS["networks"][wildcards.network]).sites
+    return " ".join(name if axis is None else f"{name}={axis}" for name, axis in sites.items())
+
+
 def recipe_of(wildcards):
     return SETTINGS["recipes"][wildcards.network]
 
@@ -21,6 +39,16 @@ def settings_of_all_seeds(wildcards):
 def network_settings(wildcards):
     """What a trained network depends on."""
     return {**settings_of_all_seeds(wildcards), "seed": int(wildcards.seed)}
+
+
+def training_of_all_seeds(wildcards):
+    """What trained networks depend on besides their seed: not where they are read."""
+    settings = settings_of_all_seeds(wildcards)
+    return {**settings, "network": families.as_trained(settings["network"])}
+
+
+def training_of(wildcards):
+    return {**training_of_all_seeds(wildcards), "seed": int(wildcards.seed)}
 
 
 def other_seeds(wildcards):

@@ -1,6 +1,7 @@
 rule clip:
     input:
         images=rules.prepare.output.images,
+        architecture=described,
         network=NETWORK,
         covariance=COVARIANCE,
     output:
@@ -27,6 +28,7 @@ rule clip:
 rule generate:
     input:
         images=rules.prepare.output.images,
+        architecture=described,
         network=NETWORK,
         others=of_others(NETWORK),
     output:

@@ -3,6 +3,7 @@ if SETTINGS["together"]:
     rule train:
         input:
             images=rules.prepare.output.images,
+            architecture=described,
         output:
             network=collect(NETWORK, seed=SEEDS, allow_missing=True),
         log:
@@ -25,7 +26,7 @@ if SETTINGS["together"]:
         params:
             code=code_with_family("train_together.py"),
             seeds=SEEDS,
-            settings=settings_of_all_seeds,
+            settings=training_of_all_seeds,
             torch=storage.torch_version(),
         script:
             "../scripts/train_together.py"
@@ -35,6 +36,7 @@ else:
     rule train:
         input:
             images=rules.prepare.output.images,
+            architecture=described,
         output:
             network=NETWORK,
         log:
@@ -51,7 +53,7 @@ else:
             runtime=growing(60),
         params:
             code=code_with_family("train.py"),
-            settings=network_settings,
+            settings=training_of,
             torch=storage.torch_version(),
         script:
             "../scripts/train.py"

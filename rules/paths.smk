@@ -1,10 +1,7 @@
 # Which files there are, by wildcards.
 
 SEEDS = list(range(SETTINGS["seeds"]))
-NETWORKS = {
-    "dataset": [name for name in SETTINGS["datasets"] for _ in SETTINGS["networks"]],
-    "network": list(SETTINGS["networks"]) * len(SETTINGS["datasets"]),
-}
+NETWORKS = dict(zip(["dataset", "network"], map(list, zip(*SETTINGS["runs"]))))
 RUNS = {name: [value for value in NETWORKS[name] for _ in SEEDS] for name in NETWORKS}
 RUNS["seed"] = SEEDS * len(NETWORKS["network"])
 DRAWN = [name for name in catalogue.SOURCES if len(SEEDS) > 1 or name not in catalogue.OF_PAIRS]
@@ -12,6 +9,7 @@ PARTS = SETTINGS["covariance"]["parts"]  # jobs that a pass over the images is s
 
 # Paths that are collected: outputs of rules would not do where they lie in a storage.
 IMAGES = "<results>/resources/{dataset}.h5"
+ARCHITECTURE = "<results>/{dataset}/{network}/architecture.json"
 NETWORK = "<results>/{dataset}/{network}/seed{seed}/network.h5"
 COVARIANCE = "<results>/{dataset}/{network}/seed{seed}/covariance.h5"
 ALIGNMENT = "<results>/{dataset}/{network}/seed{seed}/alignment.h5"

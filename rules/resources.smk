@@ -12,9 +12,10 @@ def growing(amount):
 
 
 @cache
-def shapes(path, modified, network, dataset):
-    """What a network computes, by the first input of its job; read once for all jobs."""
-    return memory.Shapes.read(path, settings_of(dataset, network))
+def shapes(path, modified, network, dataset, architecture=None):
+    """What a network computes, by the first input of its job, and by its description where it has
+    one; read once for all jobs."""
+    return memory.Shapes.read(path, settings_of(dataset, network), architecture)
 
 
 def needed(estimate, **options):
@@ -24,8 +25,9 @@ def needed(estimate, **options):
     """
 
     def amount(wildcards, input, attempt):
-        modified = Path(input[0]).stat().st_mtime_ns
-        found = shapes(input[0], modified, wildcards.network, wildcards.dataset)
+        files = [input[0], *input.get("architecture", [])]
+        modified = max(Path(file).stat().st_mtime_ns for file in files)
+        found = shapes(files[0], modified, wildcards.network, wildcards.dataset, *files[1:])
         given = {name: option(wildcards) for name, option in options.items()}
         return declared(estimate(found, **given) if found else memory.UNKNOWN, attempt)
 

@@ -6,7 +6,7 @@ from snakemake.logging import logger
 from snakemake_interface_common.exceptions import ApiError
 from snakemake_interface_logger_plugins.common import LogEvent
 
-from latentdims.workflow import cluster, links, lock, provenance, stages, targets, waiting
+from latentdims.workflow import cluster, links, lock, provenance, sites, stages, targets, waiting
 
 # A plan is made of many objects that all stay: to look for garbage less often saves a sixth of it.
 gc.set_threshold(200_000, 20, 100)
@@ -48,6 +48,7 @@ def say_left():
 def begin():
     """Before Snakemake takes its own locks, and before it looks at files."""
     targets.check(workflow.dag_settings.targets, SETTINGS["networks"])
+    sites.check(SETTINGS, results_folder(), code_with_family_of)
     say_where()
     say_left()
     if workflow.executor_plugin is not None:  # not for reports and the like

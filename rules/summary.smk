@@ -1,6 +1,6 @@
 rule summary:
     input:
-        images=collect(IMAGES, dataset=SETTINGS["datasets"]),
+        images=collect(IMAGES, dataset=dict.fromkeys(NETWORKS["dataset"])),
         network=collect(NETWORK, zip, **RUNS),
         alignment=collect(ALIGNMENT, zip, **RUNS),
         clipping=collect(CLIPPING, zip, **RUNS),

@@ -5,10 +5,10 @@ from collections import Counter
 import pytest
 import torch
 
-from latentdims.images.sources import torchvision as source
+from latentdims import torchvision
 from latentdims.recipes.augmentation import augment, draw, moved
 
-source.datasets()  # makes torchvision ready to import
+torchvision.load("datasets")  # makes torchvision ready to import
 
 from torchvision.transforms import functional  # noqa: E402
 

@@ -8,9 +8,17 @@ from latentdims.errors import InputError
 
 
 def test_keys_of_another_source_are_ignored():
-    mixed = dataset(source="imagefolder", path="photos.tar", name="CIFAR10", train_samples=50)
+    mixed = dataset(source="imagefolder", path="photos.tar", name="CIFAR10", seed=50)
     keys = {"path", "size", "range", "test_share", "split_seed"}
     assert set(resolve(mixed)["datasets"]["mine"]) == {"preprocessing", "source", *keys}
+
+
+def test_a_number_of_images_is_of_any_source():
+    folder = {"source": "imagefolder", "path": "photos.tar"}
+    found = resolve(dataset(**folder, train_samples=50))["datasets"]["mine"]
+    assert found["train_samples"] == 50 and "test_samples" not in found
+    found = resolve(dataset(source="embedded", test_samples=60))["datasets"]["mine"]
+    assert (found["train_samples"], found["test_samples"]) == (8000, 60)
 
 
 @pytest.mark.parametrize(

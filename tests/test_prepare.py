@@ -41,6 +41,34 @@ def test_prepare_writes_the_contract_twice_the_same(tmp_path):
     assert loaded.sha256 == storage.sha256(*arrays)
 
 
+def test_some_images_of_a_source_that_has_more(tmp_path):
+    from PIL import Image
+
+    for place, count in {"train/owl": 13, "train/crow": 12, "test/owl": 11, "test/crow": 6}.items():
+        (tmp_path / place).mkdir(parents=True)
+        for number in range(count):
+            shade = 10 * number + 3 * (place.endswith("owl"))
+            Image.new("L", (2, 2), shade).save(tmp_path / place / f"{number:02}.png")
+    whole = {"source": "imagefolder", "path": str(tmp_path)}
+    found = {}
+    for name, keys in (("all", {}), ("some", {"train_samples": 14, "test_samples": 10})):
+        prepare(output=tmp_path / f"{name}.h5", source={**whole, **keys})
+        with h5py.File(tmp_path / f"{name}.h5") as file:
+            found[name] = [file[array][()] for array in ARRAYS]
+            assert file.attrs["sha256"] == storage.sha256(*found[name])
+    for images, labels, kept, kept_labels, number in zip(
+        *(each[part::2] for each in (found["all"], found["some"]) for part in (0, 1)),
+        (14, 10),
+        strict=True,
+    ):
+        pairs = list(zip(images[:, 0, 0, 0], labels, strict=True))
+        some = list(zip(kept[:, 0, 0, 0], kept_labels, strict=True))
+        assert len(some) == number and len({*kept_labels}) == 2
+        assert [pair for pair in pairs if pair in some] == some != pairs[:number]
+    with pytest.raises(InputError, match="train_samples: asks for 26 images, but there are 25"):
+        prepare(output=tmp_path / "none.h5", source={**whole, "train_samples": 26})
+
+
 def test_prepare_reads_a_folder_and_says_what_it_found(tmp_path, caplog):
     from PIL import Image
 

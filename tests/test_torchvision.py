@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 import scipy.io
 
+from latentdims import torchvision
 from latentdims.errors import InputError
 from latentdims.images import checksums
 from latentdims.images.sources import torchvision as source
 from latentdims.steps import download
 
-datasets = source.datasets()
+datasets = torchvision.load("datasets")
 SAMPLES = {"train": 4, "test": 3}
 
 

@@ -13,7 +13,7 @@ import yaml
 from latentdims.configuration import procedures, published, ranks
 from latentdims.configuration.config_file import expanded
 from latentdims.configuration.schema import NOTHING, complete, explain, plain
-from latentdims.errors import InputError
+from latentdims.errors import InputError, nearest
 from latentdims.images import datasets
 from latentdims.models import families
 from latentdims.recipes import recipe
@@ -49,6 +49,7 @@ def resolve(config: Mapping[str, Any]) -> dict[str, Any]:
         resolved["datasets"][name] = datasets.of_source(name, dataset)
     # `together` changes how networks are trained, not the result.
     resolved["together"] = resolved["training"].pop("together")
+    resolved["runs"] = _runs(resolved)
     resolved["recipes"] = _recipes(resolved, schema["properties"]["training"])
     if resolved["alignment"]["pairs"] == "first" and resolved["alignment"]["partners"]:
         raise InputError(
@@ -146,12 +147,38 @@ def _recipes(resolved: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str
     return found
 
 
+def _runs(resolved: Mapping[str, Any]) -> list[list[str]]:
+    """Which data set is run with which network: all with all, but where a network names some."""
+    asked = {}
+    for name, network in resolved["networks"].items():
+        given = network.pop("datasets", None)
+        asked[name] = list(resolved["datasets"]) if given is None else given
+        if not isinstance(asked[name], list) or not asked[name]:
+            raise InputError(f"networks.{name}.datasets: found {given!r}, expected a list of names")
+        for dataset in asked[name]:
+            if dataset not in resolved["datasets"]:
+                hint = nearest(str(dataset), resolved["datasets"])
+                raise InputError(f"networks.{name}.datasets: no data set '{dataset}'; {hint}")
+    return [
+        [dataset, name]
+        for dataset in resolved["datasets"]
+        for name in asked
+        if dataset in asked[name]
+    ]
+
+
 def _check_network(name: str, network: Mapping[str, Any], resolved: Mapping[str, Any]) -> None:
     """Check that the architecture exists, and fits every data set of a known shape."""
     try:
-        for dataset in resolved["datasets"].values():
-            known = datasets.image_shape(dataset)
-            if known:
+        families.of(network)
+        if families.is_brought(network) and not network.get("sites"):
+            raise InputError(
+                "sites: missing key: name the parts of the network that are compared; `make sites "
+                f"CONFIG=... NETWORK={name}` lists them"
+            )
+        for dataset, of in resolved["runs"]:
+            known = datasets.image_shape(resolved["datasets"][dataset]) if of == name else None
+            if known and not families.is_brought(network):
                 found = families.described(network, image_shape=known[0], classes=known[1])
                 clipping = resolved["clipping"]
                 ranks.check_ranks(found, bases=clipping["bases"], ranks=clipping["ranks"])

@@ -26,6 +26,11 @@ def published(settings: Mapping[str, Any]) -> dict[str, dict[str, list[Entry]]]:
         for network, numbers in networks.items():
             key = f"published.{dataset}"
             _check_known(network, settings["networks"], "network", key=key)
+            if [dataset, network] not in settings["runs"]:
+                raise InputError(
+                    f"{key}.{network}: this network is not run with this data set; add it to "
+                    f"networks.{network}.datasets"
+                )
             known = quantities.of_network(settings["networks"][network], settings)
             epochs = float(settings["recipes"][network]["epochs"])
             for quantity, given in numbers.items():

@@ -254,7 +254,7 @@ def ranks(axis: Axes, last: int, *, logarithmic: bool = False) -> None:
     decades = [10**power for power in range(len(str(last)))]
     fine = [digit * decade for decade in decades for digit in range(1, 10)]
     labelled = [n for n in fine if str(n)[0] in ("1" if last >= 100 else "125") and n <= last]
-    labelled += [last] if last >= 1.5 * labelled[-1] else []
+    labelled += [last] if last >= (2 if last >= 100 else 1.5) * labelled[-1] else []
     axis.xaxis.set_major_locator(ticker.FixedLocator(labelled))
     axis.xaxis.set_minor_locator(ticker.FixedLocator([n for n in fine if n <= last]))
     axis.xaxis.set_major_formatter(ticker.FormatStrFormatter("%d"))

@@ -6,8 +6,9 @@ from typing import Any
 from latentdims.configuration.config_file import expanded
 from latentdims.errors import InputError
 
+SAMPLES = {"train_samples": 8000, "test_samples": 2000}  # of embedded images; all of others
 SOURCE_KEYS = {
-    "embedded": ("train_samples", "test_samples", "seed"),
+    "embedded": ("seed",),
     "torchvision": ("name", "path", "mirrors"),
     "imagefolder": ("path", "size", "range", "test_share", "split_seed"),
 }
@@ -36,6 +37,9 @@ def of_source(name: str, dataset: Mapping[str, Any]) -> dict[str, Any]:
     if source == "imagefolder" and values and not values[0] < values[1]:
         raise InputError(f"datasets.{name}.range: {values} is not [black, white], the lower first")
     kept = {key: dataset[key] for key in ("preprocessing", "source", *SOURCE_KEYS[source])}
+    embedded = SAMPLES if source == "embedded" else dict.fromkeys(SAMPLES)
+    asked = {key: dataset.get(key) or number for key, number in embedded.items()}
+    kept |= {key: number for key, number in asked.items() if number is not None}
     _check_statistics(name, kept)
     return {key: expanded(kept[key]) if key == "path" and kept[key] else kept[key] for key in kept}
 

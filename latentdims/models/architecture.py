@@ -79,7 +79,8 @@ class Architecture:
 
     image_shape: (C, H, W) of what the network sees. output: the site of the logits, where that is
     one; the others are hidden. undrawn: why networks cannot be drawn from its covariances; empty
-    where they can.
+    where they can. Of a module of others, that makes more than its sites show: parameters, numbers
+    that it has; values, numbers that all its parts make of one image; widest, those of one part.
     """
 
     image_shape: tuple[int, int, int]
@@ -88,11 +89,19 @@ class Architecture:
     weights: tuple[Weight, ...]
     output: str | None
     undrawn: str = ""
+    parameters: int = 0
+    values: int = 0
+    widest: int = 0
 
     @property
     def hidden(self) -> list[Site]:
         """All sites but the logits."""
         return [site for site in self.sites if site.name != self.output]
+
+    @property
+    def largest(self) -> int:
+        """Values of the largest tensor that is made of one image."""
+        return max(self.widest, *(math.prod(site.shape) for site in self.sites))
 
     @property
     def is_chain(self) -> bool:
@@ -104,8 +113,11 @@ class Architecture:
     @property
     def names(self) -> list[str]:
         """Of sites and weights: the layers of files, figures and the table."""
-        names = [weight.name for weight in self.weights] + [site.name for site in self.sites]
-        return list(dict.fromkeys(names))
+        names = []
+        for read in [IMAGES, *(site.name for site in self.sites)]:
+            names += [read, *(weight.name for weight in self.weights if weight.reads == read)]
+        names += [weight.name for weight in self.weights if weight.reads is None]
+        return list(dict.fromkeys(names[1:]))
 
     def site(self, name: str) -> Site:
         """The site of that name. Raises KeyError where there is none."""
@@ -129,7 +141,7 @@ class Architecture:
             tuple(Site(**{**site, "shape": tuple(site["shape"])}) for site in found["sites"]),
             tuple(Weight(**{**each, "shape": tuple(each["shape"])}) for each in found["weights"]),
             found["output"],
-            found["undrawn"],
+            *(found[name] for name in ("undrawn", "parameters", "values", "widest")),
         )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.modules.batchnorm import _BatchNorm
 
 MOMENTUM, EPS = 0.1, 1e-5  # of batch norm: PyTorch's defaults
 NONLINEARITIES: dict[str, Callable[[], nn.Module]] = {
@@ -138,17 +139,19 @@ class Block(nn.Module):
 @torch.no_grad()
 def set_statistics(module: nn.Module, batches: Iterable[Tensor]) -> None:
     """Give all norms of a module the mean statistics of batches of images (N, C, H, W)."""
-    norms = [part for part in module.modules() if isinstance(part, Normalisation)]
+    kinds = Normalisation | _BatchNorm
+    norms = {part: part.momentum for part in module.modules() if isinstance(part, kinds)}
     if not norms:
         return
-    module.train()
+    for norm in norms:
+        norm.train()
     for number, batch in enumerate(batches, start=1):
         for norm in norms:
             norm.momentum = 1 / number
         module(batch)
     module.eval()
-    for norm in norms:
-        norm.momentum = MOMENTUM
+    for norm, momentum in norms.items():
+        norm.momentum = momentum
 
 
 def initialise(module: nn.Module, generator: torch.Generator) -> None:

@@ -63,12 +63,12 @@ class Network:
         return Network(self.architecture, module)
 
     def representations(self, images: Tensor) -> Iterator[tuple[Site, Tensor]]:
-        """Each site with its representation, in order, of images (N, C, H, W)."""
+        """Each site with its representation (N, C, ...), in order, of images (N, C, H, W)."""
         if not self.blocks:
             sites, seen = self.architecture.sites, dict[str, Tensor]()
             with self.visited({site.name: partial(seen.__setitem__, site.name) for site in sites}):
                 self.module(images)
-            yield from ((site, seen[site.name]) for site in sites)
+            yield from ((site, seen[site.name].movedim(site.axis, 1)) for site in sites)
         x = images
         for name, block in self.blocks.items():
             x = block(x)
@@ -88,7 +88,7 @@ class Network:
     def split_before(self, module: str) -> tuple[nn.Module, nn.Module]:
         """What runs before the part that holds a submodule, and the rest: of a Sequential, whose
         parts run in a row; elsewhere all is the rest."""
-        if not isinstance(self.module, nn.Sequential):
+        if type(self.module) is not nn.Sequential:
             return nn.Identity(), self.module
         first = [name for name, _ in self.module.named_children()].index(module.split(".")[0])
         return self.module[:first], self.module[first:]
@@ -115,10 +115,15 @@ def build(
     settings: Mapping[str, Any], *, image_shape: tuple[int, int, int], classes: int
 ) -> Network:
     """The network of some settings, whose tensors are yet to be filled."""
+    described = families.described(settings, image_shape=image_shape, classes=classes)
+    return Network(described, module_of(settings, described))
+
+
+def module_of(settings: Mapping[str, Any], described: Architecture) -> nn.Module:
+    """The module of a network that is described already."""
     family = families.of(settings)
-    described = family.describe(image_shape=image_shape, classes=classes)
-    module = family.build(image_shape=image_shape, classes=classes)
-    return Network(described, module.requires_grad_(False).eval())
+    module = family.build(image_shape=described.image_shape, classes=described.classes)
+    return module.requires_grad_(False).eval()
 
 
 def initial(
@@ -129,9 +134,14 @@ def initial(
     seed: int,
     device: str = "cpu",
 ) -> Network:
-    """The network that training begins with."""
-    network = build(settings, image_shape=image_shape, classes=classes)
-    initialise(network.module, torch_generator(seed, stream=0))
+    """The network that training begins with. Modules that others have written draw their weights
+    themselves."""
+    generator = torch_generator(seed, stream=0)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(generator.initial_seed())
+        network = build(settings, image_shape=image_shape, classes=classes)
+    if not families.is_brought(settings):
+        initialise(network.module, generator)
     return Network(network.architecture, network.module.to(device))
 
 
@@ -221,21 +231,24 @@ class Trained:
 
     def at(self, epoch: int, *, device: str) -> Network:
         """The network at one index of the axis of epochs: 0 is initial, -1 is trained."""
-        found = self.architecture
-        network = build(self.settings, image_shape=found.image_shape, classes=found.classes)
-        network.module.load_state_dict(
-            {name: torch.from_numpy(values[epoch]) for name, values in self.tensors.items()}
+        module = module_of(self.settings, self.architecture)
+        module.load_state_dict(
+            {
+                name: torch.from_numpy(np.asarray(values[epoch]))
+                for name, values in self.tensors.items()
+            }
         )
-        return Network(found, network.module.to(device))
+        return Network(self.architecture, module.to(device))
 
 
 def load(path: str | Path, *, settings: Mapping[str, Any], sha256: str) -> Trained:
     """Read a network file, and check that it is the one that was asked for.
 
-    settings: what must have made it; sha256: of the data set that it must have seen.
-    Raises InputError naming the file and what differs.
+    settings: of the network, all but the sites of which must have made it; sha256: of the data set
+    that it must have seen. Raises InputError naming the file and what differs.
     """
-    with storage.read(path, needs=["epochs", "weights", "history"], made_with=settings) as file:
+    made_with = {**settings, "network": families.as_trained(settings["network"])}
+    with storage.read(path, needs=["epochs", "weights", "history"], made_with=made_with) as file:
         if file.attrs["images_sha256"] != sha256:
             broken.refuse(
                 Path(path),
@@ -245,4 +258,8 @@ def load(path: str | Path, *, settings: Mapping[str, Any], sha256: str) -> Train
         found = architecture.read(file)
         tensors = {weight.tensor: file[f"weights/{weight.name}"][()] for weight in found.weights}
         state = storage.arrays(file, "state")
+        if families.is_brought(settings["network"]):
+            found = families.described(
+                settings["network"], image_shape=found.image_shape, classes=found.classes
+            )
         return Trained(settings["network"], found, file["epochs"][()], tensors | state)

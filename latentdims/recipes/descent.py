@@ -30,6 +30,7 @@ class Descent:
         self._random = {
             stream: [torch_generator(seed, stream=stream) for seed in seeds] for stream in (1, 2)
         }
+        self._noise = torch_generator(seeds[0], stream=3).initial_seed()
         self._starts_of_epoch = self._states()
         self._epoch, self._step = 0, 0  # epochs that are complete, and steps of the next
         self._losses: list[Tensor] = []  # (S,) of each step
@@ -45,6 +46,8 @@ class Descent:
             self._starts_of_epoch = self._states()
             name = f"epoch {epoch} of {last}, step"
             for images, labels in progress(self._batches(split), name=name, done=self._step):
+                # What a module of others draws itself, for dropout for example.
+                torch.manual_seed((self._noise + self._epoch * 2**32 + self._step) % 2**63)
                 each = self._stack.losses(images, labels, smoothing=smoothing)
                 each.sum().backward()  # each its own weights alone
                 self._optimiser.step(self._stack.gradients(), self._rate(split))

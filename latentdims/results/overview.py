@@ -38,16 +38,17 @@ def write(
 ) -> None:
     """Write the page, a piece of HTML.
 
-    table: summary.csv. runs: (dataset, network, seed). inputs: for `network` and `generation` one
-    file per run, for `images` one per data set. Settings and devices are those that these files
-    state; the other versions are those of the packages that are installed.
+    table: summary.csv. runs: (dataset, network, seed). inputs: for `network`, `alignment` and
+    `generation` one file per run, for `images` one per data set. Settings and devices are those
+    that these files state; the other versions are those of the packages that are installed.
     """
     trained, drawn = _first(inputs["network"], runs), _first(inputs["generation"], runs)
     images = dict(
         zip(dict.fromkeys(dataset for dataset, _ in trained), inputs["images"], strict=True)
     )
     seeds = sorted({seed for _, _, seed in runs})
-    outputs = {network: architecture.of(path).output for network, path in trained.items()}
+    aligned = _first(inputs["alignment"], runs)
+    outputs = {network: architecture.of(path).output for network, path in aligned.items()}
     rows, software = read_csv(table), _software(inputs["network"])
     parts = [
         "<h2>What was run</h2>",

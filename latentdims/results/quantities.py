@@ -180,7 +180,8 @@ def of_network(network: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[
     layers = {"": [""], "hidden": [site.name for site in described.hidden]}
     layers["sites"] = [site.name for site in described.sites]
     layers["weights"] = [weight.name for weight in described.weights]
-    ways = _ways(settings["generation"], spatial=described.weights[-1].shape[2] > 1)
+    spatial = bool(described.weights) and described.weights[-1].shape[2] > 1
+    ways = _ways(settings["generation"], spatial=spatial)
     null = {way.removeprefix(f"_{WHITE}") for way in ways if _is_white(way)}
     own = {way: draws for way, draws in ways.items() if not _is_white(way)}
     bases = settings["clipping"]["bases"]

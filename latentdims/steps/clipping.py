@@ -90,7 +90,7 @@ def _accuracies(
     network: Network, test: Split, bases: Mapping[str, Basis], kept: Mapping[str, Sequence[int]]
 ) -> tuple[Array, list[Array]]:
     """Accuracy on each fold, of the network and of curves by `<basis>/<layer>`, at their ranks."""
-    like = next(iter(network.weights.values()))
+    like = next(network.module.parameters())
 
     def tensor(array: Array) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(array)).to(like)

@@ -5,7 +5,6 @@ channels. A pass can be split over jobs, each with a range of the samples, whose
 """
 
 import logging
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +20,7 @@ from latentdims.comparison.moments import Centred, Moments
 from latentdims.images import data
 from latentdims.images.data import Stored
 from latentdims.models import networks
-from latentdims.models.architecture import Site
+from latentdims.models.architecture import Architecture
 from latentdims.models.networks import Network
 from latentdims.statistics import folds
 from latentdims.storage import SPLITS
@@ -98,9 +97,7 @@ def measure(
     """
     so_far = so_far or Pass()
     if batches is None:
-        batches = batches_by_fold(
-            len(images), sites=next(iter(chains.values()))[-1].architecture.sites
-        )
+        batches = batches_by_fold(len(images), next(iter(chains.values()))[-1].architecture)
     done = so_far.done
     for fold, batch in progress(batches[done:], name=f"{name}, batch", done=done):
         x = images[batch]
@@ -119,10 +116,9 @@ def measure(
     return so_far
 
 
-def batches_by_fold(samples: int, *, sites: Sequence[Site]) -> list[Batch]:
+def batches_by_fold(samples: int, network: Architecture) -> list[Batch]:
     """All samples in one fixed random order, fold by fold, in batches of one fold each."""
-    widest = max(math.prod(site.shape) for site in sites)
-    largest = max(1, VALUES // widest)
+    largest = max(1, VALUES // network.largest)
     order = torch.randperm(samples, generator=torch.Generator().manual_seed(0))
     fold = torch.from_numpy(folds.of(samples))[order]
     found = []
@@ -174,7 +170,7 @@ def covariance(
             for index in covariance_file.indices(own, epochs)
         }
         for split, stored in file.splits.items():
-            batches = batches_by_fold(len(stored), sites=own.architecture.sites)
+            batches = batches_by_fold(len(stored), own.architecture)
             measure(
                 chains,
                 stored,

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentdims import storage
+from latentdims.errors import InputError
 from latentdims.images.data import ARRAYS
 
 LISTED = 50  # classes whose images are counted one by one in the log
@@ -26,11 +27,13 @@ def prepare(*, output: str | Path, source: Mapping[str, Any], files: Sequence[st
     Writes `train/images` uint8 (N, C, H, W), `train/labels` int64 (N,), the same for `test`, and
     `classes`, names by label; root attributes `source` (JSON) and `sha256` (of the four arrays in
     that order). The log ends with the images of each class.
-    Raises InputError where its files cannot be used.
+    Of more images than `train_samples` and `test_samples` ask for, some are drawn at random.
+    Raises InputError where its files cannot be used, or hold fewer.
     """
     # Each source is imported by name alone, so that its code counts for its own data sets only.
     reader = import_module(f"latentdims.images.sources.{source['source']}")
     arrays, classes = reader.from_settings(source, files)
+    arrays = {name: values[_kept(name, arrays, source)] for name, values in arrays.items()}
     with storage.create(output, settings=dict(source)) as file:
         file.attrs["source"] = json.dumps(dict(source), sort_keys=True)
         file.attrs["sha256"] = storage.sha256(*(arrays[name] for name in ARRAYS))
@@ -60,6 +63,23 @@ def prepare(*, output: str | Path, source: Mapping[str, Any], files: Sequence[st
                 dimensions=("sample",),
             )
             logger.info("%s", _counts(split, arrays[f"{split}/labels"], classes))
+
+
+def _kept(
+    name: str, arrays: Mapping[str, NDArray[np.generic]], source: Mapping[str, Any]
+) -> NDArray[np.intp] | slice:
+    """Which rows of an array are kept, in their order."""
+    split = name.partition("/")[0]
+    there, asked = len(arrays[f"{split}/labels"]), source.get(f"{split}_samples")
+    if asked is None or asked == there:
+        return slice(None)
+    if asked > there:
+        raise InputError(
+            f"{split}_samples: asks for {asked} images, but there are {there}; give at most {there}"
+        )
+    stream = storage.SPLITS.index(split)
+    drawn = np.random.default_rng([0, stream]).permutation(there)[:asked]
+    return np.sort(drawn)
 
 
 def _counts(split: str, labels: NDArray[np.generic], classes: Sequence[str]) -> str:

@@ -59,7 +59,7 @@ def summarise(
             for at, estimate in zip(curve.at, curve.estimates, strict=True):
                 points.append(_row(dataset, network, curve.name, estimate, {"at": at}))
     reasons = {network: _reasons(paths) for network, paths in files.items()}
-    outputs = {of: architecture.of(paths["network"][0]).output for of, paths in files.items()}
+    outputs = {of: architecture.of(paths["alignment"][0]).output for of, paths in files.items()}
     _log_undefined(means, reasons)
     write_csv(table, means + single + points)
     made_by = f"\n<!-- {record.statement()} -->\n"

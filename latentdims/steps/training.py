@@ -11,7 +11,7 @@ import numpy as np
 from latentdims import storage
 from latentdims.images import data
 from latentdims.images.data import Images
-from latentdims.models import architecture, networks
+from latentdims.models import architecture, families, networks
 from latentdims.models.architecture import Architecture
 from latentdims.models.blocks import set_statistics
 from latentdims.recipes.descent import Descent, to_numpy
@@ -64,9 +64,15 @@ def train_together(
     """Train networks that differ in their seed alone, all in each step, and write a file of each.
 
     outputs: by seed. settings: {network, training, preprocessing}. Each network takes the steps
-    that it takes alone, up to the rounding of sums in float32; a single one, to the bit. Raises
-    what `train` does, naming the seed of a loss that is not finite.
+    that it takes alone, up to the rounding of sums in float32; a single one, to the bit. Modules
+    that others have written are trained one after the other. Raises what `train` does, naming the
+    seed of a loss that is not finite.
     """
+    if len(outputs) > 1 and families.is_brought(settings["network"]):
+        for seed, output in outputs.items():
+            made = {**settings, "seed": seed}
+            train(images=images, output=output, settings=made, device=device, code=code)
+        return
     loaded = data.load(images, preprocessing=settings["preprocessing"], device=device)
     seeds = list(outputs)
     stack = Stack([_initial(settings["network"], loaded, seed=seed) for seed in seeds])

@@ -38,23 +38,27 @@ class Shapes:
     samples: Mapping[str, int]
 
     @classmethod
-    def read(cls, path: str | Path, settings: Mapping[str, Any]) -> "Shapes | None":
+    def read(
+        cls, path: str | Path, settings: Mapping[str, Any], described: str | Path | None = None
+    ) -> "Shapes | None":
         """From a file of images, for a network of some settings; or from one of its own files.
 
-        None for a file that is not what it should be: its job will say so.
+        described: its architecture.json, where others have written it. None for a file that is not
+        what it should be: its job will say so.
         """
         try:
+            known = families.chosen(settings["network"], described) if described else None
             with h5py.File(path, "r", locking=False) as file:
                 if "architecture" in file.attrs:
-                    return cls(architecture.read(file), {})
+                    return cls(known or architecture.read(file), {})
                 stored = {split: file[f"{split}/images"].shape for split in SPLITS}
                 classes = len(file["classes"])
             _, channels, *size = stored["train"]
             seen = 1 if "gray" in settings["preprocessing"]["steps"] else channels
-            network = families.described(
+            network = known or families.described(
                 settings["network"], image_shape=(seen, *size), classes=classes
             )
-        except (OSError, KeyError, ValueError, InputError):
+        except (OSError, KeyError, TypeError, ValueError, InputError):
             return None
         return cls(network, {split: shape[0] for split, shape in stored.items()})
 
@@ -66,7 +70,14 @@ class Shapes:
     @property
     def weights(self) -> float:
         """Of one network."""
-        return _numbers(sum(math.prod(weight.shape) for weight in self.network.weights))
+        learned = sum(math.prod(weight.shape) for weight in self.network.weights)
+        return _numbers(max(learned, self.network.parameters))
+
+    @property
+    def values(self) -> int:
+        """Numbers that the network makes of one image, as far as they are known."""
+        at_sites = sum(math.prod(site.shape) for site in self.network.sites)
+        return max(at_sites, self.network.values)
 
     @property
     def representations(self) -> float:
@@ -78,8 +89,7 @@ class Shapes:
     def at_once(self) -> float:
         """What is held of a batch whose widest representation has 2²⁰ values: one site after the
         other in a chain, else all of them."""
-        values = [math.prod(site.shape) for site in self.network.sites]
-        held = 1 if self.network.is_chain else sum(values) / max(values)
+        held = 1 if self.network.is_chain else self.values / self.network.largest
         return _numbers(held * (1 << 20))
 
     @property
@@ -116,8 +126,7 @@ def train(shapes: Shapes, *, training: Mapping[str, Any], networks: int = 1) -> 
     as it is written."""
     kept = len({0, *training["keep_epochs"], training["epochs"]})
     of_weights = ((5 + kept) * networks + 2 * kept) * shapes.weights
-    values = sum(math.prod(site.shape) for site in shapes.network.sites)
-    batch = 4 * _numbers(training["batch_size"] * values) * networks
+    batch = 4 * _numbers(training["batch_size"] * shapes.values) * networks
     return with_torch() + 1.5 * shapes.loaded + of_weights + batch
 
 
@@ -125,8 +134,7 @@ def clip(shapes: Shapes) -> float:
     """Test images alone, the representations of a batch, and decompositions of the largest
     layer."""
     share = shapes.samples["test"] / sum(shapes.samples.values())
-    values = [math.prod(site.shape) for site in shapes.network.sites]
-    batch = BATCHES + _numbers(BATCH * (sum(values) + 3 * max(values)))
+    batch = BATCHES + _numbers(BATCH * (shapes.values + 3 * shapes.network.largest))
     return with_torch() + 1.5 * share * shapes.loaded + 10 * shapes.matrices + batch
 
 

@@ -4,6 +4,7 @@ made by two versions."""
 import ast
 import hashlib
 import os
+import shlex
 from functools import cache
 from itertools import chain
 from pathlib import Path
@@ -20,7 +21,8 @@ DOCUMENTED = ast.Module | ast.ClassDef | ast.FunctionDef  # what may have a docs
 def fingerprint(script: str | Path, *modules: str) -> str:
     """Hash of the syntax trees of a script and of every module of the package that it reaches.
 
-    modules: dotted names of further ones, which the script imports by computed names.
+    modules: dotted names of further ones, which the script imports by computed names, and files of
+    the user, with what they import from beside them.
     Comments, docstrings, blank lines and time stamps do not count, nor does what runs jobs.
     """
     trees = {
@@ -35,19 +37,25 @@ def reached(script: str | Path, *modules: str) -> dict[Path, str]:
 
     Not those of latentdims/workflow/: nothing there affects a result.
     """
-    pending = [Path(script), *chain.from_iterable(map(_sources, modules))]
+    own = [Path(module) for module in modules if module.endswith(".py")]
+    named = [module for module in modules if not module.endswith(".py")]
+    pending = [Path(script), *own, *chain.from_iterable(map(_sources, named))]
     trees: dict[Path, str] = {}
     while pending:
         path = pending.pop()
         if path not in trees and PACKAGE / "workflow" not in path.parents:
-            trees[path], imports = _parse(path)
-            pending += imports
+            trees[path], names = _parse(path)
+            pending += chain.from_iterable(map(_sources, names))
+            beside = {file.parent for file in own} if PACKAGE not in path.parents else set()
+            pending += [
+                file for name in names for folder in beside for file in _beside(folder, name)
+            ]
     return trees
 
 
 def stamp(script: Path, *modules: str) -> str:
     """The fingerprint of a script, with what it is of, so that a job can take it again."""
-    return " ".join([script.name, *modules, fingerprint(script, *modules)])
+    return shlex.join([script.name, *modules, fingerprint(script, *modules)])
 
 
 def check_code(stamped: str, *, folder: str | Path) -> None:
@@ -56,17 +64,18 @@ def check_code(stamped: str, *, folder: str | Path) -> None:
     stamped: what `stamp` gave when the run started; folder: of the script.
     """
     try:
-        script, *modules, expected = stamped.split()
+        script, *modules, expected = shlex.split(stamped)
         (Path(folder) / script).stat()
     except (AttributeError, ValueError, OSError):
         raise InputError(
             f"params: code is {stamped!r}, not a fingerprint; leave `code` out when you override "
             "the params of a rule"
         ) from None
+    own = [module for module in modules if module.endswith(".py")]
     if fingerprint(Path(folder) / script, *modules) != expected:
         raise InputError(
-            f"the code behind {script} was edited while the run was going on, and results would be "
-            "made by two versions; run the same command again"
+            f"the code behind {' and '.join([script, *own])} was edited while the run was going "
+            "on, and results would be made by two versions; run the same command again"
         )
 
 
@@ -89,17 +98,15 @@ def check_run(*versions: str, in_job: bool) -> None:
 
 
 @cache
-def _parse(path: Path) -> tuple[str, list[Path]]:
-    """The tree of a file without its docstrings, and the package's files that it imports."""
+def _parse(path: Path) -> tuple[str, list[str]]:
+    """The tree of a file without its docstrings, and what it imports."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    imports: list[Path] = []
+    imports: list[str] = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-            imports += chain.from_iterable(map(_sources, names))
+            imports += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
-            names = [f"{node.module}.{alias.name}" for alias in node.names]
-            imports += chain.from_iterable(map(_sources, names))
+            imports += [f"{node.module}.{alias.name}" for alias in node.names]
         elif isinstance(node, DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
             node.body = node.body[1:] or [ast.Pass()]
     return ast.dump(tree), imports
@@ -108,7 +115,12 @@ def _parse(path: Path) -> tuple[str, list[Path]]:
 def _sources(name: str) -> list[Path]:
     """The files of a module of the package, and of the packages that it lies in; none for anything
     else. The last part may also be of what the module defines."""
+    return _beside(PACKAGE.parent, name) if name.split(".")[0] == PACKAGE.name else []
+
+
+def _beside(folder: Path, name: str) -> list[Path]:
+    """The same of a module that lies in a folder."""
     parts = name.split(".")
-    paths = [PACKAGE.parent.joinpath(*parts[:end]) for end in range(1, len(parts) + 1)]
+    paths = [folder.joinpath(*parts[:end]) for end in range(1, len(parts) + 1)]
     files = [file for path in paths for file in (path / "__init__.py", path.with_suffix(".py"))]
-    return [file for file in files if parts[0] == PACKAGE.name and file.is_file()]
+    return [file for file in files if file.is_file()]

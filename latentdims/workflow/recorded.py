@@ -57,7 +57,7 @@ def difference(path: Path, params: Mapping[str, Any], inputs: str | None = None)
 
 def _states(path: Path) -> bool:
     """Whether it is of a kind that states what made it."""
-    return path.suffix == ".h5" or path.suffix in STATED
+    return path.suffix in (".h5", ".json") or path.suffix in STATED
 
 
 def _known(path: str | Path) -> tuple[Path, int, int]:
@@ -85,7 +85,8 @@ def _hash(text: str) -> str:
 @cache
 def _stated(path: Path, _modified: int, _size: int) -> tuple[str, str]:
     """Its parameters as text, and the digest of its inputs."""
-    return _of_hdf5(path) if path.suffix == ".h5" else _of_text(path)
+    kinds = {".h5": _of_hdf5, ".json": _of_json}
+    return kinds.get(path.suffix, _of_text)(path)
 
 
 def _of_hdf5(path: Path) -> tuple[str, str]:
@@ -94,6 +95,11 @@ def _of_hdf5(path: Path) -> tuple[str, str]:
         if version != FORMAT_VERSION:
             raise ValueError(version)
         return str(file.attrs["params"]), str(file.attrs["inputs"])
+
+
+def _of_json(path: Path) -> tuple[str, str]:
+    found = json.loads(path.read_text(encoding="utf-8"))
+    return record.text(found["params"]), str(found["inputs"])
 
 
 def _of_text(path: Path) -> tuple[str, str]:

@@ -1,21 +1,17 @@
 """Published data sets, read by torchvision's own classes from archives that were verified first."""
 
-import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
+from latentdims import torchvision
 from latentdims.errors import InputError
 from latentdims.images import checksums
 from latentdims.storage import SPLITS
-
-_declared: list[Any] = []  # a declaration lasts as long as its object
 
 
 def from_settings(
@@ -36,7 +32,7 @@ def read(
     Raises InputError for a missing, truncated or other file.
     """
     archives = _verified(name, files)
-    reader = getattr(datasets(), name)
+    reader = getattr(torchvision.load("datasets"), name)
     arrays: dict[str, NDArray[np.generic]] = {}
     with tempfile.TemporaryDirectory(prefix="latentdims-") as root:
         folder = Path(root, *_SUBFOLDERS.get(name, ()))
@@ -93,25 +89,3 @@ def _verified(name: str, files: Sequence[str | Path]) -> dict[str, Path]:
     for file, md5 in expected.items():
         checksums.verify(by_name[file], md5=md5)
     return {file: by_name[file] for file in expected}
-
-
-def datasets() -> ModuleType:
-    """The module torchvision.datasets.
-
-    Its wheel cannot load its compiled operators into a CPU build of torch, and then stops at the
-    first whose schema is missing. No data set needs one: declaring the schemas is enough.
-    """
-    try:
-        import torchvision.datasets
-    except RuntimeError as error:
-        if "torchvision::" not in str(error):
-            raise
-        for module in [key for key in sys.modules if key.split(".")[0] == "torchvision"]:
-            del sys.modules[module]
-        library: Any = torch.library.Library("torchvision", "DEF")
-        for operator in ("nms", "qnms"):
-            library.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-        _declared.append(library)
-        import torchvision.datasets
-    datasets: ModuleType = torchvision.datasets
-    return datasets

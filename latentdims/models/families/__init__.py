@@ -1,7 +1,9 @@
 """Families of networks, from their settings in the configuration.
 
-To add one, write a module in latentdims/models/ with a dataclass `Family`: its fields are its keys
-in the configuration. `describe` says what a network is, without torch; `build` makes its module.
+To add one, write a module in latentdims/models/families/ with a dataclass `Family`: its fields are
+its keys in the configuration. `describe` says what a network is, without torch; `build` makes its
+module. An architecture `torchvision:NAME` or `FILE.py:FUNCTION` is of the family of those that
+others have written, which a forward pass describes (`brought.family`).
 """
 
 import dataclasses
@@ -9,6 +11,7 @@ import math
 import pkgutil
 from collections.abc import Mapping, Sequence
 from importlib import import_module
+from pathlib import Path
 from types import UnionType
 from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args, get_origin
 
@@ -18,9 +21,11 @@ from latentdims.models.architecture import Architecture
 if TYPE_CHECKING:  # the workflow is planned without torch
     from torch import nn
 
+BROUGHT = "latentdims.models.brought.family"
+
 
 class Family(Protocol):
-    """What a module in latentdims/models/ offers."""
+    """What a module in latentdims/models/families/ offers."""
 
     def describe(self, *, image_shape: tuple[int, int, int], classes: int) -> Architecture:
         """The network for images of a shape (C, H, W). Raises InputError where none fits."""
@@ -31,12 +36,20 @@ class Family(Protocol):
         ...
 
 
+def is_brought(settings: Mapping[str, Any]) -> bool:
+    """Whether others have written the network: a forward pass says what it is, not arithmetic."""
+    return ":" in str(settings.get("architecture"))
+
+
 def of(settings: Mapping[str, Any]) -> Family:
     """The family of a network's settings, such as {architecture: mlp, widths: [512, 256]}.
 
     Raises InputError for an unknown architecture, an unknown or missing key, or a wrong value.
     """
     name = settings.get("architecture")
+    if is_brought(settings):
+        brought: Family = import_module(BROUGHT).Family.of(settings)
+        return brought
     known = [module.name for module in pkgutil.iter_modules(__path__)]
     if name not in known:
         raise InputError(f"architecture: unknown '{name}'; {nearest(str(name), known)}")
@@ -55,6 +68,22 @@ def of(settings: Mapping[str, Any]) -> Family:
     return found
 
 
+def as_trained(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of a network that its training depends on: not where it is read."""
+    left_out = ("sites",) if is_brought(settings) else ()
+    return {key: value for key, value in settings.items() if key not in left_out}
+
+
+def modules(settings: Mapping[str, Any]) -> list[str]:
+    """Of the family of a network's settings: dotted names, and the user's own file where it is from
+    one. The code of both is fingerprinted."""
+    name = settings["architecture"]
+    if not is_brought(settings):
+        return [f"{__name__}.{name}"]
+    files: list[str] = import_module(BROUGHT).Family.of(settings).files
+    return [BROUGHT, *files]
+
+
 def described(
     settings: Mapping[str, Any], *, image_shape: Sequence[int], classes: int
 ) -> Architecture:
@@ -63,8 +92,23 @@ def described(
     return of(settings).describe(image_shape=(channels, height, width), classes=int(classes))
 
 
+def chosen(settings: Mapping[str, Any], path: str | Path) -> Architecture:
+    """The sites of a network of others, and the weights that read them, by its architecture.json.
+
+    Raises InputError for a site that is not there, and KeyError, TypeError or ValueError for
+    anything else in its place.
+    """
+    family = import_module(BROUGHT).Family.of(settings)
+    found: Architecture = family.chosen(path)
+    return found
+
+
 def outline(settings: Mapping[str, Any]) -> Architecture:
-    """The same for images of any size: names, and what reads and writes what, but no shapes."""
+    """The same for images of any size: names, and what reads and writes what, but no shapes. Of a
+    network that a forward pass describes, the names of its sites."""
+    if is_brought(settings):
+        sites: Architecture = import_module(BROUGHT).Family.of(settings).outline()
+        return sites
     return described(settings, image_shape=(1, 1 << 50, 1 << 50), classes=2)
 
 

@@ -1,0 +1,164 @@
+"""What a module of others is, as plain data, from passing random images through it."""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from latentdims.errors import InputError
+from latentdims.models.architecture import IMAGES
+from latentdims.models.brought.parts import Map, Parts, Read
+from latentdims.models.brought.visits import Visit, visits
+
+TOLERANCE = 1e-5  # of the largest value: float32, in another order of sums
+SAMPLES = (3, 2)  # images in two passes, which no number of channels must depend on
+
+Seen = Mapping[str, Visit]
+
+
+def describe(module: nn.Module, *, image_shape: tuple[int, int, int], classes: int) -> Parts:
+    """All parts of a module, and what its linear maps read.
+
+    Raises InputError where the module cannot be measured.
+    """
+    passes = _passes(module, image_shape=image_shape, classes=classes)
+    reasons = {name: unmeasured(visit, passes) for name, visit in passes.seen.items()}
+    found = {name: visit for name, visit in passes.seen.items() if not reasons[name]}
+    made = [math.prod(visit.shape) for visit in passes.seen.values() if visit.shape]
+    return Parts(
+        image_shape=image_shape,
+        classes=classes,
+        shapes={name: visit.shape or () for name, visit in found.items()},
+        unmeasured={name: reason for name, reason in reasons.items() if reason},
+        outputs=tuple(name for name in found if _same(found[name].made, passes.output)),
+        maps=tuple(_maps(found, passes)),
+        parameters=sum(tensor.numel() for tensor in module.state_dict().values()),
+        values=sum(made),
+        widest=max(made),
+    )
+
+
+@dataclass(frozen=True)
+class Passes:
+    """What was seen of random images in evaluation mode, and of others."""
+
+    images: Tensor
+    output: Tensor
+    seen: Seen
+    others: Seen
+
+
+def _passes(module: nn.Module, *, image_shape: tuple[int, int, int], classes: int) -> Passes:
+    """Raises InputError where the module cannot be measured."""
+    _check_learned(module)
+    images, others = (_images(samples, image_shape) for samples in SAMPLES)
+    _check_output(_passed(module.train(), images)[0], classes, "while it is trained")
+    output, seen = _passed(module.eval(), images)
+    _check_output(output, classes, "in evaluation mode")
+    again, _ = _passed(module, images)
+    if not torch.equal(output, again):
+        raise InputError(
+            "architecture: in evaluation mode, the module makes something else of the same images "
+            "each time; have what is random happen only where self.training is true"
+        )
+    return Passes(images, output, seen, _passed(module, others)[1])
+
+
+def _images(samples: int, shape: tuple[int, int, int]) -> Tensor:
+    return torch.randn(samples, *shape, generator=torch.Generator().manual_seed(samples))
+
+
+def _passed(module: nn.Module, images: Tensor) -> tuple[Any, dict[str, Visit]]:
+    try:
+        return visits(module, images)
+    except Exception as error:
+        text = " ".join(str(error).split())
+        raise InputError(
+            f"architecture: the module raised {type(error).__name__} for images of shape "
+            f"{tuple(images.shape[1:])}: {text}"
+        ) from error
+
+
+def _check_learned(module: nn.Module) -> None:
+    frozen = [name for name, each in module.named_parameters() if not each.requires_grad]
+    if not list(module.parameters()):
+        raise InputError("architecture: nothing is learned: the module has no parameters")
+    if frozen:
+        raise InputError(
+            f"architecture: {frozen[0]} is frozen (requires_grad is false), and would be trained; "
+            "make it a buffer"
+        )
+
+
+def _check_output(output: Any, classes: int, when: str) -> None:
+    if not isinstance(output, Tensor):
+        raise InputError(
+            f"architecture: the module returns {_kind(output)} {when}, expected logits alone"
+        )
+    if output.ndim != 2 or output.shape[1] != classes:
+        raise InputError(
+            f"architecture: the module returns {tuple(output.shape[1:])} for each image {when}, "
+            f"expected {classes} logits, one for each class"
+        )
+
+
+def _kind(found: Any) -> str:
+    return "nothing" if found is None else f"a {type(found).__name__}"
+
+
+def unmeasured(visit: Visit, passes: Passes) -> str:
+    """Why a part cannot be a site; empty where it can."""
+    if visit.runs > 1:
+        return f"runs {visit.runs} times in a pass, and has several outputs; name another part"
+    if not isinstance(visit.made, Tensor):
+        return f"returns {_kind(visit.made)}, expected a tensor; name a part within it"
+    if visit.shape is None or len(visit.made) != SAMPLES[0]:
+        return f"makes {tuple(visit.made.shape)} of {SAMPLES[0]} images, expected a row for each"
+    other = passes.others.get(visit.name)
+    if other is None or other.shape != visit.shape:
+        return "its output has another shape for other images"
+    if visit.overwritten:
+        return "what follows changes its output in place; name the part that does"
+    return ""
+
+
+def _maps(found: Seen, passes: Passes) -> Iterator[Map]:
+    """Linear maps and convolutions that run once, in order, each with what it reads: an output as
+    it is, flattened, averaged over positions, or of the first token. A rotation of channels passes
+    through each of these."""
+    for name, visit in passes.seen.items():
+        weight = visit.part._parameters.get("weight")
+        mapped = isinstance(visit.part, nn.Linear | nn.Conv2d) and visit.runs == 1
+        if not mapped or weight is None or getattr(visit.part, "groups", 1) != 1:
+            continue
+        linear = isinstance(visit.part, nn.Linear)
+        sources = {IMAGES: passes.images, **{name: found[name].made for name in found}}
+        reads = [
+            Read(of, axis, made.shape[axis])
+            for of, made in sources.items()
+            for axis in ([1] if of == IMAGES else sorted({1, made.ndim - 1}))
+            if any(_same(way, visit.read) for way in _ways(made, axis, linear))
+        ]
+        neurons, channels, *taps = weight.shape
+        yield Map(name, neurons, channels, math.prod(taps), tuple(reads))
+
+
+def _ways(made: Tensor, axis: int, linear: bool) -> list[Tensor]:
+    """What a map with the channels at an axis of an output may read of it."""
+    if not linear:
+        return [made] if axis == 1 else []
+    if made.ndim == 2:
+        return [made]
+    if axis == made.ndim - 1:
+        return [made, made.flatten(1, -2).mean(1), made[:, 0]]
+    return [made.flatten(1), made.flatten(2).mean(2)]
+
+
+def _same(found: Any, other: Any) -> bool:
+    """Whether two tensors hold the same values, up to rounding."""
+    if not (isinstance(found, Tensor) and isinstance(other, Tensor)) or found.shape != other.shape:
+        return False
+    return bool((found - other).abs().max() <= TOLERANCE * found.abs().max())

@@ -1,0 +1,111 @@
+"""The settings of a network that others have written, and what is known of it."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from latentdims.errors import InputError
+from latentdims.models.architecture import Architecture, Site
+from latentdims.models.brought import makers
+from latentdims.models.brought.parts import Parts
+
+if TYPE_CHECKING:  # the workflow is planned without torch
+    from torch import nn
+
+UNDRAWN = "it is not written as a chain of blocks, which a draw follows from one to the next"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Family:
+    """A function that makes a module, its keys, and where the module is read.
+
+    sites: dotted names of submodules, each with the axis of its channels in a batch, or None where
+    that is the usual one: the last of (N, tokens, C), else the second. small_images: for a model of
+    torchvision, whether its stem keeps the size of images.
+    """
+
+    architecture: str
+    sites: Mapping[str, int | None]
+    keys: Mapping[str, Any]
+    small_images: bool = False
+
+    @classmethod
+    def of(cls, settings: Mapping[str, Any]) -> "Family":
+        """Raises InputError where the function is not there, or sites are not names; a training
+        needs none."""
+        given = dict(settings)
+        architecture = given.pop("architecture")
+        makers.check(architecture)
+        sites = _sites(given.pop("sites", {}))
+        own = makers.file(architecture) is not None
+        small = False if own else given.pop("small_images", False)
+        if not isinstance(small, bool):
+            raise InputError(f"small_images: {small!r} is neither true nor false")
+        return cls(architecture=architecture, sites=sites, keys=given, small_images=small)
+
+    @property
+    def files(self) -> list[str]:
+        """The user's own file; none of a model of torchvision."""
+        own = makers.file(self.architecture)
+        return [str(own)] if own else []
+
+    def outline(self) -> Architecture:
+        """As far as it is known before the module is there: names of sites, without shapes."""
+        return Architecture(
+            image_shape=(1, 1, 1),
+            classes=2,
+            sites=tuple(Site(name, name, (1,)) for name in self.sites),
+            weights=(),
+            output=None,
+            undrawn=UNDRAWN,
+        )
+
+    def describe(self, *, image_shape: tuple[int, int, int], classes: int) -> Architecture:
+        """What a forward pass finds at the sites. Raises InputError where they, or the module,
+        cannot be measured."""
+        parts = self.parts(image_shape=image_shape, classes=classes)
+        return parts.chosen(self.sites, undrawn=UNDRAWN)
+
+    def chosen(self, path: str | Path) -> Architecture:
+        """The same by the file that a forward pass has written."""
+        found = json.loads(Path(path).read_text(encoding="utf-8"))
+        return Parts.parsed(found["parts"]).chosen(self.sites, undrawn=UNDRAWN)
+
+    def parts(self, *, image_shape: tuple[int, int, int], classes: int) -> Parts:
+        """What a forward pass finds. Raises InputError where the module cannot be measured."""
+        import torch
+
+        from latentdims.models.brought import description
+
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            module = self.build(image_shape=image_shape, classes=classes)
+        return description.describe(module, image_shape=image_shape, classes=classes)
+
+    def build(self, *, image_shape: tuple[int, int, int], classes: int) -> "nn.Module":
+        """The module, with weights that it draws from torch's generator."""
+        module = makers.made(self.architecture, self.keys, image_shape=image_shape, classes=classes)
+        for part in module.modules():
+            if getattr(part, "inplace", False) is True:  # it would overwrite what a site has seen
+                part.inplace = False  # type: ignore[assignment]
+        if not self.files:
+            from latentdims.models.brought import stem
+
+            stem.fit(module, channels=image_shape[0], small_images=self.small_images)
+        return module
+
+
+def _sites(given: Any) -> dict[str, int | None]:
+    """Names of submodules, from a list of them, or with the axis of channels of each."""
+    names = [str(each) for each in given] if isinstance(given, list | Mapping) else [""] * 2
+    if len(set(names)) != len(names):
+        raise InputError(f"sites: found {given!r}, expected a list of names, each once")
+    axes = given if isinstance(given, Mapping) else dict.fromkeys(names)
+    for name, axis in axes.items():
+        if axis is not None and (type(axis) is not int or axis == 0):
+            raise InputError(
+                f"sites.{name}: found {axis!r}, expected the axis of channels, such as 1 or -1"
+            )
+    return dict(axes)

@@ -1,0 +1,167 @@
+"""Functions that make networks: one in a user's file, or a classifier of torchvision.
+
+An architecture `torchvision:NAME` or `FILE.py:FUNCTION` names one. `check` reads source code alone,
+so that a workflow is planned without torch; `made` calls the function.
+"""
+
+import ast
+import inspect
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from latentdims.configuration.config_file import expanded
+from latentdims.errors import InputError, nearest
+
+if TYPE_CHECKING:  # the workflow is planned without torch
+    from torch import nn
+
+TORCHVISION = "torchvision"
+
+
+def file(architecture: str) -> Path | None:
+    """The user's file that it names; None for a model of torchvision."""
+    place = architecture.rpartition(":")[0]
+    return None if place == TORCHVISION else Path(expanded(place))
+
+
+def check(architecture: str) -> None:
+    """Raise InputError where the function is not there, as far as source code tells."""
+    name, path = architecture.rpartition(":")[2], file(architecture)
+    if path is None:
+        known, where = _models(), TORCHVISION
+    elif path.suffix == ".py":
+        known, where = _defined(path), str(path)
+    else:
+        raise InputError(
+            f"architecture: found '{architecture}', expected a family, torchvision:NAME or "
+            "FILE.py:FUNCTION"
+        )
+    if name not in known:
+        raise InputError(f"architecture: {where} has no '{name}'; {nearest(name, known)}")
+
+
+@cache
+def _models() -> list[str]:
+    """Classifiers of torchvision, by its source: to import it takes seconds."""
+    spec = find_spec(TORCHVISION)
+    if spec is None or spec.origin is None:
+        raise InputError(
+            "architecture: torchvision is not installed; run `make run`, which does it"
+        )
+    found = []
+    for path in sorted(Path(spec.origin).parent.joinpath("models").glob("*.py")):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.FunctionDef):
+                decorators = map(ast.unparse, node.decorator_list)
+                found += [node.name for each in decorators if each.startswith("register_model")]
+    return found
+
+
+def _defined(path: Path) -> list[str]:
+    """What a file defines or imports."""
+    try:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(
+            f"architecture: there is no file {path}; paths begin at {Path.cwd()}"
+        ) from None
+    except (SyntaxError, ValueError) as error:
+        raise InputError(f"architecture: {path} is not Python: {error}") from None
+    return list(dict.fromkeys(_names(tree)))
+
+
+def _names(tree: ast.Module) -> Iterator[str]:
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            yield node.name
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            yield from (each.asname or each.name for each in node.names)
+        elif isinstance(node, ast.Assign):
+            yield from (each.id for each in node.targets if isinstance(each, ast.Name))
+
+
+def made(
+    architecture: str,
+    keys: Mapping[str, Any],
+    *,
+    image_shape: tuple[int, int, int],
+    classes: int,
+) -> "nn.Module":
+    """What the function returns for images of a shape (C, H, W) and other keys.
+
+    A user's function takes `image_shape` and `classes`, one of torchvision `num_classes`. Raises
+    InputError where it takes other keys, raises an error, or returns no module.
+    """
+    from torch import nn
+
+    name, path = architecture.rpartition(":")[2], file(architecture)
+    if path is None:
+        from latentdims import torchvision
+
+        given = {**keys, "num_classes": classes, "weights": None}
+        make = getattr(torchvision.load("models"), name)
+    else:
+        given = {**keys, "image_shape": image_shape, "classes": classes}
+        make = getattr(_imported(path.resolve()), name)
+    _check_keys(make, given, architecture)
+    try:
+        found = make(**given)
+    except Exception as error:
+        raise InputError(f"architecture: {architecture} {failed(error, path)}") from error
+    if not isinstance(found, nn.Module):
+        raise InputError(
+            f"architecture: {architecture} returned {type(found).__name__}, expected a "
+            "torch.nn.Module"
+        )
+    return found
+
+
+def _check_keys(make: Callable[..., Any], given: Mapping[str, Any], architecture: str) -> None:
+    parameters = inspect.signature(make).parameters.values()
+    known = [each.name for each in parameters if each.kind not in (each.VAR_KEYWORD,)]
+    anything = len(known) < len(parameters)
+    for key in given:
+        if key not in known and not anything:
+            raise InputError(
+                f"{key}: {architecture} does not take it; {nearest(key, known or ['nothing'])}"
+            )
+    for each in parameters:
+        required = each.default is each.empty and each.kind is not each.VAR_KEYWORD
+        if required and each.name not in given:
+            raise InputError(f"{each.name}: missing key of {architecture}; add it")
+
+
+def _imported(path: Path) -> ModuleType:
+    """A user's file as a module; what lies beside it can be imported there."""
+    name = f"{path.stem} of {path.parent}"
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = spec_from_file_location(name, path)
+    assert spec and spec.loader
+    module = module_from_spec(spec)
+    sys.modules[name] = module
+    sys.path.insert(0, str(path.parent))
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[name]
+        raise InputError(f"architecture: {path} {failed(error, path)}") from error
+    return module
+
+
+def failed(error: Exception, path: Path | None) -> str:
+    """What was raised, and in which line of the user's file."""
+    lines = [
+        each.lineno
+        for each in traceback.extract_tb(error.__traceback__)
+        if path is not None and Path(each.filename) == path.resolve()
+    ]
+    where = f" in line {lines[-1]} of {path}" if lines else ""
+    text = " ".join(str(error).split())
+    return f"raised {type(error).__name__}{where}: {text}"

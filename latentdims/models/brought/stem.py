@@ -1,0 +1,42 @@
+"""The first layers of a model of torchvision, for images other than those it was written for."""
+
+from torch import nn
+
+from latentdims.errors import InputError
+
+
+def fit(module: nn.Module, *, channels: int, small_images: bool) -> None:
+    """Have the first convolution read images of some channels; for small ones, keep their size.
+
+    Then it is 3 x 3 with stride 1, and a max-pooling before the second convolution is left out, as
+    is usual for CIFAR-10. A convolution that is replaced is drawn by PyTorch's default. Raises
+    InputError where the stem keeps the size of images anyway.
+    """
+    parts = list(module.named_modules())
+    convolutions = [(name, part) for name, part in parts if isinstance(part, nn.Conv2d)]
+    if not convolutions:
+        if small_images:
+            raise InputError("small_images: the model has no convolution; leave it out")
+        return
+    name, first = convolutions[0]
+    if small_images and first.stride == (1, 1):
+        raise InputError(
+            f"small_images: the first convolution, {name}, has stride 1 already; leave it out"
+        )
+    if small_images:
+        second = convolutions[1][0] if len(convolutions) > 1 else ""
+        for place, part in parts[: [name for name, _ in parts].index(second)]:
+            if isinstance(part, nn.MaxPool2d):
+                _replace(module, place, nn.Identity())
+    elif first.in_channels == channels:
+        return
+    shape = {"kernel_size": 3, "stride": 1, "padding": 1} if small_images else {
+        "kernel_size": first.kernel_size, "stride": first.stride, "padding": first.padding
+    }  # fmt: skip
+    bias = first.bias is not None
+    _replace(module, name, nn.Conv2d(channels, first.out_channels, bias=bias, **shape))
+
+
+def _replace(module: nn.Module, name: str, part: nn.Module) -> None:
+    parent, _, last = name.rpartition(".")
+    setattr(module.get_submodule(parent), last, part)

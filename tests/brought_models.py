@@ -1,0 +1,90 @@
+"""Modules as others write them: those that can be measured, and those that cannot."""
+
+import torch
+from brought_parts import Grouped
+from torch import nn
+
+
+def grouped(image_shape, classes, width=6, dropout=0.0):
+    side = (image_shape[1] // 2) * (image_shape[2] // 2)
+    head = [nn.Flatten(), nn.Dropout(dropout), nn.Linear((width + 3) * side, classes)]
+    return nn.Sequential(Grouped(image_shape[0], width), *head)
+
+
+class Tokens(nn.Module):
+    """Patches as tokens, a layer of each, and a classifier of their mean."""
+
+    def __init__(self, image_shape, classes, size=4, width=5):
+        super().__init__()
+        self.patches = nn.Conv2d(image_shape[0], width, size, stride=size)
+        self.first = nn.Linear(width, width + 2)
+        self.second = nn.Linear(width + 2, width + 1)
+        self.head = nn.Linear(width + 1, classes)
+
+    def forward(self, x):
+        x = self.patches(x).flatten(2).transpose(1, 2)
+        x = self.second(torch.tanh(self.first(x)))
+        return self.head(x.mean(1))
+
+
+class Normed(nn.Module):
+    """Batch norm, an activation in place, and a mean over positions."""
+
+    def __init__(self, image_shape, classes):
+        super().__init__()
+        self.stem = nn.Conv2d(image_shape[0], 5, 3, padding=1, bias=False)
+        self.norm = nn.BatchNorm2d(5)
+        self.relu = nn.ReLU(inplace=True)
+        self.second = nn.Conv2d(5, 7, 3, stride=2)
+        self.head = nn.Linear(7, classes)
+
+    def forward(self, x):
+        x = self.second(self.relu(self.norm(self.stem(x))))
+        return self.head(x.mean((2, 3)))
+
+
+class Broken(nn.Module):
+    """What goes wrong by the word that it is given."""
+
+    def __init__(self, image_shape, classes, how=""):
+        super().__init__()
+        self.how = how
+        self.stem = nn.Conv2d(image_shape[0], 4, 3)
+        self.twice = nn.Conv2d(4, 4, 1)
+        self.pool = nn.MaxPool2d(2, return_indices=True)
+        self.idle = nn.Linear(3, 3)
+        self.head = nn.Linear(4, classes + 2 * (how == "classes"))
+        if how == "frozen":
+            self.stem.weight.requires_grad_(False)
+
+    def forward(self, x):
+        if self.how == "raises":
+            raise RuntimeError("no such size")
+        x = self.twice(self.twice(self.stem(x)))
+        x += 1
+        self.pool(x)
+        if self.how == "random":
+            x = x + torch.rand(())
+        logits = self.head(x.mean((2, 3)))
+        if self.how == "several" and self.training:
+            return logits, x
+        return None if self.how == "nothing" else logits
+
+
+def no_module(image_shape, classes):
+    return "a network"
+
+
+def failing(image_shape, classes):
+    raise ValueError("too small")
+
+
+def unlearned(image_shape, classes):
+    return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
+
+
+def needy(image_shape, classes, width):
+    return grouped(image_shape, classes, width)
+
+
+number = 3

@@ -1,0 +1,267 @@
+"""Networks that others have written: what a forward pass finds, and what is refused."""
+
+import re
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+import torch
+from recipes import CONSTANT
+from torch import nn
+
+from latentdims.errors import InputError
+from latentdims.images import data
+from latentdims.models import families, networks
+from latentdims.models.architecture import IMAGES
+from latentdims.models.brought import stem
+from latentdims.steps import training
+from latentdims.workflow import provenance
+
+MODELS = Path(__file__).with_name("brought_models.py")
+SHAPE, CLASSES = (2, 11, 11), 4  # as conftest's images
+
+
+def brought(function, sites=("head",), **keys):
+    return {"architecture": f"{MODELS}:{function}", "sites": list(sites), **keys}
+
+
+GROUPED = brought("grouped", ["0.first", "0.second", "3"], width=8)
+TOKENS = brought("Tokens", ["first", "second"])
+NORMED = brought("Normed", ["relu", "second", "head"])
+BROUGHT = pytest.mark.parametrize("settings_of", [GROUPED, TOKENS, NORMED], ids=str)
+
+
+def described(settings, shape=SHAPE):
+    return families.described(settings, image_shape=shape, classes=CLASSES)
+
+
+def told(found):
+    sites = [(site.name, site.shape, site.channels) for site in found.sites]
+    return sites, [(weight.name, weight.shape, weight.reads) for weight in found.weights]
+
+
+def test_what_a_forward_pass_finds():
+    sites, weights = told(described(GROUPED))
+    assert sites == [("0.first", (8, 11, 11), 8), ("0.second", (11, 5, 5), 11), ("3", (4,), 4)]
+    assert weights == [
+        *(("0.stem", (8, 2, 9), IMAGES), ("0.conv", (11, 8, 4), "0.first")),
+        ("3", (4, 11, 25), "0.second"),
+    ]
+    sites, weights = told(described(TOKENS))
+    assert sites == [("first", (4, 7), 7), ("second", (4, 6), 6)]
+    assert weights == [("patches", (5, 2, 16), IMAGES), ("head", (4, 6, 1), "second")]
+    sites, weights = told(described(NORMED))
+    assert sites == [("relu", (5, 11, 11), 5), ("second", (7, 5, 5), 7), ("head", (4,), 4)]
+    reads = [(name, read) for name, _, read in weights]
+    assert reads == [("stem", IMAGES), ("second", "relu"), ("head", "second")]
+
+
+def test_a_training_needs_no_sites():
+    sites, weights = told(described({"architecture": f"{MODELS}:grouped"}))
+    assert sites == []
+    assert weights == [
+        *(("0.stem", (6, 2, 9), IMAGES), ("0.conv", (9, 6, 4), None)),
+        ("3", (4, 225, 1), None),
+    ]
+
+
+def test_names_and_the_output_are_in_order_of_execution():
+    found = described(brought("grouped", ["3", "0.second", "0.first"]))
+    assert found.names == ["0.stem", "0.first", "0.conv", "0.second", "3"]
+    assert found.output == "3"
+    assert described(TOKENS).output is None
+
+
+def test_an_axis_of_channels_can_be_given():
+    found = described({**TOKENS, "sites": {"first": 1, "second": -1}})
+    assert [site.channels for site in found.sites] == [4, 6]
+
+
+@BROUGHT
+def test_a_rotation_at_a_site_and_in_the_weights_that_read_it_changes_nothing(settings_of):
+    """So channels, taps and what is read are what they are said to be."""
+    network = networks.initial(settings_of, image_shape=SHAPE, classes=CLASSES, seed=3)
+    images = torch.randn(5, *SHAPE)
+    before = network.logits(images)
+    read = [weight for weight in network.architecture.weights if weight.reads != IMAGES]
+    assert read
+    for weight in read:
+        site = network.architecture.site(weight.reads)
+        turn = torch.linalg.qr(torch.randn(site.channels, site.channels))[0]
+        values = network.weights[weight.name]
+        columns = values.reshape(weight.shape).transpose(1, 2) @ turn
+        turned = network.replaced({weight.name: columns.transpose(1, 2).reshape(values.shape)})
+
+        def rotate(x, axis=site.axis, turn=turn):
+            return (x.movedim(axis, -1) @ turn).movedim(-1, axis)
+
+        with turned.visited({site.name: rotate}):
+            after = turned.logits(images)
+        torch.testing.assert_close(after, before, rtol=1e-4, atol=1e-5)
+        assert not torch.allclose(turned.logits(images), before, rtol=1e-2)
+
+
+@BROUGHT
+def test_representations_have_channels_second(settings_of):
+    network = networks.initial(settings_of, image_shape=SHAPE, classes=CLASSES, seed=3)
+    for site, found in network.representations(torch.randn(3, *SHAPE)):
+        assert found.shape[:2] == (3, site.channels)
+
+
+REFUSED = {
+    "raises": (brought("Broken", how="raises"), r"raised RuntimeError for images .*no such size"),
+    "several": (brought("Broken", how="several"), "returns a tuple while it is trained, expected"),
+    "nothing": (brought("Broken", how="nothing"), "returns nothing while it is trained"),
+    "classes": (brought("Broken", how="classes"), r"returns \(6,\) .* expected 4 logits"),
+    "random": (brought("Broken", how="random"), "something else of the same images each time"),
+    "frozen": (brought("Broken", how="frozen"), r"stem\.weight is frozen"),
+    "site runs twice": (brought("Broken", ["twice"]), r"sites\.twice: runs 2 times in a pass"),
+    "site is a tuple": (brought("Broken", ["pool"]), r"sites\.pool: returns a tuple"),
+    "unknown site": (brought("Broken", ["steem"]), "no part 'steem' runs; did you mean 'stem'"),
+    "idle site": (brought("Broken", ["idle"]), "no part 'idle' runs"),
+    "output alone": (brought("Broken", ["head"]), "sites: only the output"),
+    "axis": ({**TOKENS, "sites": {"first": 3}}, r"sites\.first: no axis 3 of channels"),
+    "no module": (brought("no_module"), "returned str, expected a torch.nn.Module"),
+    "failing": (brought("failing"), r"raised ValueError in line \d+ of .*models\.py: too small"),
+    "unlearned": (brought("unlearned", ["0"]), "nothing is learned"),
+    "unknown key": (
+        brought("grouped", widht=3),
+        "widht: .* does not take it; did you mean 'width'",
+    ),
+    "missing key": (brought("needy"), "width: missing key of "),
+    "same site": (brought("grouped", ["0", "0"]), "expected a list of names, each once"),
+    "no file": ({"architecture": "no.py:make", "sites": ["0"]}, "there is no file no.py"),
+    "no function": (brought("groupde"), "has no 'groupde'; did you mean 'grouped'"),
+    "no kind": ({"architecture": "timm:vit", "sites": ["0"]}, "expected a family, torchvision:"),
+    "no model": ({"architecture": "torchvision:resnet19", "sites": ["0"]}, "mean 'resnet1"),
+    "no word": (
+        {"architecture": "torchvision:resnet18", "sites": ["0"], "small_images": 3},
+        "true",
+    ),
+}
+
+
+@pytest.mark.parametrize(("settings_of", "message"), REFUSED.values(), ids=REFUSED)
+def test_refused(settings_of, message):
+    with pytest.raises(InputError, match=re.compile(message, re.DOTALL)) as error:
+        described(settings_of)
+    assert "\n" not in str(error.value)
+
+
+def test_a_file_that_is_no_python(tmp_path):
+    path = tmp_path / "wrong.py"
+    for text, message in (("def make(:", "is not Python"), ("import nothing_there", "no 'make'")):
+        path.write_text(text)
+        with pytest.raises(InputError, match=message):
+            described({"architecture": f"{path}:make", "sites": ["0"]})
+    path.write_text("import nothing_there\nmake = 3")
+    with pytest.raises(InputError, match="raised ModuleNotFoundError in line 1"):
+        described({"architecture": f"{path}:make", "sites": ["0"]})
+
+
+def test_a_model_of_torchvision_for_small_images():
+    settings = {"architecture": "torchvision:resnet18", "sites": ["layer1", "layer4", "fc"]}
+    small = described({**settings, "small_images": True}, (1, 16, 16))
+    assert [site.shape for site in small.sites] == [(64, 16, 16), (512, 2, 2), (4,)]
+    assert small.weight("conv1").shape == (64, 1, 9)
+    large = described(settings, (1, 64, 64))
+    assert [site.shape for site in large.sites] == [(64, 16, 16), (512, 2, 2), (4,)]
+    assert large.weight("conv1").shape == (64, 1, 49)
+    assert {weight.reads for weight in large.weights} == {IMAGES, "layer1", "layer4"}
+    assert large.weight("fc").reads == "layer4"  # the mean over its positions
+
+
+def test_a_stem_that_is_fitted():
+    module = nn.Sequential(nn.Conv2d(3, 5, 7, stride=2), nn.MaxPool2d(2), nn.Conv2d(5, 4, 3))
+    stem.fit(module, channels=1, small_images=True)
+    assert module(torch.zeros(1, 1, 12, 12)).shape == (1, 4, 10, 10)
+    with pytest.raises(InputError, match="the first convolution, 0, has stride 1 already"):
+        stem.fit(module, channels=1, small_images=True)
+    with pytest.raises(InputError, match="has no convolution"):
+        stem.fit(nn.Sequential(nn.Linear(2, 3)), channels=1, small_images=True)
+
+
+def made(network, seed=2):
+    return {
+        "seed": seed,
+        "network": network,
+        "training": {**CONSTANT, "epochs": 2, "batch_size": 16, "learning_rate": 0.05},
+        "preprocessing": {"steps": ["normalize"], "mean": "dataset", "std": "dataset"},
+    }
+
+
+def trained(images, folder, settings, name="network.h5"):
+    settings = {**settings, "network": families.as_trained(settings["network"])}
+    training.train(images=images, output=folder / name, settings=settings, device="cpu")
+    with h5py.File(folder / name) as file:
+        return {key: file[key][()] for key in ("history/train_loss", *_tensors(file))}
+
+
+def _tensors(file):
+    found = []
+    file.visititems(lambda name, item: found.append(name) if hasattr(item, "shape") else None)
+    return [name for name in found if name.startswith(("weights/", "state/"))]
+
+
+def same(some, others):
+    return all(np.array_equal(values, others[name]) for name, values in some.items())
+
+
+def test_a_seed_names_a_network_and_its_dropout(images, tmp_path):
+    settings = made(brought("grouped", ["0.first"], dropout=0.4))
+    first = trained(images, tmp_path, settings)
+    torch.rand(3)  # what else is drawn in the process
+    assert same(first, trained(images, tmp_path, settings, "again.h5"))
+    assert not same(first, trained(images, tmp_path, {**settings, "seed": 3}, "other.h5"))
+    without = made(brought("grouped", ["0.first"], dropout=0.0))
+    assert not same(first, trained(images, tmp_path, without, "without.h5"))
+
+
+def test_together_is_one_after_the_other(images, tmp_path):
+    settings = made(NORMED)
+    alone = trained(images, tmp_path, settings)
+    outputs = {seed: tmp_path / f"seed{seed}.h5" for seed in (1, 2)}
+    shared = {key: settings[key] for key in ("training", "preprocessing")}
+    shared["network"] = families.as_trained(NORMED)
+    training.train_together(images=images, outputs=outputs, settings=shared, device="cpu")
+    with h5py.File(outputs[2]) as file:
+        assert same(alone, {name: file[name][()] for name in alone})
+
+
+def test_norms_of_an_untrained_network_have_statistics_of_the_images(images, tmp_path):
+    found = trained(images, tmp_path, made(NORMED))
+    loaded = networks.load(tmp_path / "network.h5", settings=made(NORMED), sha256=_sha256(images))
+    network = loaded.at(0, device="cpu")
+    split = data.load(images, preprocessing=made(NORMED)["preprocessing"], device="cpu").train
+    stem_of = network.module.stem(split.images)
+    np.testing.assert_allclose(
+        found["state/norm.running_mean"][0], stem_of.mean((0, 2, 3)), rtol=1e-4, atol=1e-5
+    )
+    assert not np.allclose(*found["state/norm.running_mean"])
+
+
+def _sha256(path):
+    with h5py.File(path) as file:
+        return file.attrs["sha256"]
+
+
+def test_code_beside_a_file_counts(tmp_path):
+    """Comments and docstrings do not."""
+    for name in ("brought_models.py", "brought_parts.py"):
+        (tmp_path / name).write_text(MODELS.with_name(name).read_text(encoding="utf-8"))
+    script = Path(__file__).parents[1] / "scripts" / "train.py"
+    models, parts = tmp_path / "brought_models.py", tmp_path / "brought_parts.py"
+
+    def stamped():
+        provenance._parse.cache_clear()
+        return provenance.stamp(script, str(models))
+
+    before = stamped()
+    provenance.check_code(before, folder=script.parent)
+    parts.write_text(parts.read_text().replace("twice.", "two times."))
+    assert stamped() == before
+    parts.write_text(parts.read_text().replace("width + 3", "width + 4"))
+    assert stamped() != before
+    with pytest.raises(InputError, match=r"brought_models\.py was edited while the run"):
+        provenance.check_code(before, folder=script.parent)
