@@ -9,7 +9,10 @@ from latentdims.configuration import config_file
 from latentdims.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[1]
-CONFIGURATIONS = ["config.yaml", *(f"configs/{path.name}" for path in ROOT.glob("configs/*.yaml"))]
+CONFIGURATIONS = [
+    "config.yaml",
+    *(str(path.relative_to(ROOT)) for path in ROOT.glob("configs/**/*.yaml")),
+]
 
 
 @pytest.mark.parametrize(

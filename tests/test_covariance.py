@@ -114,7 +114,8 @@ def sites(name="mlp"):
 def test_batches_hold_every_image_once_and_one_fold_each(samples, largest, monkeypatch):
     monkeypatch.setattr(covariance, "VALUES", largest * 7)  # the widest layer has seven channels
     fold = folds.of(samples)
-    batches = covariance.batches_by_fold(samples, sites=sites())
+    network = integer_network("mlp", seed=0).architecture
+    batches = covariance.batches_by_fold(samples, network)
     assert sorted(torch.cat([batch for _, batch in batches]).tolist()) == list(range(samples))
     for number, batch in batches:
         assert 0 < len(batch) <= largest

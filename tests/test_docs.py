@@ -62,8 +62,8 @@ def test_results_stand_between_marks(page):
 
 def test_readme_shows_every_configuration_there_is():
     text = "".join(page.read_text(encoding="utf-8") for page in PAGES)
-    for config in (ROOT / "configs").glob("*.yaml"):
-        assert f"configs/{config.name}" in text
+    for config in (ROOT / "configs").rglob("*.yaml"):
+        assert str(config.relative_to(ROOT)) in text
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # the workflow is planned without torch
     from torch import nn
 
 TORCHVISION = "torchvision"
+VARIABLE = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
 def file(architecture: str) -> Path | None:
@@ -124,15 +125,15 @@ def made(
 
 def _check_keys(make: Callable[..., Any], given: Mapping[str, Any], architecture: str) -> None:
     parameters = inspect.signature(make).parameters.values()
-    known = [each.name for each in parameters if each.kind not in (each.VAR_KEYWORD,)]
-    anything = len(known) < len(parameters)
+    known = [each.name for each in parameters if each.kind not in VARIABLE]
+    anything = any(each.kind is each.VAR_KEYWORD for each in parameters)
     for key in given:
         if key not in known and not anything:
             raise InputError(
                 f"{key}: {architecture} does not take it; {nearest(key, known or ['nothing'])}"
             )
     for each in parameters:
-        required = each.default is each.empty and each.kind is not each.VAR_KEYWORD
+        required = each.default is each.empty and each.kind not in VARIABLE
         if required and each.name not in given:
             raise InputError(f"{each.name}: missing key of {architecture}; add it")
 
