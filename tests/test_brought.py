@@ -78,6 +78,23 @@ def test_an_axis_of_channels_can_be_given():
     assert [site.channels for site in found.sites] == [4, 6]
 
 
+def test_names_may_be_numbers():
+    numbered = {**GROUPED, "sites": {3: None}}
+    assert list(families.of(numbered).sites) == ["3"]
+    assert list(families.of({**GROUPED, "sites": [3]}).sites) == ["3"]
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [("elsewhere", r"last\.weight is another each time"), ("unstored", "neither a parameter nor")],
+)
+def test_a_seed_and_tensors_must_tell_all(how, message):
+    family = families.of(brought("Odd", how=how))
+    with pytest.raises(InputError, match=message):
+        family.check_made(image_shape=SHAPE, classes=CLASSES)
+    families.of(brought("Odd")).check_made(image_shape=SHAPE, classes=CLASSES)
+
+
 @BROUGHT
 def test_a_rotation_at_a_site_and_in_the_weights_that_read_it_changes_nothing(settings_of):
     """So channels, taps and what is read are what they are said to be."""
@@ -116,6 +133,17 @@ REFUSED = {
     "classes": (brought("Broken", how="classes"), r"returns \(6,\) .* expected 4 logits"),
     "random": (brought("Broken", how="random"), "something else of the same images each time"),
     "frozen": (brought("Broken", how="frozen"), r"stem\.weight is frozen"),
+    "of its batch": (brought("Odd", how="batch"), "depends on the others of its batch"),
+    "not finite": (brought("Odd", how="infinite"), "values of random images that are not finite"),
+    "lazy": (brought("Odd", how="lazy"), r"last\.weight has no shape before images pass"),
+    "named images": (brought("Odd", ["images"]), "'images' means the images that the network"),
+    "no parts": (brought("Bare"), "has no submodule that runs"),
+    "exit": (brought("leaving"), r"raised SystemExit in line \d+ of .*: usage"),
+    "key of ours": (brought("grouped", classes=3), "classes: leave it out .* from the data set"),
+    "weights of others": (
+        {"architecture": "torchvision:resnet18", "sites": ["fc"], "weights": "DEFAULT"},
+        "weights: leave it out of the keys: networks start at random",
+    ),
     "site runs twice": (brought("Broken", ["twice"]), r"sites\.twice: runs 2 times in a pass"),
     "site is a tuple": (brought("Broken", ["pool"]), r"sites\.pool: returns a tuple"),
     "unknown site": (brought("Broken", ["steem"]), "no part 'steem' runs; did you mean 'stem'"),

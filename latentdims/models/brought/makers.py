@@ -104,15 +104,20 @@ def made(
     if path is None:
         from latentdims import torchvision
 
-        given = {**keys, "num_classes": classes, "weights": None}
+        ours = {"num_classes": classes, "weights": None}
         make = getattr(torchvision.load("models"), name)
     else:
-        given = {**keys, "image_shape": image_shape, "classes": classes}
+        ours = {"image_shape": image_shape, "classes": classes}
         make = getattr(_imported(path.resolve()), name)
+    for key in ours:
+        if key in keys:
+            why = "networks start at random" if key == "weights" else "it follows from the data set"
+            raise InputError(f"{key}: leave it out of the keys: {why}")
+    given = {**keys, **ours}
     _check_keys(make, given, architecture)
     try:
         found = make(**given)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise InputError(f"architecture: {architecture} {failed(error, path)}") from error
     if not isinstance(found, nn.Module):
         raise InputError(
@@ -149,13 +154,13 @@ def _imported(path: Path) -> ModuleType:
     sys.path.insert(0, str(path.parent))
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         del sys.modules[name]
         raise InputError(f"architecture: {path} {failed(error, path)}") from error
     return module
 
 
-def failed(error: Exception, path: Path | None) -> str:
+def failed(error: BaseException, path: Path | None) -> str:
     """What was raised, and in which line of the user's file."""
     lines = [
         each.lineno
