@@ -82,6 +82,10 @@ class Odd(nn.Module):
         self.images = nn.Conv2d(image_shape[0], 4, 3)
         self.last = nn.LazyLinear(classes) if how == "lazy" else nn.Linear(4, classes)
         self.scale = torch.rand(()) if how == "unstored" else 1.0
+        if how == "old":
+            self.weight = self.images.weight / 2  # as torch.nn.utils.weight_norm has
+        if how == "short":
+            self.images.bfloat16()
         if how == "elsewhere":
             with torch.no_grad():
                 self.last.weight[0, 0] = random.random()

@@ -134,6 +134,8 @@ REFUSED = {
     "random": (brought("Broken", how="random"), "something else of the same images each time"),
     "frozen": (brought("Broken", how="frozen"), r"stem\.weight is frozen"),
     "of its batch": (brought("Odd", how="batch"), "depends on the others of its batch"),
+    "copied": (brought("Odd", how="old"), r"cannot be copied .* write .*parametrizations"),
+    "bfloat16": (brought("Odd", how="short"), r"images\.weight is of torch.bfloat16, which"),
     "not finite": (brought("Odd", how="infinite"), "values of random images that are not finite"),
     "lazy": (brought("Odd", how="lazy"), r"last\.weight has no shape before images pass"),
     "named images": (brought("Odd", ["images"]), "'images' means the images that the network"),

@@ -1,5 +1,6 @@
 """What a module of others is, as plain data, from passing random images through it."""
 
+import copy
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -86,6 +87,7 @@ class Passes:
 def _passes(module: nn.Module, *, image_shape: tuple[int, int, int], classes: int) -> Passes:
     """Raises InputError where the module cannot be measured."""
     _check_learned(module)
+    _check_copied(module)
     images = _images(image_shape)
     _check_output(_passed(module.train(), images)[0], classes, "while it is trained")
     output, seen = _passed(module.eval(), images)
@@ -140,6 +142,28 @@ def _check_learned(module: nn.Module) -> None:
             f"architecture: {frozen[0]} is frozen (requires_grad is false), and would be trained; "
             "make it a buffer"
         )
+
+
+def _check_copied(module: nn.Module) -> None:
+    """Raise InputError for what can be neither copied nor stored."""
+    for name, tensor in module.state_dict().items():
+        if not isinstance(tensor, Tensor):
+            raise InputError(f"architecture: {name} is {_kind(tensor)}, expected tensors alone")
+        try:
+            tensor.numpy()
+        except (TypeError, RuntimeError):
+            raise InputError(
+                f"architecture: {name} is of {tensor.dtype}, which no file holds; make it float32"
+            ) from None
+    try:
+        copy.deepcopy(module)
+    except Exception as error:
+        text = str(error).split(". ")[0]
+        raise InputError(
+            f"architecture: the module cannot be copied ({type(error).__name__}: {text}); write "
+            "torch.nn.utils.parametrizations.weight_norm for torch.nn.utils.weight_norm, if it has "
+            "that"
+        ) from error
 
 
 def _check_output(output: Any, classes: int, when: str) -> None:

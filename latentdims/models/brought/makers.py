@@ -104,7 +104,7 @@ def made(
     if path is None:
         from latentdims import torchvision
 
-        ours = {"num_classes": classes, "weights": None}
+        ours: dict[str, Any] = {"num_classes": classes, "weights": None}
         make = getattr(torchvision.load("models"), name)
     else:
         ours = {"image_shape": image_shape, "classes": classes}
