@@ -11,11 +11,12 @@ from recipes import CONSTANT
 from torch import nn
 
 from latentdims.errors import InputError
+from latentdims.figures import weight_eigenvectors, weights
 from latentdims.images import data
 from latentdims.models import families, networks
 from latentdims.models.architecture import IMAGES
 from latentdims.models.brought import stem
-from latentdims.steps import training
+from latentdims.steps import alignment, covariance, training
 from latentdims.workflow import provenance
 
 MODELS = Path(__file__).with_name("brought_models.py")
@@ -246,6 +247,41 @@ def test_a_seed_names_a_network_and_its_dropout(images, tmp_path):
     assert not same(first, trained(images, tmp_path, {**settings, "seed": 3}, "other.h5"))
     without = made(brought("grouped", ["0.first"], dropout=0.0))
     assert not same(first, trained(images, tmp_path, without, "without.h5"))
+
+
+def test_activations_are_compared_where_no_weights_are(images, tmp_path):
+    """None of them reads a site, or the images."""
+    networks_of, moments = ([tmp_path / f"{name}{seed}.h5" for seed in (0, 1)] for name in "nm")
+    for seed in (0, 1):
+        settings = made(brought("Unread", ["act"]), seed)
+        trained(images, tmp_path, settings, networks_of[seed].name)
+        partners = {partner: networks_of[partner] for partner in range(seed)}
+        covariance.covariance(
+            images=images,
+            network=networks_of[seed],
+            partners=partners,
+            output=moments[seed],
+            settings=settings,
+            device="cpu",
+        )
+    output = tmp_path / "alignment.h5"
+    alignment.align(
+        images=images,
+        network=networks_of[1],
+        networks={0: networks_of[0]},
+        covariance=moments[1],
+        partners={0: moments[0]},
+        output=output,
+        vectors=3,
+        settings=settings,
+        device="cpu",
+        pairings=2,
+    )
+    with h5py.File(output) as file:
+        assert list(file["seed0"]) == ["act"]
+    for draw in (weights.draw, weight_eigenvectors.draw):
+        (said,) = draw({"alignment": [output, output]}).texts
+        assert said.get_text().startswith("No weights are compared")
 
 
 def test_together_is_one_after_the_other(images, tmp_path):

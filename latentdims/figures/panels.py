@@ -18,6 +18,8 @@ PAGE = (8.0, 10.4)  # width and height that many panels fill at most, inches
 AROUND = 0.4  # of both, for a legend and the like
 ACROSS_PAGE = PAGE[0] - AROUND  # that panels take
 SMALL = 7  # size of text where there are many panels, points
+USUAL = 0.7  # length of an upright name that the height of a panel has room for, inches
+NO_WEIGHTS = "No weights are compared: none read a site, or the images."
 PER_INCH = 17.3  # characters of a line
 
 
@@ -272,10 +274,20 @@ def whole_numbers(axis: Axes) -> None:
     axis.xaxis.set_major_locator(ticker.MaxNLocator(4, integer=True, min_n_ticks=1))
 
 
+def names_below(names: Sequence[str], *, width: float = SIZE[0]) -> float:
+    """Inches that long names take below a panel where they stand upright, beyond those of usual
+    ones."""
+    longest = max(style.width(style.shorten(name)) for name in names)
+    return max(0.0, longest - USUAL) if _touching(names, width) else 0.0
+
+
+def _touching(names: Sequence[str], width: float) -> bool:
+    return sum(style.width(name) + 0.1 for name in names) > INNER * width
+
+
 def categories(axis: Axes, names: Sequence[str], *, width: float = SIZE[0]) -> None:
     """Names along the horizontal axis, upright where they would touch; width: of the panel."""
-    needed = sum(style.width(name) + 0.1 for name in names)
-    rotation = 90 if needed > INNER * width else 0
+    rotation = 90 if _touching(names, width) else 0
     axis.set_xticks(range(len(names)), [style.shorten(name) for name in names], rotation=rotation)
     axis.set_xlim(-0.5, len(names) - 0.5)
 
