@@ -1,6 +1,7 @@
 """Networks that others have written: what a forward pass finds, and what is refused."""
 
 import re
+import sys
 from pathlib import Path
 
 import h5py
@@ -186,9 +187,30 @@ def test_a_file_that_is_no_python(tmp_path):
         path.write_text(text)
         with pytest.raises(InputError, match=message):
             described({"architecture": f"{path}:make", "sites": ["0"]})
+    path.write_text("make = 3")
+    with pytest.raises(InputError, match="has no function 'make', when it is imported"):
+        described({"architecture": f"{path}:make", "sites": ["0"]})
+    path = tmp_path / "other.py"
     path.write_text("import nothing_there\nmake = 3")
     with pytest.raises(InputError, match="raised ModuleNotFoundError in line 1"):
         described({"architecture": f"{path}:make", "sites": ["0"]})
+
+
+def test_a_function_may_be_imported_in_any_way(tmp_path):
+    path = tmp_path / "any_way.py"
+    for text in (
+        "from brought_models import *",
+        "if True:\n    from brought_models import grouped",
+        "import brought_models\ngrouped: object = brought_models.grouped",
+    ):
+        path.write_text(text)
+        sys.modules.pop(f"{path.stem} of {path.parent}", None)
+        settings = {**GROUPED, "architecture": f"{path}:grouped"}
+        assert described(settings).names == described(GROUPED).names
+    path.write_text("from brought_models import *")
+    sys.modules.pop(f"{path.stem} of {path.parent}", None)
+    with pytest.raises(InputError, match="has no function 'grouqed'"):
+        described({**GROUPED, "architecture": f"{path}:grouqed"})
 
 
 def test_a_model_of_torchvision_for_small_images():

@@ -42,7 +42,7 @@ def check(architecture: str) -> None:
             f"architecture: found '{architecture}', expected a family, torchvision:NAME or "
             "FILE.py:FUNCTION"
         )
-    if name not in known:
+    if name not in known and "*" not in known:
         raise InputError(f"architecture: {where} has no '{name}'; {nearest(name, known)}")
 
 
@@ -76,14 +76,19 @@ def _defined(path: Path) -> list[str]:
     return list(dict.fromkeys(_names(tree)))
 
 
-def _names(tree: ast.Module) -> Iterator[str]:
-    for node in tree.body:
+def _names(tree: ast.AST) -> Iterator[str]:
+    """Also under an `if` or a `try`; `*` for what another file has."""
+    for node in ast.iter_child_nodes(tree):
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
             yield node.name
         elif isinstance(node, ast.Import | ast.ImportFrom):
             yield from (each.asname or each.name for each in node.names)
         elif isinstance(node, ast.Assign):
             yield from (each.id for each in node.targets if isinstance(each, ast.Name))
+        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            yield node.target.id
+        elif isinstance(node, ast.If | ast.Try | ast.ExceptHandler):
+            yield from _names(node)
 
 
 def made(
@@ -108,7 +113,9 @@ def made(
         make = getattr(torchvision.load("models"), name)
     else:
         ours = {"image_shape": image_shape, "classes": classes}
-        make = getattr(_imported(path.resolve()), name)
+        make = getattr(_imported(path.resolve()), name, None)
+        if not callable(make):
+            raise InputError(f"architecture: {path} has no function '{name}', when it is imported")
     for key in ours:
         if key in keys:
             why = "networks start at random" if key == "weights" else "it follows from the data set"
