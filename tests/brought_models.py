@@ -1,5 +1,7 @@
 """Modules as others write them: those that can be measured, and those that cannot."""
 
+import random
+
 import torch
 from brought_parts import Grouped
 from torch import nn
@@ -69,6 +71,61 @@ class Broken(nn.Module):
         if self.how == "several" and self.training:
             return logits, x
         return None if self.how == "nothing" else logits
+
+
+class Odd(nn.Module):
+    """What others would not expect of a module, by the word that it is given."""
+
+    def __init__(self, image_shape, classes, how=""):
+        super().__init__()
+        self.how = how
+        self.images = nn.Conv2d(image_shape[0], 4, 3)
+        self.last = nn.LazyLinear(classes) if how == "lazy" else nn.Linear(4, classes)
+        self.scale = torch.rand(()) if how == "unstored" else 1.0
+        if how == "old":
+            self.weight = self.images.weight / 2  # as torch.nn.utils.weight_norm has
+        if how == "short":
+            self.images.bfloat16()
+        if how == "elsewhere":
+            with torch.no_grad():
+                self.last.weight[0, 0] = random.random()
+
+    def forward(self, x):
+        x = self.images(x).mean((2, 3)) * self.scale
+        if self.how == "batch":
+            x = x - x.mean(0)
+        return self.last(x.log() if self.how == "infinite" else x)
+
+
+class Unread(nn.Module):
+    """No linear map reads the images, or an activation: norms lie between."""
+
+    def __init__(self, image_shape, classes):
+        super().__init__()
+        self.norm = nn.BatchNorm2d(image_shape[0])
+        self.stem = nn.Conv2d(image_shape[0], 5, 3, stride=3)
+        self.act = nn.ReLU()
+        self.between = nn.GroupNorm(1, 5)
+        self.head = nn.Linear(5, classes)
+
+    def forward(self, x):
+        x = self.act(self.stem(self.norm(x)))
+        return self.head(self.between(x).mean((2, 3)))
+
+
+class Bare(nn.Module):
+    """No submodules."""
+
+    def __init__(self, image_shape, classes):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(classes, image_shape[0]))
+
+    def forward(self, x):
+        return x.mean((2, 3)) @ self.weight.T
+
+
+def leaving(image_shape, classes):
+    raise SystemExit("usage: train.py [--epochs EPOCHS]")
 
 
 def no_module(image_shape, classes):

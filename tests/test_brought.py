@@ -1,6 +1,7 @@
 """Networks that others have written: what a forward pass finds, and what is refused."""
 
 import re
+import sys
 from pathlib import Path
 
 import h5py
@@ -11,11 +12,12 @@ from recipes import CONSTANT
 from torch import nn
 
 from latentdims.errors import InputError
+from latentdims.figures import weight_eigenvectors, weights
 from latentdims.images import data
 from latentdims.models import families, networks
 from latentdims.models.architecture import IMAGES
 from latentdims.models.brought import stem
-from latentdims.steps import training
+from latentdims.steps import alignment, covariance, training
 from latentdims.workflow import provenance
 
 MODELS = Path(__file__).with_name("brought_models.py")
@@ -78,6 +80,23 @@ def test_an_axis_of_channels_can_be_given():
     assert [site.channels for site in found.sites] == [4, 6]
 
 
+def test_names_may_be_numbers():
+    numbered = {**GROUPED, "sites": {3: None}}
+    assert list(families.of(numbered).sites) == ["3"]
+    assert list(families.of({**GROUPED, "sites": [3]}).sites) == ["3"]
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [("elsewhere", r"last\.weight is another each time"), ("unstored", "neither a parameter nor")],
+)
+def test_a_seed_and_tensors_must_tell_all(how, message):
+    family = families.of(brought("Odd", how=how))
+    with pytest.raises(InputError, match=message):
+        family.check_made(image_shape=SHAPE, classes=CLASSES)
+    families.of(brought("Odd")).check_made(image_shape=SHAPE, classes=CLASSES)
+
+
 @BROUGHT
 def test_a_rotation_at_a_site_and_in_the_weights_that_read_it_changes_nothing(settings_of):
     """So channels, taps and what is read are what they are said to be."""
@@ -116,6 +135,19 @@ REFUSED = {
     "classes": (brought("Broken", how="classes"), r"returns \(6,\) .* expected 4 logits"),
     "random": (brought("Broken", how="random"), "something else of the same images each time"),
     "frozen": (brought("Broken", how="frozen"), r"stem\.weight is frozen"),
+    "of its batch": (brought("Odd", how="batch"), "depends on the others of its batch"),
+    "copied": (brought("Odd", how="old"), r"cannot be copied .* write .*parametrizations"),
+    "bfloat16": (brought("Odd", how="short"), r"images\.weight is of torch.bfloat16, which"),
+    "not finite": (brought("Odd", how="infinite"), "values of random images that are not finite"),
+    "lazy": (brought("Odd", how="lazy"), r"last\.weight has no shape before images pass"),
+    "named images": (brought("Odd", ["images"]), "'images' means the images that the network"),
+    "no parts": (brought("Bare"), "has no submodule that runs"),
+    "exit": (brought("leaving"), r"raised SystemExit in line \d+ of .*: usage"),
+    "key of ours": (brought("grouped", classes=3), "classes: leave it out .* from the data set"),
+    "weights of others": (
+        {"architecture": "torchvision:resnet18", "sites": ["fc"], "weights": "DEFAULT"},
+        "weights: leave it out of the keys: networks start at random",
+    ),
     "site runs twice": (brought("Broken", ["twice"]), r"sites\.twice: runs 2 times in a pass"),
     "site is a tuple": (brought("Broken", ["pool"]), r"sites\.pool: returns a tuple"),
     "unknown site": (brought("Broken", ["steem"]), "no part 'steem' runs; did you mean 'stem'"),
@@ -155,9 +187,30 @@ def test_a_file_that_is_no_python(tmp_path):
         path.write_text(text)
         with pytest.raises(InputError, match=message):
             described({"architecture": f"{path}:make", "sites": ["0"]})
+    path.write_text("make = 3")
+    with pytest.raises(InputError, match="has no function 'make', when it is imported"):
+        described({"architecture": f"{path}:make", "sites": ["0"]})
+    path = tmp_path / "other.py"
     path.write_text("import nothing_there\nmake = 3")
     with pytest.raises(InputError, match="raised ModuleNotFoundError in line 1"):
         described({"architecture": f"{path}:make", "sites": ["0"]})
+
+
+def test_a_function_may_be_imported_in_any_way(tmp_path):
+    path = tmp_path / "any_way.py"
+    for text in (
+        "from brought_models import *",
+        "if True:\n    from brought_models import grouped",
+        "import brought_models\ngrouped: object = brought_models.grouped",
+    ):
+        path.write_text(text)
+        sys.modules.pop(f"{path.stem} of {path.parent}", None)
+        settings = {**GROUPED, "architecture": f"{path}:grouped"}
+        assert described(settings).names == described(GROUPED).names
+    path.write_text("from brought_models import *")
+    sys.modules.pop(f"{path.stem} of {path.parent}", None)
+    with pytest.raises(InputError, match="has no function 'grouqed'"):
+        described({**GROUPED, "architecture": f"{path}:grouqed"})
 
 
 def test_a_model_of_torchvision_for_small_images():
@@ -216,6 +269,41 @@ def test_a_seed_names_a_network_and_its_dropout(images, tmp_path):
     assert not same(first, trained(images, tmp_path, {**settings, "seed": 3}, "other.h5"))
     without = made(brought("grouped", ["0.first"], dropout=0.0))
     assert not same(first, trained(images, tmp_path, without, "without.h5"))
+
+
+def test_activations_are_compared_where_no_weights_are(images, tmp_path):
+    """None of them reads a site, or the images."""
+    networks_of, moments = ([tmp_path / f"{name}{seed}.h5" for seed in (0, 1)] for name in "nm")
+    for seed in (0, 1):
+        settings = made(brought("Unread", ["act"]), seed)
+        trained(images, tmp_path, settings, networks_of[seed].name)
+        partners = {partner: networks_of[partner] for partner in range(seed)}
+        covariance.covariance(
+            images=images,
+            network=networks_of[seed],
+            partners=partners,
+            output=moments[seed],
+            settings=settings,
+            device="cpu",
+        )
+    output = tmp_path / "alignment.h5"
+    alignment.align(
+        images=images,
+        network=networks_of[1],
+        networks={0: networks_of[0]},
+        covariance=moments[1],
+        partners={0: moments[0]},
+        output=output,
+        vectors=3,
+        settings=settings,
+        device="cpu",
+        pairings=2,
+    )
+    with h5py.File(output) as file:
+        assert list(file["seed0"]) == ["act"]
+    for draw in (weights.draw, weight_eigenvectors.draw):
+        (said,) = draw({"alignment": [output, output]}).texts
+        assert said.get_text().startswith("No weights are compared")
 
 
 def test_together_is_one_after_the_other(images, tmp_path):

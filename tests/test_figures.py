@@ -330,3 +330,16 @@ def test_notes_that_begin_alike_are_both_shown_and_each_once():
         panels.note(axis, text)
     words = axis.get_title().replace("\n", " ")
     assert words == f"layer 2 {first} {second}"
+
+
+@pytest.mark.parametrize("layers", [3, pytest.param(7, marks=pytest.mark.slow)])
+def test_long_names_of_layers(layers, tmp_path, monkeypatch):
+    files = fabricated.files(tmp_path, layers=layers, width=4, seeds=2, draws=1)
+    monkeypatch.setattr(style, "title", lambda name: f"encoder.encoder_{name}.self_attention.0")
+    for name in ("alignment", "spectra", "weights"):
+        check_readable(draw(name, files), tmp_path / f"{name}.png", monkeypatch)
+
+
+def test_dotted_names_stay_as_they_are():
+    assert style.title("layer8_shortcut") == "layer 8 shortcut"
+    assert style.title("encoder.layers.0.conv_1") == "encoder.layers.0.conv_1"

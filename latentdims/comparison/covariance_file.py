@@ -55,6 +55,7 @@ def write(
     """
     kept = indices(network, epochs)
     storage.axis(file, "epoch", network.epochs[kept].astype(np.float64))
+    file.create_group("weights")  # empty, where none reads a site or the images
     for name, weight in network.weights.items():
         storage.write(
             file,

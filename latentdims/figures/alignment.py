@@ -9,11 +9,13 @@ from latentdims import storage
 from latentdims.figures import marks, style
 from latentdims.figures.panels import (
     ACROSS_PAGE,
+    SIZE,
     categories,
     include,
     label_once,
     legend,
     many,
+    names_below,
     note,
     panels,
 )
@@ -98,11 +100,15 @@ def over_layers(
     width = min(max(2.6, 0.5 + place * len(layers)), ACROSS_PAGE)
     divisors = [n for n in range(1, len(views) + 1) if len(views) % n == 0]
     columns = max(n for n in divisors if n == 1 or n * width <= WIDEST)
-    figure, axes = panels(rows=len(views) // columns, columns=columns, width=width)
+    rows, titles = len(views) // columns, [style.title(layer) for layer in layers]
+    high = 1 + names_below(titles, width=width) / SIZE[1]
+    upper = 1 if many(len(layers)) else high  # which then have no names
+    heights = [upper] * (rows - 1) + [high]
+    figure, axes = panels(rows=rows, columns=columns, heights=heights, width=width)
     for axis, view in zip(axes.flat, views, strict=True):
         axis.set(title=view.title, ylabel=view.label)
         panel(axis, paths, view)
-        categories(axis, [style.title(layer) for layer in layers], width=width)
+        categories(axis, titles, width=width)
         include(axis, y=[-0.04, 1.02])  # room for whole markers at 0
     if many(len(layers)):
         label_once(axes)

@@ -32,6 +32,8 @@ def pair(paths: Sequence[str], *, kind: str, spectrum: str) -> style.Figure:
     network = architecture.of(paths[0])
     layers = [layer for layer in subspaces if kind == "weight" or layer != network.output]
     nulls = scores.pairs(paths, score=f"{kind}_subspace_null")
+    if not layers:
+        return panels.empty(panels.NO_WEIGHTS)
     rows = {"eigenvalue": 1.0, "eigenvector, seed 0": 1.2, "overlap of first k": 1.0}
     if len(layers) > WITH_SPECTRA:
         del rows["eigenvalue"]

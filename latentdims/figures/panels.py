@@ -1,6 +1,7 @@
 """Panels of a figure: their places on a page, their axes, what is noted above them, one legend."""
 
 import math
+import re
 import textwrap
 from collections.abc import Sequence
 from itertools import pairwise
@@ -18,6 +19,9 @@ PAGE = (8.0, 10.4)  # width and height that many panels fill at most, inches
 AROUND = 0.4  # of both, for a legend and the like
 ACROSS_PAGE = PAGE[0] - AROUND  # that panels take
 SMALL = 7  # size of text where there are many panels, points
+USUAL = 0.7  # length of an upright name that the height of a panel has room for, inches
+NO_WEIGHTS = "No weights are compared: none read a site, or the images."
+DOTTED = 0.8  # of a line, that dotted names take at most
 PER_INCH = 17.3  # characters of a line
 
 
@@ -92,6 +96,8 @@ def label_rows(axes: np.ndarray, *labels: str) -> None:
             part[0].set_ylabel(label)
         if many(len(row)):
             _one_scale(row)
+    for axis in axes.flat:
+        _break_at_dots(axis)
     if many(axes.shape[1]):
         for row in axes:
             _name_once(row)
@@ -147,6 +153,18 @@ def _small(axis: Axes) -> None:
     axis.set_ylabel("\n".join(even), fontsize=SMALL)
     title = [textwrap.wrap(line, _characters(axis)) for line in axis.get_title().split("\n")]
     axis.set_title("\n".join(part for line in title for part in line), fontsize=SMALL)
+
+
+def _break_at_dots(axis: Axes) -> None:
+    """Long dotted names above a panel, on lines that are no longer than it."""
+    lines: list[str] = []
+    for line in axis.get_title().split("\n"):
+        lines.append("")
+        for part in re.split(r"(?<=\.)(?=\S)|(?<=\s)", line):
+            if lines[-1] and len(lines[-1] + part) > DOTTED * _characters(axis) and "." in line:
+                lines.append("")
+            lines[-1] += part
+    axis.set_title("\n".join(each.rstrip() for each in lines))
 
 
 def _apart(axis: Axes) -> None:
@@ -272,10 +290,20 @@ def whole_numbers(axis: Axes) -> None:
     axis.xaxis.set_major_locator(ticker.MaxNLocator(4, integer=True, min_n_ticks=1))
 
 
+def names_below(names: Sequence[str], *, width: float = SIZE[0]) -> float:
+    """Inches that long names take below a panel where they stand upright, beyond those of usual
+    ones."""
+    longest = max(style.width(style.shorten(name)) for name in names)
+    return max(0.0, longest - USUAL) if _touching(names, width) else 0.0
+
+
+def _touching(names: Sequence[str], width: float) -> bool:
+    return sum(style.width(name) + 0.1 for name in names) > INNER * width
+
+
 def categories(axis: Axes, names: Sequence[str], *, width: float = SIZE[0]) -> None:
     """Names along the horizontal axis, upright where they would touch; width: of the panel."""
-    needed = sum(style.width(name) + 0.1 for name in names)
-    rotation = 90 if needed > INNER * width else 0
+    rotation = 90 if _touching(names, width) else 0
     axis.set_xticks(range(len(names)), [style.shorten(name) for name in names], rotation=rotation)
     axis.set_xlim(-0.5, len(names) - 0.5)
 

@@ -100,5 +100,6 @@ def drawable(name: str) -> bool:
 
 
 def title(layer: str) -> str:
-    """The name of a layer in words: `layer1` is layer 1, `layer8_shortcut` is layer 8 shortcut."""
-    return layer.replace("layer", "layer ").replace("_", " ")
+    """The name of a layer in words: `layer1` is layer 1, `layer8_shortcut` is layer 8 shortcut.
+    Dotted names, of submodules, stay as they are."""
+    return layer if "." in layer else layer.replace("layer", "layer ").replace("_", " ")

@@ -3,7 +3,15 @@
 from collections.abc import Mapping, Sequence
 
 from latentdims.figures import clipping, marks, spectra, style
-from latentdims.figures.panels import label_rows, legend, logarithmic, panels, ranks
+from latentdims.figures.panels import (
+    NO_WEIGHTS,
+    empty,
+    label_rows,
+    legend,
+    logarithmic,
+    panels,
+    ranks,
+)
 from latentdims.models import architecture
 from latentdims.statistics.spectra import initial_variance, marchenko_pastur_edges
 
@@ -12,6 +20,8 @@ def draw(files: Mapping[str, Sequence[str]]) -> style.Figure:
     """A column per layer: eigenvalues of WᵀW / n on a log axis, and accuracy, against rank."""
     found = [spectra.read(path) for path in files["alignment"]]
     layers = [layer for layer, kinds in found[0].items() if "weight" in kinds]
+    if not layers:
+        return empty(NO_WEIGHTS)
     figure, axes = panels(rows=2, columns=len(layers))
     chance = 100 / architecture.of(files["alignment"][0]).classes
     label = "weight eigenvectors"

@@ -29,6 +29,7 @@ def describe(
     family = Family.of({**settings["network"], "sites": axes})
     with data.opened(images, preprocessing=settings["preprocessing"], device="cpu") as stored:
         found = family.parts(image_shape=stored.shape, classes=len(stored.classes))
+        family.check_made(image_shape=stored.shape, classes=len(stored.classes))
     chosen = found.chosen(family.sites, undrawn="")
     for site in chosen.sites:
         of_output = " (the output)" if site.name == chosen.output else ""

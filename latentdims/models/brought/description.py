@@ -1,5 +1,6 @@
 """What a module of others is, as plain data, from passing random images through it."""
 
+import copy
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -14,7 +15,8 @@ from latentdims.models.brought.parts import Map, Parts, Read
 from latentdims.models.brought.visits import Visit, visits
 
 TOLERANCE = 1e-5  # of the largest value: float32, in another order of sums
-SAMPLES = (3, 2)  # images in two passes, which no number of channels must depend on
+BATCHED = 1e-3  # the same, through all layers
+SAMPLES, FEWER = 3, 2  # images in two passes, which no number of channels must depend on
 
 Seen = Mapping[str, Visit]
 
@@ -28,6 +30,11 @@ def describe(module: nn.Module, *, image_shape: tuple[int, int, int], classes: i
     reasons = {name: unmeasured(visit, passes) for name, visit in passes.seen.items()}
     found = {name: visit for name, visit in passes.seen.items() if not reasons[name]}
     made = [math.prod(visit.shape) for visit in passes.seen.values() if visit.shape]
+    if not made:
+        raise InputError(
+            "architecture: the module has no submodule that runs, so there is nothing to name as a "
+            "site; write what is to be compared as a submodule, such as nn.Identity()"
+        )
     return Parts(
         image_shape=image_shape,
         classes=classes,
@@ -41,9 +48,35 @@ def describe(module: nn.Module, *, image_shape: tuple[int, int, int], classes: i
     )
 
 
+def check_made(
+    first: nn.Module, again: nn.Module, other: nn.Module, *, image_shape: tuple[int, int, int]
+) -> None:
+    """Raise InputError unless modules of the same seed are the same, and one of another seed is,
+    once it holds the tensors of the first.
+
+    What a module draws elsewhere than from torch's generator would be new in each run, and what it
+    draws outside its parameters and buffers would be new in each job that reads its file.
+    """
+    tensors = first.state_dict()
+    for name, tensor in again.state_dict().items():
+        if not torch.equal(tensor, tensors[name]):
+            raise InputError(
+                f"architecture: {name} is another each time that the module is made, also from "
+                "the same seed; draw it from PyTorch's generator, such as with torch.randn"
+            )
+    other.load_state_dict(tensors)
+    images = _images(image_shape)
+    found, loaded = (_passed(each.eval(), images)[0] for each in (first, other))
+    if not _same(found, loaded):
+        raise InputError(
+            "architecture: what the module makes depends on something random that is neither a "
+            "parameter nor a buffer, and would not be stored with it; make it a buffer"
+        )
+
+
 @dataclass(frozen=True)
 class Passes:
-    """What was seen of random images in evaluation mode, and of others."""
+    """What was seen of random images in evaluation mode, and of fewer of them."""
 
     images: Tensor
     output: Tensor
@@ -54,21 +87,33 @@ class Passes:
 def _passes(module: nn.Module, *, image_shape: tuple[int, int, int], classes: int) -> Passes:
     """Raises InputError where the module cannot be measured."""
     _check_learned(module)
-    images, others = (_images(samples, image_shape) for samples in SAMPLES)
+    _check_copied(module)
+    images = _images(image_shape)
     _check_output(_passed(module.train(), images)[0], classes, "while it is trained")
     output, seen = _passed(module.eval(), images)
     _check_output(output, classes, "in evaluation mode")
+    if not output.isfinite().all():
+        raise InputError(
+            "architecture: in evaluation mode, the module makes values of random images that are "
+            "not finite, before it is trained"
+        )
     again, _ = _passed(module, images)
     if not torch.equal(output, again):
         raise InputError(
             "architecture: in evaluation mode, the module makes something else of the same images "
             "each time; have what is random happen only where self.training is true"
         )
-    return Passes(images, output, seen, _passed(module, others)[1])
+    fewer, others = _passed(module, images[:FEWER])
+    if not _same(output[:FEWER], fewer, tolerance=BATCHED):
+        raise InputError(
+            "architecture: in evaluation mode, what the module makes of an image depends on the "
+            "others of its batch; use statistics of training images (track_running_stats=True)"
+        )
+    return Passes(images, output, seen, others)
 
 
-def _images(samples: int, shape: tuple[int, int, int]) -> Tensor:
-    return torch.randn(samples, *shape, generator=torch.Generator().manual_seed(samples))
+def _images(shape: tuple[int, int, int]) -> Tensor:
+    return torch.randn(SAMPLES, *shape, generator=torch.Generator().manual_seed(0))
 
 
 def _passed(module: nn.Module, images: Tensor) -> tuple[Any, dict[str, Visit]]:
@@ -86,11 +131,39 @@ def _check_learned(module: nn.Module) -> None:
     frozen = [name for name, each in module.named_parameters() if not each.requires_grad]
     if not list(module.parameters()):
         raise InputError("architecture: nothing is learned: the module has no parameters")
+    lazy = [name for name, each in module.named_parameters() if nn.parameter.is_lazy(each)]
+    if lazy:
+        raise InputError(
+            f"architecture: {lazy[0]} has no shape before images pass through the module; use a "
+            "layer that is not lazy, with the number of its inputs"
+        )
     if frozen:
         raise InputError(
             f"architecture: {frozen[0]} is frozen (requires_grad is false), and would be trained; "
             "make it a buffer"
         )
+
+
+def _check_copied(module: nn.Module) -> None:
+    """Raise InputError for what can be neither copied nor stored."""
+    for name, tensor in module.state_dict().items():
+        if not isinstance(tensor, Tensor):
+            raise InputError(f"architecture: {name} is {_kind(tensor)}, expected tensors alone")
+        try:
+            tensor.numpy()
+        except (TypeError, RuntimeError):
+            raise InputError(
+                f"architecture: {name} is of {tensor.dtype}, which no file holds; make it float32"
+            ) from None
+    try:
+        copy.deepcopy(module)
+    except Exception as error:
+        text = str(error).split(". ")[0]
+        raise InputError(
+            f"architecture: the module cannot be copied ({type(error).__name__}: {text}); write "
+            "torch.nn.utils.parametrizations.weight_norm for torch.nn.utils.weight_norm, if it has "
+            "that"
+        ) from error
 
 
 def _check_output(output: Any, classes: int, when: str) -> None:
@@ -111,15 +184,17 @@ def _kind(found: Any) -> str:
 
 def unmeasured(visit: Visit, passes: Passes) -> str:
     """Why a part cannot be a site; empty where it can."""
+    if visit.name == IMAGES:
+        return f"'{IMAGES}' means the images that the network reads; give the part another name"
     if visit.runs > 1:
         return f"runs {visit.runs} times in a pass, and has several outputs; name another part"
     if not isinstance(visit.made, Tensor):
         return f"returns {_kind(visit.made)}, expected a tensor; name a part within it"
-    if visit.shape is None or len(visit.made) != SAMPLES[0]:
-        return f"makes {tuple(visit.made.shape)} of {SAMPLES[0]} images, expected a row for each"
+    if visit.shape is None or len(visit.made) != SAMPLES:
+        return f"makes {tuple(visit.made.shape)} of {SAMPLES} images, expected a row for each"
     other = passes.others.get(visit.name)
     if other is None or other.shape != visit.shape:
-        return "its output has another shape for other images"
+        return "its output has another shape for fewer images"
     if visit.overwritten:
         return "what follows changes its output in place; name the part that does"
     return ""
@@ -157,8 +232,8 @@ def _ways(made: Tensor, axis: int, linear: bool) -> list[Tensor]:
     return [made.flatten(1), made.flatten(2).mean(2)]
 
 
-def _same(found: Any, other: Any) -> bool:
+def _same(found: Any, other: Any, *, tolerance: float = TOLERANCE) -> bool:
     """Whether two tensors hold the same values, up to rounding."""
     if not (isinstance(found, Tensor) and isinstance(other, Tensor)) or found.shape != other.shape:
         return False
-    return bool((found - other).abs().max() <= TOLERANCE * found.abs().max())
+    return bool((found - other).abs().max() <= tolerance * found.abs().max())

@@ -75,14 +75,28 @@ class Family:
 
     def parts(self, *, image_shape: tuple[int, int, int], classes: int) -> Parts:
         """What a forward pass finds. Raises InputError where the module cannot be measured."""
-        import torch
-
         from latentdims.models.brought import description
 
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)
-            module = self.build(image_shape=image_shape, classes=classes)
+        module = self._drawn(0, image_shape=image_shape, classes=classes)
         return description.describe(module, image_shape=image_shape, classes=classes)
+
+    def check_made(self, *, image_shape: tuple[int, int, int], classes: int) -> None:
+        """Raise InputError where the module, made again, is another: its seed and a file of its
+        tensors must tell all of it."""
+        from latentdims.models.brought import description
+
+        first, again, other = (
+            self._drawn(seed, image_shape=image_shape, classes=classes) for seed in (0, 0, 1)
+        )
+        description.check_made(first, again, other, image_shape=image_shape)
+
+    def _drawn(self, seed: int, *, image_shape: tuple[int, int, int], classes: int) -> "nn.Module":
+        """The module with weights of a seed."""
+        import torch
+
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            return self.build(image_shape=image_shape, classes=classes)
 
     def build(self, *, image_shape: tuple[int, int, int], classes: int) -> "nn.Module":
         """The module, with weights that it draws from torch's generator."""
@@ -108,4 +122,4 @@ def _sites(given: Any) -> dict[str, int | None]:
             raise InputError(
                 f"sites.{name}: found {axis!r}, expected the axis of channels, such as 1 or -1"
             )
-    return dict(axes)
+    return dict(zip(names, axes.values(), strict=True))

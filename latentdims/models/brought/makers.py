@@ -43,7 +43,7 @@ def check(architecture: str) -> None:
             f"architecture: found '{architecture}', expected a family, torchvision:NAME or "
             "FILE.py:FUNCTION"
         )
-    if name not in known:
+    if name not in known and "*" not in known:
         raise InputError(f"architecture: {where} has no '{name}'; {nearest(name, known)}")
 
 
@@ -77,14 +77,19 @@ def _defined(path: Path) -> list[str]:
     return list(dict.fromkeys(_names(tree)))
 
 
-def _names(tree: ast.Module) -> Iterator[str]:
-    for node in tree.body:
+def _names(tree: ast.AST) -> Iterator[str]:
+    """Also under an `if` or a `try`; `*` for what another file has."""
+    for node in ast.iter_child_nodes(tree):
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
             yield node.name
         elif isinstance(node, ast.Import | ast.ImportFrom):
             yield from (each.asname or each.name for each in node.names)
         elif isinstance(node, ast.Assign):
             yield from (each.id for each in node.targets if isinstance(each, ast.Name))
+        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            yield node.target.id
+        elif isinstance(node, ast.If | ast.Try | ast.ExceptHandler):
+            yield from _names(node)
 
 
 def made(
@@ -105,15 +110,22 @@ def made(
     if path is None:
         from latentdims import torchvision
 
-        given = {**keys, "num_classes": classes, "weights": None}
+        ours: dict[str, Any] = {"num_classes": classes, "weights": None}
         make = getattr(torchvision.load("models"), name)
     else:
-        given = {**keys, "image_shape": image_shape, "classes": classes}
-        make = getattr(_imported(path.resolve()), name)
+        ours = {"image_shape": image_shape, "classes": classes}
+        make = getattr(_imported(path.resolve()), name, None)
+        if not callable(make):
+            raise InputError(f"architecture: {path} has no function '{name}', when it is imported")
+    for key in ours:
+        if key in keys:
+            why = "networks start at random" if key == "weights" else "it follows from the data set"
+            raise InputError(f"{key}: leave it out of the keys: {why}")
+    given = {**keys, **ours}
     _check_keys(make, given, architecture)
     try:
         found = make(**given)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise InputError(f"architecture: {architecture} {failed(error, path)}") from error
     if not isinstance(found, nn.Module):
         raise InputError(
@@ -150,13 +162,13 @@ def _imported(path: Path) -> ModuleType:
     sys.path.insert(0, str(path.parent))
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         del sys.modules[name]
         raise InputError(f"architecture: {path} {failed(error, path)}") from error
     return module
 
 
-def failed(error: Exception, path: Path | None) -> str:
+def failed(error: BaseException, path: Path | None) -> str:
     """What was raised, and in which line of the user's file."""
     lines = [
         each.lineno
