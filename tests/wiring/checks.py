@@ -8,6 +8,9 @@ import reference
 from numpy.typing import ArrayLike, NDArray
 
 EPS = float(np.finfo(np.float32).eps)
+# Of a representation in float32, a sum over at most 495 inputs; a moment is a mean over rows of
+# products of two, where these errors do not cancel where they are those of a weight or a norm.
+MOMENT = 4 * 495**0.5 * EPS
 FROM_ONE = ("rank", "weight_rank", "k", "weight_k")
 
 Expected = dict[str, tuple[ArrayLike, ArrayLike]]  # value and absolute tolerance

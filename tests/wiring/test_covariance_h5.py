@@ -3,12 +3,8 @@
 import numpy as np
 import pytest
 import reference
-from checks import EPS, check
+from checks import MOMENT, check
 from study import SEEDS
-
-# Of a representation in float32, a sum over at most 495 inputs; a moment is a mean over rows of
-# products of two, where these errors do not cancel where they are those of a weight.
-ROUNDING = 4 * 495**0.5 * EPS
 
 
 def moments(x, y, *, partners, space):
@@ -16,14 +12,14 @@ def moments(x, y, *, partners, space):
     size = np.sqrt((y**2).mean((0, 2)).max())
     found = {
         "count": (len(y) * y.shape[2], 0),
-        "mean": (y.mean((0, 2)), ROUNDING * size),
-        "covariance": (reference.moment(y, y), ROUNDING * size**2),
+        "mean": (y.mean((0, 2)), MOMENT * size),
+        "covariance": (reference.moment(y, y), MOMENT * size**2),
     }
     if space:
-        found["position_mean"] = y.mean(0), ROUNDING * size
+        found["position_mean"] = y.mean(0), MOMENT * size
     for seed in partners:
         theirs = np.sqrt((x[seed] ** 2).mean((0, 2)).max())
-        tolerance = ROUNDING * size * theirs
+        tolerance = MOMENT * size * theirs
         found[f"cross_covariance/seed{seed}"] = reference.moment(x[seed], y), tolerance
     return found
 
