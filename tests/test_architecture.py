@@ -40,7 +40,7 @@ def test_a_file_tells_what_its_network_is(tmp_path):
 
 
 def test_names_are_those_of_weights_and_sites_and_the_logits_are_not_hidden():
-    assert NETWORK.names == ["stem", "shortcut", "logits", "tokens", "phase"]
+    assert NETWORK.names == ["stem", "shortcut", "tokens", "phase", "logits"]
     assert [site.name for site in NETWORK.hidden] == ["stem", "tokens", "phase"]
 
 

@@ -17,6 +17,8 @@ from workflow import Workflow
 
 from latentdims.figures import catalogue
 
+pytestmark = pytest.mark.slow
+
 PAGE = (Path(__file__).parents[1] / "docs" / "own.md").read_text(encoding="utf-8")
 (MODELS,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 EXAMPLE, TORCHVISION = map(yaml.safe_load, re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL))
