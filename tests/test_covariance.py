@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from latentdims import storage
 from latentdims.comparison.moments import ROWS, Centred, Moments, rows
+from latentdims.comparison.views import NetworkView
 from latentdims.errors import InputError
 from latentdims.models import networks
 from latentdims.statistics import folds
@@ -134,7 +135,8 @@ def test_one_pass_gives_every_block(name, values, cross_folds, monkeypatch):
     }
     images = integer_images(21, seed=9)
     parts = [np.flatnonzero(folds.of(21) == number) for number in range(folds.FOLDS)]
-    found = measure(chains, images, cross_folds=cross_folds)
+    views = {epoch: [NetworkView(each, images) for each in some] for epoch, some in chains.items()}
+    found = measure(views, cross_folds=cross_folds)
     for epoch, networks_of_epoch in chains.items():
         for number, layer in enumerate(sites(name)):
             # Whole numbers below 2^24: the float32 representations are exact in any batch size.

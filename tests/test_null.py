@@ -9,6 +9,7 @@ from latentdims.comparison import null, pair, unrelated
 from latentdims.comparison.measured import Measured, Weights
 from latentdims.comparison.pair import Options
 from latentdims.comparison.procrustes import lift, subspace_overlap
+from latentdims.comparison.views import NetworkView
 from latentdims.models.architecture import chain
 from latentdims.statistics import folds
 from latentdims.storage import SPLITS
@@ -55,7 +56,9 @@ def compared(theirs: dict, ours: dict) -> tuple[dict, dict]:
     for split in SPLITS:
         numbers = torch.arange(len(ours[split])).float()[:, None, None, None]
         networks = Shown(theirs[split]), Shown(ours[split])
-        paired[split] = unrelated.paired(*networks, numbers, pairings=PAIRINGS)["classifier"]
+        paired[split] = unrelated.paired(
+            *(NetworkView(network, numbers) for network in networks), pairings=PAIRINGS
+        )["classifier"]
     of_folds = {split: (by_fold(theirs[split]), by_fold(ours[split])) for split in SPLITS}
     same = {split: each.folds.double().numpy() for split, each in paired.items()}
     crosses = {split: each.covariance[0].double().numpy() for split, each in paired.items()}

@@ -16,6 +16,7 @@ from latentdims.comparison.measured import CENTRINGS, Measured, Weights
 from latentdims.comparison.moments import Moments
 from latentdims.comparison.pair import Options, compare, compare_weights, fit
 from latentdims.comparison.procrustes import rotation, similarity
+from latentdims.comparison.views import NetworkView
 from latentdims.interventions.sampling import Procedure, Reference, Sampler
 from latentdims.models import networks
 from latentdims.statistics import intervals
@@ -239,7 +240,9 @@ def test_a_convolution_of_equal_images_is_constant():
     weights = {name: weight / 7 for name, weight in network.weights.items()}
     network = network.replaced(weights)
     images = integer_images(1, seed=4).expand(300, *SHAPE) / 3
-    moments = Moments.total(measure({"1": [network]}, images).folds("1/classifier/own"))
+    moments = Moments.total(
+        measure({"1": [NetworkView(network, images)]}).folds("1/classifier/own")
+    )
     mean, variance = (x.numpy() for x in (moments.mean_y, moments.covariance))
     own = Measured(dict.fromkeys(SPLITS, mean), dict.fromkeys(SPLITS, variance))
     assert own.undefined("train", "centred") == "constant: the same on every training image"

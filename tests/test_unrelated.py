@@ -7,6 +7,7 @@ from conftest import integer_images, integer_network
 
 from latentdims.comparison import measures, unrelated
 from latentdims.comparison.moments import rows
+from latentdims.comparison.views import NetworkView
 from latentdims.models.architecture import chain
 from latentdims.statistics import folds
 
@@ -27,7 +28,8 @@ def meetings(pairings: int, monkeypatch, *, size: int = 10**6) -> np.ndarray:
     """(1 + P, images, images): which image of the partner met which of the network's own."""
     monkeypatch.setattr(unrelated, "VALUES", size * IMAGES)
     images = torch.arange(IMAGES).float()[:, None, None, None]
-    found = unrelated.paired(Named(), Named(), images, pairings=pairings)["classifier"]
+    view = NetworkView(Named(), images)
+    found = unrelated.paired(view, view, pairings=pairings)["classifier"]
     # Each mean is 1 / images: what is added to the covariance is the share of a pair.
     return ((found.covariance.numpy() + IMAGES**-2) * IMAGES).round(4)
 
@@ -59,7 +61,7 @@ def test_covariances_of_every_pairing(name, values, monkeypatch):
     monkeypatch.setattr(unrelated, "VALUES", values)
     partner, own = (integer_network(name, seed=seed) for seed in (0, 1))
     images = integer_images(IMAGES, seed=3)
-    found = unrelated.paired(partner, own, images, pairings=3)
+    found = unrelated.paired(NetworkView(partner, images), NetworkView(own, images), pairings=3)
     _, *others = meetings(3, monkeypatch)
     parts = [np.flatnonzero(folds.of(IMAGES) == number) for number in range(folds.FOLDS)]
     for number, site in enumerate(own.architecture.sites):

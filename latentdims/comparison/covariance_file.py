@@ -1,7 +1,7 @@
 """The file of covariances: what is written of the moments of one network."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import h5py
 import numpy as np
@@ -9,6 +9,7 @@ import numpy as np
 from latentdims import storage
 from latentdims.comparison.moments import Moments
 from latentdims.models import networks
+from latentdims.models.architecture import Architecture
 from latentdims.models.networks import Trained
 
 UNITS = {"count": "1", "mean": "activation", "position_mean": "activation"}
@@ -34,6 +35,26 @@ class ByFold(Protocol):
         """Those by `<epoch>/<layer>/<kind>`."""
 
 
+class Cross(NamedTuple):
+    """A partner's site that a site is compared with: the layer that both are in files, the
+    partner's group there, and its channels."""
+
+    layer: str
+    partner: str
+    channels: int
+
+
+Crosses = Mapping[str, Sequence[Cross]]  # by site of the network, in the order of its moments
+
+
+def of_seeds(network: Architecture, seeds: Sequence[int]) -> Crosses:
+    """Each site with the same one of networks of other seeds."""
+    return {
+        site.name: [Cross(site.name, f"seed{seed}", site.channels) for seed in seeds]
+        for site in network.sites
+    }
+
+
 def indices(network: Trained, epochs: str) -> list[int]:
     """Which of the epochs of a network file are measured: `ends`, or all that were `kept`."""
     last = len(network.epochs) - 1
@@ -45,13 +66,13 @@ def write(
     network: Trained,
     passes: Mapping[str, ByFold],
     *,
-    seeds: Sequence[int],
+    crosses: Crosses,
     epochs: str,
 ) -> None:
     """Write weights, and the moments of every split and site at every epoch.
 
-    passes: by split, with moments by `<epoch>/<site>/own` of the network, and `.../cross` with the
-    networks of some seeds, side by side.
+    passes: by split, with moments by `<epoch>/<site>/own` of the network, and `.../cross` with
+    sites of partners, side by side, as crosses name them.
     """
     kept = indices(network, epochs)
     storage.axis(file, "epoch", network.epochs[kept].astype(np.float64))
@@ -70,9 +91,10 @@ def write(
             group = file.create_group(f"{split}/{site.name}")
             own = [measured.folds(f"{epoch}/{site.name}/own") for epoch in kept]
             _save_own(group, own, space=len(site.shape) > 1)
-            if seeds:
+            if crosses[site.name]:
                 cross = [measured.folds(f"{epoch}/{site.name}/cross") for epoch in kept]
-                _save_cross(group, cross, seeds, by_fold=split == "test")
+                by_fold = split == "test"
+                _save_cross(file.require_group(split), cross, crosses[site.name], by_fold=by_fold)
 
 
 def _save_own(group: h5py.Group, epochs: Sequence[Sequence[Moments]], *, space: bool) -> None:
@@ -107,30 +129,34 @@ def _arrays(moments: Moments) -> dict[str, Any]:
 
 
 def _save_cross(
-    group: h5py.Group,
+    split: h5py.Group,
     epochs: Sequence[Sequence[Moments]],
-    seeds: Sequence[int],
+    crosses: Sequence[Cross],
     *,
     by_fold: bool,
 ) -> None:
     totals = [Moments.total(parts).covariance.cpu().numpy() for parts in epochs]
-    _save_blocks(group, "", ("epoch",), np.stack(totals), seeds)
+    _save_blocks(split, "", ("epoch",), np.stack(totals), crosses)
     if by_fold:
         folds = [[x.covariance.cpu().numpy() for x in fold] for fold in zip(*epochs, strict=True)]
-        _save_blocks(group, "folds/", ("fold", "epoch"), np.array(folds), seeds)
+        _save_blocks(split, "folds/", ("fold", "epoch"), np.array(folds), crosses)
 
 
 def _save_blocks(
-    group: h5py.Group, place: str, leading: Sequence[str], blocks: np.ndarray, seeds: Sequence[int]
+    split: h5py.Group,
+    place: str,
+    leading: Sequence[str],
+    blocks: np.ndarray,
+    crosses: Sequence[Cross],
 ) -> None:
-    width = blocks.shape[-1]
-    for number, seed in enumerate(seeds):
+    ends = np.cumsum([each.channels for each in crosses])[:-1]
+    for each, block in zip(crosses, np.split(blocks, ends, axis=-2), strict=True):
         storage.write(
-            group,
-            f"{place}cross_covariance/seed{seed}",
-            blocks[..., number * width : (number + 1) * width, :],
+            split,
+            f"{each.layer}/{place}cross_covariance/{each.partner}",
+            block,
             units="activation^2",
-            description=f"covariance of the channels of seed {seed} with this network's on the "
+            description=f"covariance of the channels of {each.partner} with this network's on the "
             "same image",
             dimensions=(*leading, "channel_partner", "channel"),
         )

@@ -167,12 +167,12 @@ class Measurements:
         """(E,) that were measured."""
         return np.asarray(self.file["epoch"][()])
 
-    def cross(self, layer: str, seed: int, stage: int) -> dict[str, Array]:
-        """Cross-covariance of an earlier seed with this network, (C, D), by split and by fold of
-        the test images, at one index of the axis of epochs."""
-        key = f"{layer}/cross_covariance/seed{seed}"
+    def cross(self, layer: str, partner: str, stage: int) -> dict[str, Array]:
+        """Cross-covariance of a partner, such as seed0, with this network, (C, D), by split and by
+        fold of the test images, at one index of the axis of epochs."""
+        key = f"{layer}/cross_covariance/{partner}"
         totals = {split: finite(self.file, f"{split}/{key}", stage) for split in SPLITS}
-        folds_key = f"test/{layer}/folds/cross_covariance/seed{seed}"
+        folds_key = f"test/{layer}/folds/cross_covariance/{partner}"
         folds = finite(self.file, folds_key, np.s_[:, stage])
         return totals | {fold_name(number): fold for number, fold in enumerate(folds)}
 
@@ -222,35 +222,35 @@ def finite(file: h5py.File, name: str, where: Any = ()) -> NDArray[Any]:
 
 def undefined(
     layer: str,
-    networks: Mapping[int, Sequence[Measured]],
+    networks: Mapping[str, Sequence[Measured]],
     *,
     splits: Sequence[str] | None = None,
     centrings: Sequence[str] = CENTRINGS,
 ) -> list[str]:
-    """Why a layer lacks one of some moments, in words, for networks by seed at every epoch.
+    """Why a layer lacks one of some moments, in words, for networks by name at every epoch.
 
     splits: both, and the folds of the test images, where not given.
     """
     found = []
-    for seed, stages in networks.items():
+    for name, stages in networks.items():
         for stage, measured in enumerate(stages):
             views = product(splits or measured.mean, centrings)
             problems = filter(None, (measured.undefined(*view) for view in views))
             if problem := next(problems, ""):  # the first says it: training images come first
-                found.append(f"{_named(layer, seed, stage, len(stages))} is {problem}")
+                found.append(f"{_named(layer, name, stage, len(stages))} is {problem}")
     return found
 
 
-def weightless(name: str, networks: Mapping[int, Sequence[Weights]]) -> list[str]:
+def weightless(layer: str, networks: Mapping[str, Sequence[Weights]]) -> list[str]:
     """The same of weights that are all zero."""
     return [
-        f"all weights of {_named(name, seed, stage, len(stages))} are zero"
-        for seed, stages in networks.items()
+        f"all weights of {_named(layer, name, stage, len(stages))} are zero"
+        for name, stages in networks.items()
         for stage, weights in enumerate(stages)
         if not weights.values.any()
     ]
 
 
-def _named(layer: str, seed: int, stage: int, stages: int) -> str:
+def _named(layer: str, network: str, stage: int, stages: int) -> str:
     when = {0: "untrained ", stages - 1: ""}.get(stage, "not yet trained ")
-    return f"{when}{layer} of seed {seed}"
+    return f"{when}{layer} of {network}"

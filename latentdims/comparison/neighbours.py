@@ -6,9 +6,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from latentdims.comparison import measures, unrelated
+from latentdims.comparison.views import Matches, View
 from latentdims.errors import InputError
-from latentdims.images.data import Stored
-from latentdims.models.networks import BATCH, Network
+from latentdims.models.networks import BATCH
 
 Array = NDArray[np.float64]
 Nearest = NDArray[np.intp]
@@ -16,28 +16,27 @@ Nearest = NDArray[np.intp]
 
 @torch.inference_mode()
 def compare(
-    partner: Network, own: Network, images: Tensor | Stored, *, neighbours: int, pairings: int
+    partner: View, own: View, *, matches: Matches, neighbours: int, pairings: int
 ) -> dict[str, dict[str, Array]]:
     """What is written of each layer, by its name: the share () of the nearest neighbours that is
     the same in both networks, that of each fold (F,), and that of unrelated images (P,).
 
-    images: (N, C, H, W). Neighbours are those of `measures.nearest` within a fold, of all that a
-    layer says of an image, less the mean over the fold. NaN where a layer says the same of each.
-    Raises InputError where a fold has too few images.
+    Neighbours are those of `measures.nearest` within a fold, of all that a layer says of an image,
+    less the mean over the fold. NaN where a layer says the same of each. Raises InputError where a
+    fold has too few images.
     """
-    found: dict[str, list[Array]] = {site.name: [] for site in own.architecture.sites}
+    found: dict[str, list[Array]] = {layer: [] for layer in matches}
     sizes = []
-    for members in unrelated.folds_of(len(images)):
+    for members in unrelated.folds_of(len(own)):
         if len(members) <= neighbours:
             raise InputError(
                 f"alignment.neighbours: {neighbours} are asked for, and a fold of the "
-                f"{len(images)} test images holds {len(members)} images; give fewer"
+                f"{len(own)} test images holds {len(members)} images; give fewer"
             )
-        seen = images[members]
-        theirs, ours = (_nearest(network, seen, neighbours) for network in (partner, own))
+        theirs, ours = (_nearest(view, members, neighbours) for view in (partner, own))
         sizes.append(len(members))
-        for name, shares in found.items():
-            shares.append(_shares(theirs[name], ours[name], pairings))
+        for layer, (site, own_site) in matches.items():
+            found[layer].append(_shares(theirs[site], ours[own_site], pairings))
     weights = np.array(sizes) / sum(sizes)
     return {name: _written(np.array(shares), weights) for name, shares in found.items()}
 
@@ -52,11 +51,11 @@ def _written(shares: Array, weights: Array) -> dict[str, Array]:
     }
 
 
-def _nearest(network: Network, images: Tensor, neighbours: int) -> dict[str, Nearest | None]:
-    """(n, k) by layer; None for one that is the same for some image and the mean."""
+def _nearest(view: View, images: Tensor, neighbours: int) -> dict[str, Nearest | None]:
+    """(n, k) by site, of images by index; None where it is the same for some image and the mean."""
     seen: dict[str, list[Tensor]] = {}
     for batch in images.split(BATCH):
-        for site, representation in network.representations(batch):
+        for site, representation in view.representations(batch):
             seen.setdefault(site.name, []).append(representation.flatten(1).cpu())
     found: dict[str, Nearest | None] = {}
     for name, parts in seen.items():

@@ -6,6 +6,7 @@ have a pair of images in common. Pairing 0 shows both the same.
 """
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,8 +14,7 @@ import torch
 from torch import Tensor
 
 from latentdims.comparison.moments import ROWS, rows
-from latentdims.images.data import Stored
-from latentdims.models.networks import Network
+from latentdims.comparison.views import Matches, View, Walk, same_sites
 from latentdims.statistics import folds
 from latentdims.workflow.job import progress
 
@@ -107,33 +107,37 @@ def folds_of(images: int) -> list[Tensor]:
 
 @torch.inference_mode()
 def paired(
-    partner: Network,
-    own: Network,
-    images: Tensor | Stored,
+    partner: View,
+    own: View,
     *,
     pairings: int,
+    matches: Matches | None = None,
     name: str = "images",
 ) -> dict[str, Paired]:
-    """Cross-covariances at every site over all images, for the same images and some pairings.
+    """Cross-covariances by layer over all images, for the same images and some pairings.
 
-    images: (N, C, H, W). name: what the log calls them.
+    matches: sites that are compared; each with the same one, where not given. name: what the log
+    calls the images.
     """
-    widest = max(math.prod(site.shape) for site in own.architecture.sites)
-    size = max(1, VALUES // widest)
+    matches = same_sites(own.architecture) if matches is None else matches
+    shapes = [site.shape for view in (partner, own) for site in view.architecture.sites]
+    size = max(1, VALUES // max(map(math.prod, shapes)))
     sums: dict[str, _Sums] = {}
-    for members in progress(folds_of(len(images)), name=f"{name}, fold"):
+    for members in progress(folds_of(len(own)), name=f"{name}, fold"):
         for start in range(0, len(members), size):
             shown = torch.arange(start, min(start + size, len(members)))
             further = torch.arange(start, start + len(shown) + pairings) % len(members)
-            levels = zip(
-                partner.representations(images[members[shown]]),
-                own.representations(images[members[further]]),
-                strict=True,
-            )
-            for (site, theirs), (_, ours) in levels:
-                if site.name not in sums:
-                    sums[site.name] = _Sums(theirs, ours, pairings)
-                sums[site.name].add(theirs, ours)
+            theirs = _walk(partner, members[shown], [site for site, _ in matches.values()])
+            ours = _walk(own, members[further], [site for _, site in matches.values()])
+            for layer, (site, own_site) in matches.items():
+                both = theirs.take(site), ours.take(own_site)
+                if layer not in sums:
+                    sums[layer] = _Sums(*both, pairings)
+                sums[layer].add(*both)
         for each in sums.values():
             each.end_fold()
-    return {name: each.paired() for name, each in sums.items()}
+    return {layer: each.paired() for layer, each in sums.items()}
+
+
+def _walk(view: View, images: Tensor, taken: Iterable[str]) -> Walk[Tensor]:
+    return Walk(view.representations(images), lambda made: made, taken)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,6 +53,7 @@ class Stored:
     dataset: h5py.Dataset  # uint8 (N, C, H, W), contiguous
     affine: Affine
     device: str
+    _last: list[torch.Tensor] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.dataset)
@@ -64,7 +65,14 @@ class Stored:
         return len(self.affine.matrix), height, width
 
     def __getitem__(self, samples: torch.Tensor) -> torch.Tensor:
-        """The images with some indices (n,), float32 (n, C, H, W)."""
+        """The images with some indices (n,), float32 (n, C, H, W); those of one tensor of indices
+        are read once, for all networks that are shown them in turn."""
+        if self._last and self._last[0] is samples:
+            return self._last[1]
+        self._last[:] = samples, self._read(samples)
+        return self._last[1]
+
+    def _read(self, samples: torch.Tensor) -> torch.Tensor:
         pixels = np.empty((len(samples), *self.dataset.shape[1:]), dtype=np.uint8)
         # Past HDF5, which takes twenty times as long to find one image.
         descriptor = self.dataset.file.id.get_vfd_handle()

@@ -127,7 +127,7 @@ def consensus(
 
 
 def _reason(files: Sequence[Measurements], layer: str) -> str:
-    networks = {file.seed: file.stages(layer) for file in files}
+    networks = {f"seed {file.seed}": file.stages(layer) for file in files}
     return "; ".join(undefined(layer, networks, splits=SPLITS, centrings=["centred"]))
 
 

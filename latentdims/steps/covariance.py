@@ -5,7 +5,7 @@ channels. A pass can be split over jobs, each with a range of the samples, whose
 """
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,11 +17,10 @@ from torch import Tensor
 from latentdims import broken, storage
 from latentdims.comparison import covariance_file
 from latentdims.comparison.moments import Centred, Moments
+from latentdims.comparison.views import Matches, NetworkView, View, Walk, same_sites
 from latentdims.images import data
-from latentdims.images.data import Stored
 from latentdims.models import networks
 from latentdims.models.architecture import Architecture
-from latentdims.models.networks import Network
 from latentdims.statistics import folds
 from latentdims.storage import SPLITS
 from latentdims.workflow.checkpoint import Checkpoint, State
@@ -31,7 +30,7 @@ logger = logging.getLogger(__name__)
 
 VALUES = 1 << 20  # of the largest layer of a batch: what is made of it stays in the cache
 
-Chains = Mapping[str, Sequence[Network]]  # by index of the epoch: they see the same images
+Views = Mapping[str, Sequence[View]]  # by epoch: of the partners, then the own; the same images
 Batch = tuple[int, Tensor]  # the fold of some images, and their indices
 
 
@@ -40,7 +39,7 @@ class Pass:
     """A pass over images: the moments of the batches that are done, and their number.
 
     moments: by `<epoch>/<site>/own/<fold>` of a network's channels C, and `.../cross/<fold>` of
-    those of its partners, P·C side by side, with its C.
+    those of its partners, side by side, with its C.
     """
 
     moments: dict[str, Moments] = field(default_factory=dict)
@@ -80,9 +79,9 @@ class Pass:
 
 @torch.inference_mode()
 def measure(
-    chains: Chains,
-    images: Tensor | Stored,
+    views: Views,
     *,
+    matches: Sequence[Matches] | None = None,
     batches: Sequence[Batch] | None = None,
     cross_folds: bool = True,
     name: str = "images",
@@ -91,29 +90,50 @@ def measure(
 ) -> Pass:
     """Moments at every site of a network, and with those of its partners, at several epochs.
 
-    chains: the partners' networks, then its own, by epoch. images: (N, C, H, W). batches: all
-    images, where not given. cross_folds: whether what is shared with partners is kept by fold, or
-    as one. so_far: a pass to resume; `pause` is called after each batch.
+    views: of the partners, then its own, by epoch. matches: sites that are compared with each
+    partner; each with the same one, where not given. batches: all images, where not given.
+    cross_folds: whether what is shared with partners is kept by fold, or as one. so_far: a pass to
+    resume; `pause` is called after each batch.
     """
     so_far = so_far or Pass()
+    own = next(iter(views.values()))[-1]
+    if matches is None:
+        matches = [same_sites(own.architecture)] * (len(next(iter(views.values()))) - 1)
     if batches is None:
-        batches = batches_by_fold(len(images), next(iter(chains.values()))[-1].architecture)
+        batches = batches_by_fold(len(own), own.architecture)
     done = so_far.done
     for fold, batch in progress(batches[done:], name=f"{name}, batch", done=done):
-        x = images[batch]
-        for epoch, networks_of_epoch in chains.items():
-            levels = zip(*(chain.representations(x) for chain in networks_of_epoch), strict=True)
-            for level in levels:
-                site, _ = level[-1]
-                *partners, own = (Centred.of(output) for _, output in level)
-                key = f"{epoch}/{site.name}"
-                so_far.add(f"{key}/own/{fold}", Moments.of([own], [own]))
-                if partners:
-                    place = fold if cross_folds else 0
-                    so_far.add(f"{key}/cross/{place}", Moments.of(partners, [own]))
+        for epoch, views_of_epoch in views.items():
+            place = fold if cross_folds else 0
+            for site, moments, shared in _batch(views_of_epoch, matches, batch):
+                so_far.add(f"{epoch}/{site}/own/{fold}", moments)
+                if shared is not None:
+                    so_far.add(f"{epoch}/{site}/cross/{place}", shared)
         so_far.done += 1
         pause()
     return so_far
+
+
+def _batch(
+    views: Sequence[View], matches: Sequence[Matches], batch: Tensor
+) -> Iterator[tuple[str, Moments, Moments | None]]:
+    """Each site of the last view, its moments over some images, and those with all sites of the
+    others that it is compared with, side by side."""
+    *others, own = views
+    walks = [
+        Walk(view.representations(batch), Centred.of, [theirs for theirs, _ in pairs.values()])
+        for view, pairs in zip(others, matches, strict=True)
+    ]
+    for site, representation in own.representations(batch):
+        centred = Centred.of(representation)
+        partners = [
+            walk.take(theirs)
+            for walk, pairs in zip(walks, matches, strict=True)
+            for theirs, ours in pairs.values()
+            if ours == site.name
+        ]
+        shared = Moments.of(partners, [centred]) if partners else None
+        yield site.name, Moments.of([centred], [centred]), shared
 
 
 def batches_by_fold(samples: int, network: Architecture) -> list[Batch]:
@@ -165,15 +185,17 @@ def covariance(
         def pause() -> None:
             checkpoint.save_when_due(lambda: _state(passes))
 
-        chains = {
+        networks_at = {
             str(index): [each.at(index, device=device) for each in loaded.values()]
             for index in covariance_file.indices(own, epochs)
         }
         for split, stored in file.splits.items():
             batches = batches_by_fold(len(stored), own.architecture)
             measure(
-                chains,
-                stored,
+                {
+                    epoch: [NetworkView(network, stored) for network in found]
+                    for epoch, found in networks_at.items()
+                },
                 batches=batches if part is None else _share(batches, *part),
                 cross_folds=split == "test",
                 name=f"{split} images",
@@ -187,7 +209,8 @@ def covariance(
     with storage.create(output, settings=described, device=device) as result:
         result.attrs.update(attributes)
         if part is None:
-            covariance_file.write(result, own, passes, seeds=sorted(partners), epochs=epochs)
+            crosses = covariance_file.of_seeds(own.architecture, sorted(partners))
+            covariance_file.write(result, own, passes, crosses=crosses, epochs=epochs)
         else:
             for name, values in _state(passes).items():
                 result[name] = values
@@ -223,7 +246,8 @@ def merge(
     own = networks.load(network, settings=settings, sha256=attributes["images_sha256"])
     with storage.create(output, settings=settings) as result:
         result.attrs.update(attributes)
-        covariance_file.write(result, own, passes, seeds=partners, epochs=epochs)
+        crosses = covariance_file.of_seeds(own.architecture, partners)
+        covariance_file.write(result, own, passes, crosses=crosses, epochs=epochs)
 
 
 def _share(batches: Sequence[Batch], number: int, parts: int) -> Sequence[Batch]:

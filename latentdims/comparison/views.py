@@ -1,0 +1,78 @@
+"""What a member of a comparison makes of images, which are shown by their indices."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+from torch import Tensor
+
+from latentdims.images.data import Stored
+from latentdims.models.architecture import Architecture, Site
+from latentdims.models.networks import Network
+
+Made = TypeVar("Made")
+Levels = Iterator[tuple[Site, Tensor]]
+Matches = Mapping[str, tuple[str, str]]  # by layer in files: the partner's site, and its own
+
+
+class View(Protocol):
+    """A member at one epoch, shown the images of one split."""
+
+    @property
+    def architecture(self) -> Architecture:
+        """Its sites."""
+        ...
+
+    def __len__(self) -> int:
+        """How many images there are."""
+        ...
+
+    def representations(self, samples: Tensor) -> Levels:
+        """Each site with its representation (n, C, ...), in order, of images by index (n,)."""
+        ...
+
+
+@dataclass(frozen=True)
+class NetworkView:
+    """A network, and the images (N, C, H, W) as it sees them."""
+
+    network: Network
+    images: Tensor | Stored
+
+    @property
+    def architecture(self) -> Architecture:
+        """Of the network."""
+        return self.network.architecture
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def representations(self, samples: Tensor) -> Levels:
+        """As `View` has it."""
+        return self.network.representations(self.images[samples])
+
+
+def same_sites(of: Architecture) -> Matches:
+    """Each site with the same one of a partner."""
+    return {site.name: (site.name, site.name) for site in of.sites}
+
+
+class Walk(Generic[Made]):
+    """The sites of a view in order; what is made of each is kept as long as it will be taken."""
+
+    def __init__(
+        self, levels: Levels, make: Callable[[Tensor], Made], taken: Iterable[str]
+    ) -> None:
+        """taken: names of sites, each as often as `take` will be asked for it."""
+        self._levels, self._make, self._taken = levels, make, Counter(taken)
+        self._made: dict[str, Made] = {}
+
+    def take(self, site: str) -> Made:
+        """What was made of a representation."""
+        while site not in self._made:
+            found, representation = next(self._levels)
+            if self._taken[found.name]:
+                self._made[found.name] = self._make(representation)
+        self._taken[site] -= 1
+        return self._made[site] if self._taken[site] else self._made.pop(site)
