@@ -15,6 +15,20 @@ def of(seed: int, *, pairs: str, number: int | None) -> list[int]:
     return sorted(random.Random(f"partners of {seed}").sample(range(seed), number))
 
 
+def across(seed: int, seeds: int, *, pairs: str, number: int | None, same_start: bool) -> list[int]:
+    """The seeds of another network that one of a network is compared with: all, the `first`, or
+    some number of them.
+
+    same_start: whether networks of one seed begin with the same weights, and are left out.
+    """
+    others = [each for each in range(seeds) if not (same_start and each == seed)]
+    if pairs == "first":
+        return others[:1]
+    if number is None or number >= len(others):
+        return others
+    return sorted(random.Random(f"others of {seed}").sample(others, number))
+
+
 def count(seeds: int, *, pairs: str, number: int | None) -> int:
     """The number of pairs among some seeds."""
     return sum(len(of(seed, pairs=pairs, number=number)) for seed in range(seeds))

@@ -52,9 +52,11 @@ def chance_cosine(dimension: int, *, comparisons: int, level: float = 0.95) -> f
 
 
 def subspace_overlap(cosines: Array) -> Array:
-    """‖V₁ᵀ V₂‖²_F / k of the spans of the first k vectors, for every k, from all cosines (R, R).
+    """‖V₁ᵀ V₂‖²_F / k of the spans of the first k vectors, for every k that both have, from all
+    cosines (R, S).
 
     1 where the spans agree, k/d on average for random ones in d dimensions.
     """
     blocks = (cosines**2).cumsum(0).cumsum(1)
-    return np.diagonal(blocks) / np.arange(1, len(blocks) + 1)
+    overlaps = np.diagonal(blocks)
+    return overlaps / np.arange(1, len(overlaps) + 1)

@@ -10,7 +10,7 @@ from typing import Any
 import jsonschema
 import yaml
 
-from latentdims.configuration import procedures, published, ranks
+from latentdims.configuration import comparisons, procedures, published, ranks
 from latentdims.configuration.config_file import expanded
 from latentdims.configuration.schema import NOTHING, complete, explain, plain
 from latentdims.errors import InputError, nearest
@@ -21,8 +21,11 @@ from latentdims.recipes import recipe
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = ROOT / "latentdims" / "config.schema.yaml"
 
-# Folders beside those of data sets.
-RESERVED = ("download", "figures", "logs", "resources")
+# Folders beside those of data sets, and what else is in files beside groups of their names.
+RESERVED = (
+    *("comparisons", "download", "figures", "logs", "resources"),
+    *("centring", "epoch", "spectra", "split"),
+)
 # Of the project: what is made there would lie among its code.
 PROJECT = {
     *(".ci", ".git", ".snakemake", ".venv", "benchmarks", "configs", "docs", "envs", "latentdims"),
@@ -38,7 +41,7 @@ def resolve(config: Mapping[str, Any]) -> dict[str, Any]:
     Raises InputError naming the key, what was found, and what to do.
     """
     schema = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
-    resolved = complete(_named(config), schema)
+    resolved = complete(comparisons.expand(_named(config)), schema)
     for error in jsonschema.Draft202012Validator(schema).iter_errors(resolved):
         raise InputError(explain(error))
     _check_finite(resolved)
@@ -66,6 +69,7 @@ def resolve(config: Mapping[str, Any]) -> dict[str, Any]:
         }
         _check_network(name, network, resolved)
     procedures.check_drawn(resolved)
+    resolved["comparisons"] = comparisons.comparisons(resolved)
     resolved["published"] = published.published(resolved)
     return resolved
 

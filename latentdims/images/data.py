@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentdims import broken, storage
+from latentdims.errors import InputError
 from latentdims.images.preprocessing import Affine, chunks
 
 if TYPE_CHECKING:  # importing torch costs seconds, which preparing images need not wait for
@@ -32,12 +33,14 @@ class Split:
 
 @dataclass(frozen=True)
 class Images:
-    """A data set ready for use; sha256 is that of the images before preprocessing."""
+    """A data set ready for use; sha256 is that of the images before preprocessing, affine what that
+    does with pixels."""
 
     train: Split
     test: Split
     classes: tuple[str, ...]
     sha256: str
+    affine: Affine
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -114,6 +117,18 @@ class StoredImages:
         """Of one image after preprocessing: (C, H, W)."""
         return self.splits["train"].shape
 
+    def through(self, affine: Affine) -> dict[str, Stored]:
+        """Each split through another preprocessing. Raises InputError where it is of other
+        channels."""
+        found = next(iter(self.splits.values())).dataset
+        channels = found.shape[1]
+        if affine.matrix.shape[1] != channels:
+            raise InputError(
+                f"{found.file.filename} has images of {channels} channels, and the network sees "
+                f"images of {affine.matrix.shape[1]}; show it other images"
+            )
+        return {split: replace(stored, affine=affine) for split, stored in self.splits.items()}
+
     def split(self, name: str) -> Split:
         """One split in memory."""
         import torch
@@ -140,7 +155,10 @@ def load(path: str | Path, *, preprocessing: Mapping[str, Any], device: str) -> 
     """
     with opened(path, preprocessing=preprocessing, device=device) as file:
         train, test = map(file.split, storage.SPLITS)
-        return Images(train=train, test=test, classes=file.classes, sha256=file.sha256)
+        affine = file.splits["train"].affine
+        return Images(
+            train=train, test=test, classes=file.classes, sha256=file.sha256, affine=affine
+        )
 
 
 @contextmanager

@@ -12,6 +12,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from latentdims import storage
 from latentdims.errors import InputError, nearest
 
 if TYPE_CHECKING:  # importing torch costs seconds, which preparing images need not wait for
@@ -60,6 +61,26 @@ class Affine:
                 )
             matrix, offset = weights @ matrix, weights @ offset
         return cls(matrix, offset)
+
+    def write(self, file: h5py.File) -> None:
+        """Into a file of a network that sees images through it, from which `read` takes it."""
+        for name, values, dimensions in (
+            ("matrix", self.matrix, ("channel_seen", "channel_of_image")),
+            ("offset", self.offset, ("channel_seen",)),
+        ):
+            storage.write(
+                file,
+                f"preprocessing/{name}",
+                values,
+                units="1",
+                description="what the network sees is matrix · pixel + offset, pixels in 0 to 255",
+                dimensions=dimensions,
+            )
+
+    @classmethod
+    def read(cls, file: h5py.File) -> Affine:
+        """From a file of a network."""
+        return cls(file["preprocessing/matrix"][()], file["preprocessing/offset"][()])
 
     def __call__(self, pixels: torch.Tensor, *, output: torch.Tensor) -> torch.Tensor:
         """Pixels (n, C, H, W) into an output float32 (n, C', H, W) on the same device."""

@@ -16,6 +16,7 @@ from torch.nn import functional
 
 from latentdims import broken, storage
 from latentdims.images.data import Split
+from latentdims.images.preprocessing import Affine
 from latentdims.models import architecture, families
 from latentdims.models.architecture import Architecture, Site
 from latentdims.models.blocks import Block, initialise
@@ -216,13 +217,15 @@ class Trained:
     """A network file in memory: the settings of its family, what it is, and its tensors at every
     epoch that was kept.
 
-    tensors: (E, ...) by their names in the module. epochs: (E,), 0 first, the last last.
+    tensors: (E, ...) by their names in the module. epochs: (E,), 0 first, the last last. affine:
+    the preprocessing that it was trained with.
     """
 
     settings: Mapping[str, Any]
     architecture: Architecture
     epochs: np.ndarray
     tensors: dict[str, np.ndarray]
+    affine: Affine
 
     @property
     def weights(self) -> dict[str, np.ndarray]:
@@ -241,15 +244,17 @@ class Trained:
         return Network(self.architecture, module.to(device))
 
 
-def load(path: str | Path, *, settings: Mapping[str, Any], sha256: str) -> Trained:
+def load(path: str | Path, *, settings: Mapping[str, Any], sha256: str | None) -> Trained:
     """Read a network file, and check that it is the one that was asked for.
 
     settings: of the network, all but the sites of which must have made it; sha256: of the data set
-    that it must have seen. Raises InputError naming the file and what differs.
+    that it must have seen; None for any. Raises InputError naming the file and what differs.
     """
     made_with = {**settings, "network": families.as_trained(settings["network"])}
-    with storage.read(path, needs=["epochs", "weights", "history"], made_with=made_with) as file:
-        if file.attrs["images_sha256"] != sha256:
+    with storage.read(
+        path, needs=["epochs", "weights", "history", "preprocessing"], made_with=made_with
+    ) as file:
+        if sha256 is not None and file.attrs["images_sha256"] != sha256:
             broken.refuse(
                 Path(path),
                 f"was trained on other images (sha256 {file.attrs['images_sha256'][:12]}…) than "
@@ -262,4 +267,5 @@ def load(path: str | Path, *, settings: Mapping[str, Any], sha256: str) -> Train
             found = families.described(
                 settings["network"], image_shape=found.image_shape, classes=found.classes
             )
-        return Trained(settings["network"], found, file["epochs"][()], tensors | state)
+        affine = Affine.read(file)
+        return Trained(settings["network"], found, file["epochs"][()], tensors | state, affine)

@@ -177,6 +177,7 @@ def _save(
         ):
             what = f"{units} after which weights were kept"
             storage.write(file, name, values, units=units, description=what, dimensions=("epoch",))
+        images.affine.write(file)
         file.create_group("weights")  # empty, where nothing that is learned is a linear map
         for tensor, name in networks.file_names(described, tensors).items():
             values = np.stack([record[f"kept/{epoch}/{tensor}"] for epoch in epochs])
