@@ -24,6 +24,8 @@ include: "rules/networks.smk"
 include: "rules/covariances.smk"
 include: "rules/alignments.smk"
 include: "rules/interventions.smk"
+include: "rules/members.smk"
+include: "rules/comparisons.smk"
 include: "rules/summary.smk"
 include: "rules/reproduction.smk"
 include: "rules/figures.smk"
@@ -36,6 +38,7 @@ rule all:
         rules.summary.output,
         # Also what the summary is made of: Snakemake would not miss it where the summary is there.
         collect([NETWORK, COVARIANCE, ALIGNMENT, CLIPPING, GENERATION], zip, **RUNS),
+        MEMBERS,
         collect(SAMPLES, dataset=SETTINGS["datasets"]),
         rules.reproduction.output if SETTINGS["published"] else [],
         collect(collect(FIGURE, figure=DRAWN, allow_missing=True), zip, **NETWORKS),

@@ -8,6 +8,13 @@ PAIRS = partners.count(len(SEEDS), **CHOICE_OF_PAIRS)
 # A mean of the others needs all of them.
 ALL_PAIRS = len(SEEDS) > 2 and PAIRS == len(SEEDS) * (len(SEEDS) - 1) // 2
 
+ALIGNMENT_OPTIONS = {
+    "centrings": SETTINGS["alignment"]["centrings"],
+    "neighbours": SETTINGS["alignment"]["neighbours"],
+    "pairings": SETTINGS["alignment"]["null_pairings"],
+    "vectors": SETTINGS["alignment"]["vectors"],
+}
+
 
 def partner_seeds(wildcards):
     """The earlier seeds that a network is compared with."""

@@ -10,7 +10,6 @@ from latentdims import storage
 from latentdims.comparison.moments import Moments
 from latentdims.models import networks
 from latentdims.models.architecture import Architecture
-from latentdims.models.networks import Trained
 
 UNITS = {"count": "1", "mean": "activation", "position_mean": "activation"}
 DESCRIPTIONS = {
@@ -35,6 +34,25 @@ class ByFold(Protocol):
         """Those by `<epoch>/<layer>/<kind>`."""
 
 
+class Described(Protocol):
+    """A network as it is written: its sites, and the epochs at which its weights are known."""
+
+    @property
+    def architecture(self) -> Architecture:
+        """What it is."""
+        ...
+
+    @property
+    def epochs(self) -> np.ndarray:
+        """(E,)."""
+        ...
+
+    @property
+    def weights(self) -> Mapping[str, np.ndarray]:
+        """Learned maps (E, ...) by name."""
+        ...
+
+
 class Cross(NamedTuple):
     """A partner's site that a site is compared with: the layer that both are in files, the
     partner's group there, and its channels."""
@@ -55,7 +73,7 @@ def of_seeds(network: Architecture, seeds: Sequence[int]) -> Crosses:
     }
 
 
-def indices(network: Trained, epochs: str) -> list[int]:
+def indices(network: Described, epochs: str) -> list[int]:
     """Which of the epochs of a network file are measured: `ends`, or all that were `kept`."""
     last = len(network.epochs) - 1
     return list(range(last + 1)) if epochs == "kept" else [0, last]
@@ -63,7 +81,7 @@ def indices(network: Trained, epochs: str) -> list[int]:
 
 def write(
     file: h5py.File,
-    network: Trained,
+    network: Described,
     passes: Mapping[str, ByFold],
     *,
     crosses: Crosses,

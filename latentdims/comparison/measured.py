@@ -150,6 +150,10 @@ class Measurements:
                 f"{partner.file.filename} has {', '.join(others)}, and cannot be compared; "
                 "delete the one of another architecture and run again"
             )
+        self.check_same_images(partner)
+
+    def check_same_images(self, partner: "Measurements") -> None:
+        """Raise InputError where the covariances are over different images, or orders."""
         ours, theirs = (each.file.attrs["images_sha256"] for each in (self, partner))
         if ours != theirs:
             raise InputError(

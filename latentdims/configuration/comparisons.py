@@ -165,12 +165,18 @@ def _pair(
         for each in (partner, own)
     )
     found = matched(theirs, ours, match, names=(partner.name, own.name))
-    if partner.network == own.network and resolved["seeds"] < 2:
+    same_start = partner.network == own.network
+    if same_start and resolved["seeds"] < 2:
         raise InputError(
             f"members: {partner.name} and {own.name} have the same random start for the same seed, "
             "so that other seeds are compared, but seeds is 1; give more"
         )
-    return {"partner": partner.name, "own": own.name, "matches": found}
+    return {
+        "partner": partner.name,
+        "own": own.name,
+        "matches": found,
+        "same_start": same_start,
+    }
 
 
 def _images(given: Mapping[str, Any], resolved: Mapping[str, Any]) -> str:

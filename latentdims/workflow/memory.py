@@ -182,6 +182,18 @@ def align(
     return with_torch() + kept + unrelated + 10 * shapes.matrices + BATCHES + batch + near
 
 
+def compare_covariance(members: Sequence[Shapes], *, partners: int) -> float:
+    """As `covariance` of the largest of some members, at two epochs, with all networks at once."""
+    return max(covariance(each, partners=partners, epochs=2) for each in members)
+
+
+def compare_align(members: Sequence[Shapes], *, partners: int, pairings: int) -> float:
+    """As `align` of the largest of some members, at two epochs."""
+    return max(
+        align(each, partners=partners, epochs=2, pairings=pairings) for each in members
+    )
+
+
 def consensus(shapes: Shapes, *, seeds: int, epochs: int) -> float:
     """Covariances of all pairs of a layer, of both splits."""
     return PLAIN + 2 * epochs * seeds**2 * shapes.covariances
