@@ -10,6 +10,7 @@ from typing import Any
 
 from latentdims import __version__, storage
 from latentdims.models import architecture
+from latentdims.results import markdown
 from latentdims.results import table as words
 from latentdims.results.quantities import ONE_RUN
 from latentdims.results.table import Outputs, Row, read_csv
@@ -63,6 +64,9 @@ def write(
             f"<h3>{html.escape(dataset)}</h3>",
             _html(headline(rows, dataset, outputs=outputs)),
         ]
+    compared = [row for row in rows if row.comparison]
+    if compared:
+        parts += ["<h3>Comparisons</h3>", _html(markdown.comparisons(compared))]
     Path(path).write_text("\n".join(parts) + "\n", encoding="utf-8")
 
 
@@ -80,7 +84,8 @@ def headline(rows: Sequence[Row], dataset: str, *, outputs: Outputs) -> Table:
     outputs: the layer of the logits, which is left out, by data set and network. Published
     numbers stand in a column of their own, behind that of their network.
     """
-    shown = [row for row in rows if row.dataset == dataset and _is_headline(row, outputs)]
+    own = [row for row in rows if row.dataset == dataset and not row.comparison]
+    shown = [row for row in own if _is_headline(row, outputs)]
     networks = list(dict.fromkeys(row.network for row in shown))
     published = {row.network for row in shown if row.published}
     order = [key for key in words.HEADLINES if key[0] in SHOWN]

@@ -130,7 +130,11 @@ def _told(paths: Sequence[str]) -> list[str]:
 
 def _log_undefined(rows: Sequence[Row], reasons: Mapping[tuple[str, str], Sequence[str]]) -> None:
     for (dataset, network), told in reasons.items():
-        own = [row for row in rows if row.of == (dataset, network) and math.isnan(row.value)]
+        own = [
+            row
+            for row in rows
+            if row.of == (dataset, network) and math.isnan(row.value) and not row.comparison
+        ]
         names = [f"{row.quantity}/{row.layer}" if row.layer else row.quantity for row in own]
         if names:
             logger.info("%s, %s: undefined, so empty: %s", dataset, network, ", ".join(names))

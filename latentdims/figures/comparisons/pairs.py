@@ -48,7 +48,10 @@ def _rows(found: Sequence[Pair]) -> list[Any]:
 
 def _panel(axis: style.Axes, pair: Pair) -> None:
     for place, rows in enumerate(pair.found.values()):
-        for number, (null, row) in enumerate(sorted(rows.items())):
+        for number, null in enumerate(NULLS):
+            row = rows.get(null)
+            if row is None:
+                continue
             if np.isnan(row.value):
                 note(axis, f"undefined: {style.title(row.layer)}")
                 continue
