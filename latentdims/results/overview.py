@@ -84,8 +84,7 @@ def headline(rows: Sequence[Row], dataset: str, *, outputs: Outputs) -> Table:
     outputs: the layer of the logits, which is left out, by data set and network. Published
     numbers stand in a column of their own, behind that of their network.
     """
-    own = [row for row in rows if row.dataset == dataset and not row.comparison]
-    shown = [row for row in own if _is_headline(row, outputs)]
+    shown = [row for row in rows if row.dataset == dataset and _is_headline(row, outputs)]
     networks = list(dict.fromkeys(row.network for row in shown))
     published = {row.network for row in shown if row.published}
     order = [key for key in words.HEADLINES if key[0] in SHOWN]
@@ -107,6 +106,8 @@ def headline(rows: Sequence[Row], dataset: str, *, outputs: Outputs) -> Table:
 
 
 def _is_headline(row: Row, outputs: Outputs) -> bool:
+    if row.comparison:
+        return False
     known = row.quantity in SHOWN and row.key in words.HEADLINES
     known &= not words.is_of_output(row, outputs)
     if row.null == "unrelated" or row.quantity.endswith(ONE_RUN):  # summary.md has both
