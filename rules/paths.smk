@@ -20,6 +20,11 @@ SAMPLES = [f"<results>/figures/{{dataset}}/samples.{kind}" for kind in ("svg", "
 FIGURE = [f"<results>/figures/{{dataset}}/{{network}}/{{figure}}.{kind}" for kind in ("svg", "pdf")]
 
 
+def one_of(names):
+    """A constraint of a wildcard; of no name, what nothing matches."""
+    return "|".join(sorted(names)) or "(?!)"
+
+
 wildcard_constraints:
     part=r"\d+",
     dataset="[A-Za-z0-9_-]+",

@@ -10,6 +10,7 @@ from latentdims import storage
 from latentdims.comparison.moments import Moments
 from latentdims.models import networks
 from latentdims.models.architecture import Architecture
+from latentdims.models.epochs import ends
 from latentdims.models.networks import Trained
 
 UNITS = {"count": "1", "mean": "activation", "position_mean": "activation"}
@@ -57,8 +58,9 @@ def of_seeds(network: Architecture, seeds: Sequence[int]) -> Crosses:
 
 def indices(network: Trained, epochs: str) -> list[int]:
     """Which of the epochs of a network file are measured: `ends`, or all that were `kept`."""
-    last = len(network.epochs) - 1
-    return list(range(last + 1)) if epochs == "kept" else [0, last]
+    places = range(len(network.epochs))
+    chosen = places if epochs == "kept" else (places[end] for end in ends(network.epochs).values())
+    return sorted(chosen)
 
 
 def write(

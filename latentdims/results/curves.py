@@ -10,6 +10,7 @@ import numpy as np
 
 from latentdims import storage
 from latentdims.models import architecture
+from latentdims.models.epochs import ends
 from latentdims.results import scores
 from latentdims.results.quantities import Name, within
 from latentdims.statistics.intervals import Estimate, curve_over_networks, curve_over_pairs
@@ -17,7 +18,6 @@ from latentdims.storage import SPLITS
 
 Paths = Sequence[str | Path]
 MOMENTS = {"uncentred": "second_moment", "centred": "covariance"}
-ENDS = ((-1, ""), (0, "untrained"))  # of the axis of epochs, with the null that they are
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def _spectra(paths: Paths) -> Iterator[Curve]:
         parts = {
             layer: set(file["spectra"][layer]) for layer in architecture.layers(file, "spectra")
         }
-    for layer, (epoch, null) in product(parts, ENDS):
+    for layer, (null, epoch) in product(parts, ends(epochs).items()):
         when = float(epochs[epoch])
         moments = {centring: each for centring, each in MOMENTS.items() if each in parts[layer]}
         for split, (centring, moment) in product(SPLITS, moments.items()):
@@ -76,7 +76,7 @@ def _overlaps(paths: Paths) -> Iterator[Curve]:
         quantity = f"subspace_overlap_{kind}"
         nulls = scores.pairs(paths, score=f"{kind}_subspace_null")
         for layer, found in scores.pairs(paths, score=f"{kind}_subspace").items():
-            for epoch, null in ENDS:
+            for null, epoch in ends(epochs).items():
                 chosen = {pair: each[epoch] for pair, each in found.items()}
                 name = Name(quantity, layer, epoch=float(epochs[epoch]), null=null)
                 estimates = curve_over_pairs(chosen, within=within(quantity))

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from latentdims import record, storage
-from latentdims.models import architecture
+from latentdims.models import architecture, epochs
+from latentdims.models.epochs import UNTRAINED
 from latentdims.results import curves, drawn, markdown, numbers, quantities
 from latentdims.results.numbers import Number
 from latentdims.results.quantities import ONE_RUN, Name
@@ -100,8 +101,13 @@ def _networks(number: Number) -> Iterator[tuple[Name, Estimate, dict[str, Any]]]
 
 
 def _reasons(paths: Mapping[str, Sequence[str]]) -> list[str]:
-    """Why numbers in the files of a network are undefined, each reason once."""
-    found = [reason for each in paths.values() for path in each for reason in storage.reasons(path)]
+    """Why numbers in the files of a network are undefined, or left out, each reason once."""
+    found = []
+    if UNTRAINED not in epochs.of(paths["network"][0]):
+        found.append("untrained networks are not known: what is compared with them is left out")
+    found += [
+        reason for each in paths.values() for path in each for reason in storage.reasons(path)
+    ]
     found += drawn.not_above(paths["generation"])
     return list(dict.fromkeys(part for reason in found for part in reason.split("; ")))
 
