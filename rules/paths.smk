@@ -25,6 +25,11 @@ COMPARISON_FIGURE = [
 FIGURE = [f"<results>/figures/{{dataset}}/{{network}}/{{figure}}.{kind}" for kind in ("svg", "pdf")]
 
 
+def one_of(names):
+    """A constraint of a wildcard; of no name, what nothing matches."""
+    return "|".join(sorted(names)) or "(?!)"
+
+
 wildcard_constraints:
     comparison="[A-Za-z0-9_-]+",
     member=r"[A-Za-z0-9_-]+/[A-Za-z0-9_-]+(@[\d.]+)?",

@@ -62,6 +62,12 @@ class Stored:
         return len(self.dataset)
 
     @property
+    def labels(self) -> NDArray[np.int64]:
+        """(N,)."""
+        found: NDArray[np.int64] = self.dataset.parent["labels"][()]
+        return found
+
+    @property
     def shape(self) -> tuple[int, int, int]:
         """Of one image after preprocessing: (C, H, W)."""
         _, _, height, width = self.dataset.shape
@@ -138,7 +144,7 @@ class StoredImages:
         import torch
 
         stored = self.splits[name]
-        labels = torch.from_numpy(stored.dataset.file[f"{name}/labels"][()])
+        labels = torch.from_numpy(stored.labels)
         return Split(images=stored.all(), labels=labels.to(stored.device))
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from latentdims import storage
 from latentdims.models import architecture
+from latentdims.models.epochs import ends
 from latentdims.results import scores
 from latentdims.results.quantities import Name, within
 from latentdims.results.scores import Compared
@@ -18,7 +19,6 @@ from latentdims.storage import SPLITS
 
 Paths = Sequence[str | Path]
 MOMENTS = {"uncentred": "second_moment", "centred": "covariance"}
-ENDS = ((-1, ""), (0, "untrained"))  # of the axis of epochs, with the null that they are
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def _spectra(paths: Paths) -> Iterator[Curve]:
         parts = {
             layer: set(file["spectra"][layer]) for layer in architecture.layers(file, "spectra")
         }
-    for layer, (epoch, null) in product(parts, ENDS):
+    for layer, (null, epoch) in product(parts, ends(epochs).items()):
         when = float(epochs[epoch])
         moments = {centring: each for centring, each in MOMENTS.items() if each in parts[layer]}
         for split, (centring, moment) in product(SPLITS, moments.items()):
@@ -78,7 +78,7 @@ def of_pairs(pairs: Compared, *, kinds: Sequence[str]) -> Iterator[Curve]:
         quantity = f"subspace_overlap_{kind}"
         nulls = scores.pairs(pairs, score=f"{kind}_subspace_null")
         for layer, found in scores.pairs(pairs, score=f"{kind}_subspace").items():
-            for epoch, null in ENDS:
+            for null, epoch in ends(epochs).items():
                 chosen = {pair: each[epoch] for pair, each in found.items()}
                 name = Name(quantity, layer, epoch=float(epochs[epoch]), null=null)
                 estimates = curve_over_pairs(chosen, within=within(quantity))

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from latentdims import record, storage
-from latentdims.models import architecture
+from latentdims.models import architecture, epochs
+from latentdims.models.epochs import UNTRAINED
 from latentdims.results import curves, drawn, markdown, numbers, quantities
 from latentdims.results.comparisons import PairOfMembers
 from latentdims.results.numbers import Number
@@ -118,8 +119,11 @@ def _networks(number: Number) -> Iterator[tuple[Name, Estimate, dict[str, Any]]]
 
 
 def _reasons(paths: Mapping[str, Sequence[str]]) -> list[str]:
-    """Why numbers in the files of a network are undefined, each reason once."""
-    found = _told([path for each in paths.values() for path in each])
+    """Why numbers in the files of a network are undefined, or left out, each reason once."""
+    found = []
+    if UNTRAINED not in epochs.of(paths["network"][0]):
+        found.append("untrained networks are not known: what is compared with them is left out")
+    found += _told([path for each in paths.values() for path in each])
     return list(dict.fromkeys([*found, *drawn.not_above(paths["generation"])]))
 
 
