@@ -18,11 +18,9 @@ def number_of_partners(wildcards):
     return len(partner_seeds(wildcards))
 
 
-def measured_epochs(wildcards):
-    """The number of epochs at which networks are compared."""
-    training = recipe_of(wildcards)
-    kept = len({0, *training["keep_epochs"], training["epochs"]})
-    return kept if SETTINGS["alignment"]["epochs"] == "kept" else 2
+def kept_by(wildcards):
+    """The recipe, where networks are compared whenever it keeps their weights."""
+    return recipe_of(wildcards) if SETTINGS["alignment"]["epochs"] == "kept" else None
 
 
 def null_pairings(wildcards):

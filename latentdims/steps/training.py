@@ -14,6 +14,7 @@ from latentdims.images.data import Images
 from latentdims.models import architecture, families, networks
 from latentdims.models.architecture import Architecture
 from latentdims.models.blocks import set_statistics
+from latentdims.recipes import recipe
 from latentdims.recipes.descent import Descent, to_numpy
 from latentdims.recipes.stack import Stack
 from latentdims.statistics import folds
@@ -22,7 +23,7 @@ from latentdims.workflow.checkpoint import Checkpoint
 
 logger = logging.getLogger(__name__)
 
-# Of S networks: tensors kept/<epoch>/<name> (S, ...), history/<measure> (S, epochs), and
+# Of S networks: tensors kept/<step>/<name> (S, ...), history/<measure> (S, epochs), and
 # history/folds/<measure> (S, folds, epochs).
 Record = dict[str, np.ndarray]
 FOLDS = "history/folds/"
@@ -41,8 +42,8 @@ def train(
 
     settings: {seed, network, training, preprocessing}, as resolved from the configuration. code:
     names the code that runs; an interrupted training resumes only under the same code.
-    Raises InputError for an architecture that does not fit the images, and for a loss that is not
-    finite.
+    Raises InputError for an architecture that does not fit the images, for a step to be kept that
+    is beyond the last, and for a loss that is not finite.
     """
     train_together(
         images=images,
@@ -74,11 +75,15 @@ def train_together(
             train(images=images, output=output, settings=made, device=device, code=code)
         return
     loaded = data.load(images, preprocessing=settings["preprocessing"], device=device)
+    options = settings["training"]
+    per_epoch = recipe.steps_per_epoch(options, images=len(loaded.train.labels))
+    recipe.check_kept(options, steps_per_epoch=per_epoch)
+    kept = recipe.kept_steps(options, steps_per_epoch=per_epoch)
     seeds = list(outputs)
     stack = Stack([_initial(settings["network"], loaded, seed=seed) for seed in seeds])
     made_with = {"settings": settings, "seeds": seeds, "images": loaded.sha256, "code": code}
     checkpoint = Checkpoint(outputs[seeds[0]], made_with=made_with, device=device)
-    descent = Descent(stack, settings["training"], seeds=seeds)
+    descent = Descent(stack, options, seeds=seeds)
     record: Record = {}
     if state := checkpoint.load():
         descent.restore(state)
@@ -87,16 +92,17 @@ def train_together(
     def pause() -> None:
         checkpoint.save_when_due(lambda: {**descent.state(), **record})
 
-    epochs = settings["training"]["epochs"]
-    keep = {0, *settings["training"]["keep_epochs"], epochs}
-    for epoch in descent.epochs(loaded.train, pause=pause):
-        _measure(stack, loaded, record)
-        if epoch:
-            descent.check({name: record[name] for name in record if name.startswith("history/")})
-        _log(record, f"epoch {epoch} of {epochs}", seeds=seeds)
-        if epoch in keep:
+    for step in descent.steps(loaded.train, keep=kept, pause=pause):
+        epoch, within = divmod(step, per_epoch)
+        if not within:
+            _measure(stack, loaded, record)
+            if step:
+                found = {name: record[name] for name in record if name.startswith("history/")}
+                descent.check(found)
+            _log(record, f"epoch {epoch} of {options['epochs']}", seeds=seeds)
+        if step in kept:
             for name, tensor in stack.tensors.items():
-                record[f"kept/{epoch}/{name}"] = to_numpy(tensor)
+                record[f"kept/{step}/{name}"] = to_numpy(tensor)
     for index, (seed, output) in enumerate(outputs.items()):
         own = {name: values[index] for name, values in record.items()}
         made = {**settings, "seed": seed}
@@ -105,7 +111,8 @@ def train_together(
             own,
             loaded,
             stack.architecture,
-            epochs=sorted(keep),
+            steps=kept,
+            per_epoch=per_epoch,
             settings=made,
             device=device,
         )
@@ -158,29 +165,32 @@ def _save(
     images: Images,
     described: Architecture,
     *,
-    epochs: Sequence[int],
+    steps: Sequence[int],
+    per_epoch: int,
     settings: Mapping[str, Any],
     device: str,
 ) -> None:
-    """Write the file of one network, from its part of the record."""
+    """Write the file of one network, from its part of the record.
+
+    steps: that are kept, of so many an epoch.
+    """
     first = "kept/0/"
     tensors = sorted(name.removeprefix(first) for name in record if name.startswith(first))
-    steps = -(-len(images.train.labels) // settings["training"]["batch_size"])  # of an epoch
-    kept = np.array(epochs, dtype=np.float64)
+    epochs = np.array(steps) / per_epoch
     with storage.create(output, settings=settings, device=device) as file:
         architecture.write(file, described)
         file.attrs["images_sha256"] = images.sha256
-        storage.axis(file, "epoch", kept, units="epochs")
+        storage.axis(file, "epoch", epochs, units="epochs")
         for name, values, units in (
-            ("epochs", kept, "epochs"),
-            ("steps", np.rint(kept * steps).astype(np.int64), "steps of the descent"),
+            ("epochs", epochs, "epochs"),
+            ("steps", np.array(steps, dtype=np.int64), "steps of the descent"),
         ):
             what = f"{units} after which weights were kept"
             storage.write(file, name, values, units=units, description=what, dimensions=("epoch",))
         images.affine.write(file)
         file.create_group("weights")  # empty, where nothing that is learned is a linear map
         for tensor, name in networks.file_names(described, tensors).items():
-            values = np.stack([record[f"kept/{epoch}/{tensor}"] for epoch in epochs])
+            values = np.stack([record[f"kept/{step}/{tensor}"] for step in steps])
             storage.write(
                 file,
                 name,

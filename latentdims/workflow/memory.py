@@ -16,6 +16,7 @@ from latentdims import storage
 from latentdims.errors import InputError
 from latentdims.models import architecture, families
 from latentdims.models.architecture import Architecture
+from latentdims.recipes import recipe
 from latentdims.statistics.folds import FOLDS
 from latentdims.storage import SPLITS
 
@@ -32,10 +33,12 @@ EMBEDDED = 3 * 32 * 32 / 1e6  # of one image
 
 @dataclass(frozen=True)
 class Shapes:
-    """Of what a network sees and computes; samples: how many images by split, where it matters."""
+    """Of what a network sees and computes; samples: how many images by split, known from images;
+    kept: how many times its weights were kept, known from its own files."""
 
     network: Architecture
     samples: Mapping[str, int]
+    kept: int = 0
 
     @classmethod
     def read(
@@ -50,7 +53,7 @@ class Shapes:
             known = families.chosen(settings["network"], described) if described else None
             with h5py.File(path, "r", locking=False) as file:
                 if "architecture" in file.attrs:
-                    return cls(known or architecture.read(file), {})
+                    return cls(known or architecture.read(file), {}, len(file["epoch"]))
                 stored = {split: file[f"{split}/images"].shape for split in SPLITS}
                 classes = len(file["classes"])
             _, channels, *size = stored["train"]
@@ -61,6 +64,18 @@ class Shapes:
         except (OSError, KeyError, TypeError, ValueError, InputError):
             return None
         return cls(network, {split: shape[0] for split, shape in stored.items()})
+
+    def measured(self, kept: Mapping[str, Any] | None) -> int:
+        """At how many epochs networks are compared: the first and the last, or, of a recipe, all
+        that it keeps."""
+        return 2 if kept is None else self.times_kept(kept)
+
+    def times_kept(self, training: Mapping[str, Any]) -> int:
+        """How many times weights are kept by a recipe."""
+        if self.kept:
+            return self.kept
+        steps = recipe.steps_per_epoch(training, images=self.samples["train"])
+        return len(recipe.kept_steps(training, steps_per_epoch=steps))
 
     @property
     def loaded(self) -> float:
@@ -124,7 +139,7 @@ def train(shapes: Shapes, *, training: Mapping[str, Any], networks: int = 1) -> 
     """The images, in the order of an epoch; of each network the weights, their gradients, momentum
     and steps, all that are kept, and what a step holds of its batch; of one, what is kept once more
     as it is written."""
-    kept = len({0, *training["keep_epochs"], training["epochs"]})
+    kept = shapes.times_kept(training)
     of_weights = ((5 + kept) * networks + 2 * kept) * shapes.weights
     batch = 4 * _numbers(training["batch_size"] * shapes.values) * networks
     return with_torch() + 1.5 * shapes.loaded + of_weights + batch
@@ -138,12 +153,14 @@ def clip(shapes: Shapes) -> float:
     return with_torch() + 1.5 * share * shapes.loaded + 10 * shapes.matrices + batch
 
 
-def covariance(shapes: Shapes, *, partners: int, epochs: int) -> float:
+def covariance(shapes: Shapes, *, partners: int, kept: Mapping[str, Any] | None = None) -> float:
     """Sums of all layers by fold, and three times as much while they are written; images stream.
 
-    With partners, those of training images are kept as one.
+    With partners, those of training images are kept as one. kept: the recipe, where all that it
+    keeps is measured, and the network itself at its last epoch is a partner, too.
     """
-    sums = epochs * (2 * FOLDS + (1 + FOLDS) * partners) * shapes.covariances
+    partners += kept is not None
+    sums = shapes.measured(kept) * (2 * FOLDS + (1 + FOLDS) * partners) * shapes.covariances
     return with_torch() + 4 * sums + (36 + shapes.at_once) * (partners + 1)
 
 
@@ -168,23 +185,30 @@ def generate(
 
 
 def align(
-    shapes: Shapes, *, partners: int, epochs: int, pairings: int, neighbours: int | None = None
+    shapes: Shapes,
+    *,
+    partners: int,
+    pairings: int,
+    kept: Mapping[str, Any] | None = None,
+    neighbours: int | None = None,
 ) -> float:
     """The network and a partner with their folds, what is said of each pair, decompositions of the
-    largest layer, and products for all pairings; for neighbours, what both say of a fold."""
-    kept = epochs * (2 * (4 + FOLDS) + 2 * partners) * shapes.covariances
+    largest layer, and products for all pairings; for neighbours, what both say of a fold. kept: as
+    above."""
+    partners += kept is not None
+    measured = shapes.measured(kept) * (2 * (4 + FOLDS) + 2 * partners) * shapes.covariances
     unrelated = 8 * (1 + pairings) * shapes.covariances
     near = 0.0
     if neighbours is not None:
         share = shapes.samples["test"] / FOLDS / shapes.samples["train"]
         near = 4 * share * shapes.representations
     batch = 4 * (shapes.at_once - _numbers(1 << 20))  # twice as many images, of two networks
-    return with_torch() + kept + unrelated + 10 * shapes.matrices + BATCHES + batch + near
+    return with_torch() + measured + unrelated + 10 * shapes.matrices + BATCHES + batch + near
 
 
-def consensus(shapes: Shapes, *, seeds: int, epochs: int) -> float:
-    """Covariances of all pairs of a layer, of both splits."""
-    return PLAIN + 2 * epochs * seeds**2 * shapes.covariances
+def consensus(shapes: Shapes, *, seeds: int, kept: Mapping[str, Any] | None = None) -> float:
+    """Covariances of all pairs of a layer, of both splits. kept: as above."""
+    return PLAIN + 2 * shapes.measured(kept) * seeds**2 * shapes.covariances
 
 
 def with_torch() -> float:
