@@ -10,7 +10,7 @@ import numpy as np
 
 from latentdims import storage
 from latentdims.models import architecture
-from latentdims.results import scores
+from latentdims.results import along, scores
 from latentdims.results.quantities import Name, within
 from latentdims.statistics.intervals import Estimate, curve_over_networks, curve_over_pairs
 from latentdims.storage import SPLITS
@@ -36,6 +36,10 @@ def of(paths: Mapping[str, Paths]) -> Iterator[Curve]:
     if len(paths["alignment"]) > 1:
         yield from _overlaps(paths["alignment"])
     yield from _clipping(paths["clipping"])
+    if along.is_measured(paths["alignment"][0]):
+        at = along.epochs(paths["alignment"])
+        for points in along.of(paths["alignment"]):
+            yield Curve(points.name, at, points.estimates)
 
 
 def _training(paths: Paths) -> Iterator[Curve]:
