@@ -14,7 +14,9 @@ SOURCES = {  # what each figure is drawn from, one file per seed
     "eigenvectors": ("alignment",),
     "weight_eigenvectors": ("alignment",),
     "generation": ("generation",),
+    "along_training": ("alignment",),
 }
+OF_KEPT = ("along_training",)  # need more epochs than the first and the last
 OF_PAIRS = (  # need at least two seeds
     "alignment",
     "measures",

@@ -1,7 +1,7 @@
 """Scores by fold of the test images, of networks and of pairs: tables and figures make their
 intervals of these."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby, product
 from pathlib import Path
@@ -22,6 +22,7 @@ Pairs = Mapping[tuple[int, int], Array]
 Paths = Sequence[str | Path]
 
 MEASURES = ("cka", "cca", "mutual_neighbours")  # beside the similarity, centred
+FINAL = "final"  # the group of a network itself at its last epoch
 OF_TEST = ("mutual_neighbours",)  # of test images alone
 
 
@@ -58,7 +59,7 @@ def drawn(paths: Paths, name: str) -> Array:
 @dataclass(frozen=True)
 class Scores:
     """Scores of the pairs at each epoch (E,), on test images also by fold (F, E), and on unrelated
-    images (pairings, E)."""
+    images (pairings, E). A network and itself are a pair, too."""
 
     name: Name
     whole: Pairs
@@ -86,6 +87,22 @@ class Scores:
         if len({np.ndim(each) for each in found.values()}) > 1:
             return {pair: scores[epoch] for pair, scores in self.whole.items()}
         return found
+
+    @property
+    def of_networks(self) -> bool:
+        """Whether each is of a network and itself."""
+        return all(one == other for one, other in self.whole)
+
+    def curves(self) -> dict[tuple[int, int], Array]:
+        """By pair: the scores at all epochs (E,), or by fold (F, E) if they are defined."""
+        by_fold = self.whole.keys() == self.folds.keys() and all(
+            np.isfinite(self.folds[pair][:, np.isfinite(scores)]).all()
+            for pair, scores in self.whole.items()
+        )
+        return {
+            pair: crossed(scores, self.folds[pair], axis=0) if by_fold else scores
+            for pair, scores in self.whole.items()
+        }
 
     def unrelated(self, epoch: int) -> Array:
         """On unrelated images, of every pair and pairing, (pairs · pairings,)."""
@@ -143,6 +160,17 @@ def pairs(
     return scores
 
 
+def finals(paths: Paths, *, score: str = "similarity") -> dict[str, dict[tuple[int, int], Array]]:
+    """The same of each network and itself at its last epoch, by layer and (seed, seed)."""
+    found: dict[str, dict[tuple[int, int], Array]] = {}
+    for seed, path in enumerate(paths):
+        with storage.read(path, needs=[FINAL]) as file:
+            for layer in architecture.layers(file, FINAL):
+                if (place := f"{FINAL}/{layer}/{score}") in file:
+                    found.setdefault(layer, {})[seed, seed] = file[place][()]
+    return found
+
+
 def measures(source: Paths | Compared) -> list[str]:
     """Those of `MEASURES` that are in the files."""
     compared = source if isinstance(source, Compared) else of_seeds(source)
@@ -153,17 +181,21 @@ def measures(source: Paths | Compared) -> list[str]:
 
 
 def of_pairs(
-    source: Paths | Compared, score: str, centrings: Sequence[str] = ()
+    source: Paths | Compared,
+    score: str,
+    centrings: Sequence[str] = (),
+    *,
+    read: Callable[..., Mapping[str, Pairs]] = pairs,
 ) -> Iterator[Scores]:
     """A score of each layer, split and centring; without centrings, of one that is centred, and
-    without an axis of splits, of test images."""
-    folds = pairs(source, score=f"{score}_folds")
-    nulls = pairs(source, score=f"{score}_null")
+    without an axis of splits, of test images. read: `pairs`, or `finals`."""
+    folds = read(source, score=f"{score}_folds")
+    nulls = read(source, score=f"{score}_null")
     places: list[tuple[int, ...]] = [(number,) for number in range(len(centrings))] or [()]
     splits = (
         [((), "test")] if score in OF_TEST else [((at,), each) for at, each in enumerate(SPLITS)]
     )
-    for layer, whole in pairs(source, score=score).items():
+    for layer, whole in read(source, score=score).items():
         for (at, split), place in product(splits, places):
 
             def chosen(

@@ -165,7 +165,8 @@ def covariance(
 
     partners: network files by their seed. settings: {seed, network, training, preprocessing} of
     the network; its partners differ from it in the seed alone. epochs: `ends`, the first and the
-    last, or `kept`, all whose weights were kept. part: its number and how many there
+    last, or `kept`, all whose weights were kept; then the network at its last epoch is a partner,
+    too. part: its number and how many there
     are, for the sums over a range of the samples, which `merge` takes. code: names the code that
     runs; an interrupted pass resumes only under the same code.
     Raises InputError where a network file is not the one that the settings describe.
@@ -185,6 +186,9 @@ def covariance(
             str(index): [each.at(index, device=device) for each in loaded.values()]
             for index in covariance_file.indices(own, epochs)
         }
+        if epochs == "kept":
+            final = own.at(-1, device=device)
+            networks_at = {epoch: [*some, final, at] for epoch, (*some, at) in networks_at.items()}
         views = {
             split: {
                 epoch: [NetworkView(each, stored) for each in found]
@@ -200,7 +204,7 @@ def covariance(
     with storage.create(output, settings=described, device=device) as result:
         result.attrs.update(attributes)
         if part is None:
-            crosses = covariance_file.of_seeds(own.architecture, sorted(partners))
+            crosses = covariance_file.of_seeds(own.architecture, sorted(partners), epochs=epochs)
             covariance_file.write(result, own, passes, crosses=crosses, epochs=epochs)
         else:
             for name, values in _state(passes).items():
@@ -269,7 +273,7 @@ def merge(
     own = networks.load(network, settings=settings, sha256=attributes["images_sha256"])
     with storage.create(output, settings=settings) as result:
         result.attrs.update(attributes)
-        crosses = covariance_file.of_seeds(own.architecture, partners)
+        crosses = covariance_file.of_seeds(own.architecture, partners, epochs=epochs)
         covariance_file.write(result, own, passes, crosses=crosses, epochs=epochs)
 
 
