@@ -107,6 +107,7 @@ class Family:
         if not self.files:
             from latentdims.models.brought import stem
 
+            stem.check_size(module, image_shape=image_shape)
             stem.fit(module, channels=image_shape[0], small_images=self.small_images)
         return module
 
