@@ -280,7 +280,7 @@ def test_a_relative_import_is_refused_unless_it_has_an_alternative(tmp_path):
             described({"architecture": f"{path}:make", "sites": ["0"]})
         assert f"`{line}` in line 2" in str(error.value)
     path.write_text(
-        "try:\n    from .pieces import Grouped\nexcept ImportError:\n    from pieces import Grouped\n"
+        "try:\n    from .pieces import Grouped\nexcept ImportError:\n    import pieces\n"
         "from brought_models import grouped as make\n"
     )
     assert described({**GROUPED, "architecture": f"{path}:make"}).names

@@ -1,5 +1,7 @@
 """A network of one's own: convolutions with group norm and GELU, and the mean over positions."""
 
+from itertools import pairwise
+
 from torch import Tensor, nn
 
 
@@ -17,15 +19,12 @@ class Stage(nn.Module):
 
 
 class GroupNormed(nn.Module):
-    """Stages, each of them half as large and twice as wide as the one before, and a classifier."""
+    """Stages of some widths, the mean over positions, and a classifier."""
 
-    def __init__(
-        self, channels: int, classes: int, *, width: int, stages: int, groups: int
-    ) -> None:
+    def __init__(self, widths: list[int], classes: int, *, groups: int) -> None:
         super().__init__()
-        widths = [channels, *(width * 2**n for n in range(stages))]
-        pairs = zip(widths[:-1], widths[1:], strict=True)
-        self.stages = nn.Sequential(*(Stage(*pair, groups=groups) for pair in pairs))
+        stages = [Stage(*each, groups=groups) for each in pairwise(widths)]
+        self.stages = nn.Sequential(*stages)
         self.dropout = nn.Dropout(0.1)
         self.classifier = nn.Linear(widths[-1], classes)
 
@@ -42,4 +41,5 @@ def make(
     groups: int = 8,
 ) -> nn.Module:
     """What the configuration names."""
-    return GroupNormed(image_shape[0], classes, width=width, stages=stages, groups=groups)
+    widths = [image_shape[0], *(width * 2**n for n in range(stages))]
+    return GroupNormed(widths, classes, groups=groups)

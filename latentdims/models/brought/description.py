@@ -131,8 +131,8 @@ def _passed(module: nn.Module, images: Tensor) -> tuple[Any, dict[str, Visit]]:
         text = " ".join(str(error).split())
         raise InputError(
             f"architecture: the module raised {type(error).__name__} for images of shape "
-            f"{tuple(images.shape[1:])}: {text}; if they are too small for it, enlarge them (the key "
-            "`size` of an imagefolder)"
+            f"{tuple(images.shape[1:])}: {text}; if they are too small for it, enlarge them (the "
+            "key `size` of an imagefolder)"
         ) from error
 
 
