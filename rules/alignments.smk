@@ -47,7 +47,11 @@ rule consensus:
         "../envs/latentdims.yaml"
     threads: 1
     resources:
-        mem_mb=needed(memory.consensus, seeds=lambda wildcards: len(SEEDS), kept=kept_by),
+        mem_mb=needed(
+            memory.consensus,
+            seeds=lambda wildcards: len(seeds_of(wildcards.network)),
+            kept=kept_by,
+        ),
         runtime=growing(60),
     params:
         code=code_with_family("consensus.py"),

@@ -4,9 +4,18 @@ CHOICE_OF_PAIRS = {
     "pairs": SETTINGS["alignment"]["pairs"],
     "number": SETTINGS["alignment"]["partners"],
 }
-PAIRS = partners.count(len(SEEDS), **CHOICE_OF_PAIRS)
-# A mean of the others needs all of them.
-ALL_PAIRS = len(SEEDS) > 2 and PAIRS == len(SEEDS) * (len(SEEDS) - 1) // 2
+
+
+def pairs_of(network):
+    """The number of pairs of its seeds."""
+    return partners.count(len(seeds_of(network)), **CHOICE_OF_PAIRS)
+
+
+def is_averaged(network):
+    """Whether its networks are aligned with the mean of the others, which needs all pairs."""
+    seeds = len(seeds_of(network))
+    return seeds > 2 and pairs_of(network) == seeds * (seeds - 1) // 2
+
 
 ALIGNMENT_OPTIONS = {
     "centrings": SETTINGS["alignment"]["centrings"],

@@ -1,12 +1,23 @@
 # Which files there are, by wildcards.
 
-SEEDS = list(range(SETTINGS["seeds"]))
+SEEDS = list(range(SETTINGS["seeds"]))  # of networks that are trained
+
+
+def seeds_of(network):
+    """Of any: those of an adopted network are how many there are."""
+    return list(range(SETTINGS["seeds_of"][network]))
+
+
+def drawn_of(network):
+    """Names of its figures."""
+    left_out = catalogue.OF_PAIRS if len(seeds_of(network)) < 2 else ()
+    left_out += () if SETTINGS["alignment"]["epochs"] == "kept" else catalogue.OF_KEPT
+    return [name for name in catalogue.SOURCES if name not in left_out]
+
+
 NETWORKS = dict(zip(["dataset", "network"], map(list, zip(*SETTINGS["runs"]))))
-RUNS = {name: [value for value in NETWORKS[name] for _ in SEEDS] for name in NETWORKS}
-RUNS["seed"] = SEEDS * len(NETWORKS["network"])
-NOT_DRAWN = catalogue.OF_PAIRS if len(SEEDS) < 2 else ()
-NOT_DRAWN += () if SETTINGS["alignment"]["epochs"] == "kept" else catalogue.OF_KEPT
-DRAWN = [name for name in catalogue.SOURCES if name not in NOT_DRAWN]
+EACH = [(*run, seed) for run in SETTINGS["runs"] for seed in seeds_of(run[1])]
+RUNS = dict(zip(["dataset", "network", "seed"], map(list, zip(*EACH))))
 PARTS = SETTINGS["covariance"]["parts"]  # jobs that a pass over the images is split into
 
 # Paths that are collected: outputs of rules would not do where they lie in a storage.

@@ -15,7 +15,7 @@ from latentdims.configuration.config_file import expanded
 from latentdims.configuration.schema import NOTHING, complete, explain, plain
 from latentdims.errors import InputError, nearest
 from latentdims.images import datasets
-from latentdims.models import families
+from latentdims.models import families, responses
 from latentdims.recipes import recipe
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -55,6 +55,9 @@ def resolve(config: Mapping[str, Any]) -> dict[str, Any]:
     resolved["runs"] = _runs(resolved)
     resolved["preprocessing"] = _preprocessing(resolved)
     resolved["adopted"] = adopted.adopted(resolved["networks"], seeds=resolved["seeds"])
+    resolved["seeds_of"] = {
+        name: resolved["adopted"].get(name, resolved)["seeds"] for name in resolved["networks"]
+    }
     resolved["recipes"] = _recipes(resolved, schema["properties"]["training"])
     resolved["kept"] = _kept(resolved)
     if resolved["alignment"]["pairs"] == "first" and resolved["alignment"]["partners"]:
@@ -224,7 +227,7 @@ def _check_network(name: str, network: Mapping[str, Any], resolved: Mapping[str,
             )
         for dataset, of in resolved["runs"]:
             known = _known(dataset, name, resolved) if of == name else None
-            if known and not families.is_brought(network):
+            if known and not families.is_brought(network) and not responses.are_given(network):
                 found = families.described(network, image_shape=known[0], classes=known[1])
                 clipping = resolved["clipping"]
                 ranks.check_ranks(found, bases=clipping["bases"], ranks=clipping["ranks"])

@@ -37,7 +37,8 @@ def of_comparison(
     """
     several = any(len(pair["matches"]) > max(_sides(pair)) for pair in comparison["pairs"])
     found = ["layers"] if several else ["pairs"]
-    kinds = {networks[each["network"]]["architecture"] for each in comparison["members"].values()}
+    of = [networks[each["network"]].get("architecture") for each in comparison["members"].values()]
+    kinds = {*of}
     if comparison["reference"] and len(comparison["members"]) > 2 and len(kinds) == 1:
         found.append("widths")
     return found

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from latentdims import storage
 from latentdims.images.preprocessing import Affine
-from latentdims.models import architecture, networks
+from latentdims.models import architecture, networks, responses
 from latentdims.models.architecture import Architecture
 from latentdims.statistics import folds
 
@@ -50,6 +50,7 @@ def write(
     sha256: str,
     settings: Mapping[str, Any],
     device: str,
+    answers: Mapping[str, NDArray[np.float32]] | None = None,
     steps: str = "steps of the descent after which weights were kept",
     reason: str = "",
 ) -> None:
@@ -57,7 +58,8 @@ def write(
 
     record: of this network alone. kept: the epoch and the number of steps of each time that the
     record has; `steps` says in words what they are. history: epochs at which it was measured.
-    affine, sha256: of the images that it saw. reason: why its history is undefined, where it is.
+    affine, sha256: of the images that it saw. answers: responses, where nothing else is known of
+    it, as `responses.write` takes them. reason: why its history is undefined, where it is.
     """
     first = f"kept/{next(iter(kept))}/"
     tensors = sorted(name.removeprefix(first) for name in record if name.startswith(first))
@@ -84,6 +86,7 @@ def write(
                 description=f"{tensor} of the module at each kept epoch",
                 dimensions=networks.axes(name, stacked.ndim),
             )
+        responses.write(file, answers or {})
         _write_history(file, record, history, reason)
 
 

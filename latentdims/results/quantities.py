@@ -183,13 +183,19 @@ def within(name: str, *, neurons: int | None = None) -> Range:
 
 
 def of_network(
-    network: Mapping[str, Any], settings: Mapping[str, Any], *, untrained: bool = True
+    network: Mapping[str, Any],
+    settings: Mapping[str, Any],
+    *,
+    untrained: bool = True,
+    seeds: int | None = None,
 ) -> dict[Name, bool]:
     """Every single number of a network, without its epoch, and whether seeds and draws are enough.
 
     network: its settings; settings: the configuration, complete. untrained: whether the network is
-    known before it was trained.
+    known before it was trained. seeds: how many there are of it; those of the configuration, where
+    not given.
     """
+    seeds = settings["seeds"] if seeds is None else seeds
     described = families.outline(network)
     layers = {"": [""], "hidden": [site.name for site in described.hidden]}
     layers["sites"] = [site.name for site in described.sites]
@@ -226,7 +232,7 @@ def of_network(
                 if name.null == UNTRAINED and not untrained:
                     continue
                 drawn = ways.get(f"_{WHITE}{way}" if name.null == WHITE else way, 0)
-                enough = _seeds(settings) >= quantity.seeds
+                enough = _compared(settings, seeds) >= quantity.seeds
                 found[name] = enough and (quantity.draws == 1 or drawn >= quantity.draws)
     return found
 
@@ -245,9 +251,9 @@ def _columns(
         yield Name(name, layer, split, centring, None, null)
 
 
-def _seeds(settings: Mapping[str, Any]) -> int:
+def _compared(settings: Mapping[str, Any], seeds: int) -> int:
     """Networks that are compared all with all; two where only some pairs are."""
-    alignment, seeds = settings["alignment"], settings["seeds"]
+    alignment = settings["alignment"]
     all_pairs = alignment["pairs"] == "all" and (alignment["partners"] or seeds) >= seeds - 1
     return seeds if all_pairs else min(seeds, 2)
 

@@ -13,8 +13,8 @@ from latentdims.images import data
 from latentdims.images.data import StoredImages
 
 if TYPE_CHECKING:  # scripts import steps before they know that torch is needed
-    from latentdims.comparison.views import Matches, NetworkView
-    from latentdims.models.networks import Network, Trained
+    from latentdims.comparison.views import Matches, View
+    from latentdims.models.networks import Recorded, Trained
 
 
 def align(
@@ -79,7 +79,7 @@ def align(
 def shown(
     name: str,
     measured: Measurements,
-    load: Callable[[], "Trained"],
+    load: Callable[[], "Trained | Recorded"],
     images: StoredImages,
     *,
     device: str,
@@ -88,16 +88,16 @@ def shown(
 
     name: in words. measured: its open file of covariances. load: reads it, where it is needed.
     """
-    from latentdims.comparison.views import NetworkView  # torch
+    from latentdims.comparison import views  # torch
 
     loaded = cache(load)
 
     @cache
-    def network(stage: int) -> "Network":
+    def at(stage: int) -> dict[str, "View"]:
         place = list(loaded().epochs).index(measured.epochs[stage])
-        return loaded().at(place, device=device)
+        return views.of(loaded(), place, images.splits, device=device)
 
-    def view(split: str, stage: int) -> "NetworkView":
-        return NetworkView(network(stage), images.splits[split])
+    def view(split: str, stage: int) -> "View":
+        return at(stage)[split]
 
     return pairs.Member(name, measured, view)

@@ -16,8 +16,9 @@ from torch import Tensor
 
 from latentdims import broken, storage
 from latentdims.comparison import covariance_file
+from latentdims.comparison import views as of_networks
 from latentdims.comparison.moments import Centred, Moments
-from latentdims.comparison.views import Matches, NetworkView, View, Walk, same_sites
+from latentdims.comparison.views import Matches, View, Walk, same_sites
 from latentdims.images import data
 from latentdims.models import networks
 from latentdims.models.architecture import Architecture
@@ -182,21 +183,20 @@ def covariance(
         made_with = {"settings": described, "images": file.sha256, "networks": hashes}
         made_with |= {"epochs": epochs, "code": code}
         checkpoint = Checkpoint(output, made_with=made_with, device=device)
-        networks_at = {
-            str(index): [each.at(index, device=device) for each in loaded.values()]
+        shown = {
+            str(index): [
+                of_networks.of(each, index, file.splits, device=device) for each in loaded.values()
+            ]
             for index in covariance_file.indices(own, epochs)
         }
         if epochs == "kept":
-            final = own.at(-1, device=device)
-            networks_at = {epoch: [*some, final, at] for epoch, (*some, at) in networks_at.items()}
-        views = {
-            split: {
-                epoch: [NetworkView(each, stored) for each in found]
-                for epoch, found in networks_at.items()
-            }
-            for split, stored in file.splits.items()
+            final = of_networks.of(own, -1, file.splits, device=device)
+            shown = {epoch: [*some, final, at] for epoch, (*some, at) in shown.items()}
+        by_split = {
+            split: {epoch: [each[split] for each in members] for epoch, members in shown.items()}
+            for split in file.splits
         }
-        passes = passed(views, checkpoint, part=part, device=device)
+        passes = passed(by_split, checkpoint, part=part, device=device)
         attributes = {
             "images_sha256": file.sha256,
             "architecture": own.architecture.text(),

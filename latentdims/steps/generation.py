@@ -21,7 +21,7 @@ from latentdims.images.data import Images, Split
 from latentdims.interventions.sampling import Draw, Procedure, Reference, Sampler, align
 from latentdims.models import architecture, networks
 from latentdims.models.blocks import initialise
-from latentdims.models.networks import BATCH, Network, score, torch_generator
+from latentdims.models.networks import BATCH, Network, Recorded, score, torch_generator
 from latentdims.recipes.descent import Descent
 from latentdims.recipes.stack import Stack
 from latentdims.statistics import folds
@@ -66,18 +66,20 @@ def generate(
     """
     loaded = data.load(images, preprocessing=settings["preprocessing"], device=device)
 
-    def trained(path: str | Path, seed: int) -> Network:
+    def trained(path: str | Path, seed: int) -> Network | Recorded:
         made_with = {**settings, "seed": seed}
-        return networks.load(path, settings=made_with, sha256=loaded.sha256).at(-1, device=device)
+        found = networks.load(path, settings=made_with, sha256=loaded.sha256)
+        return found if isinstance(found, Recorded) else found.at(-1, device=device)
 
     own = trained(network, settings["seed"])
     unscored = networks.unscored(own.architecture, len(loaded.classes))
-    if unscored or own.architecture.undrawn:
+    if isinstance(own, Recorded) or unscored or own.architecture.undrawn:
         _write_undrawn(output, own, loaded.test, unscored, settings=settings, device=device)
         return
     for name, options in procedures.items():
         ranks.check_sampled(own.architecture, options, key=f"generation.variants.{name}")
-    partners = [trained(path, seed) for seed, path in others.items()]
+    found_others = (trained(path, seed) for seed, path in others.items())
+    partners = [each for each in found_others if isinstance(each, Network)]
     shown = loaded.train.images
     if alignment_images is not None and alignment_images < len(shown):
         shown = shown[data.some(len(shown), alignment_images)]
@@ -105,7 +107,7 @@ def generate(
 
 def _write_undrawn(
     output: str | Path,
-    own: Network,
+    own: Network | Recorded,
     test: Split,
     unscored: str,
     *,
@@ -116,14 +118,16 @@ def _write_undrawn(
     reason."""
     undefined = unscored or own.architecture.undrawn
     logger.warning("no networks are drawn: %s", undefined)
-    logits = torch.cat([own.logits(images) for images in test.images.split(BATCH)])
-    if unscored:  # whatever they are, they are not of these labels
-        logits = torch.full((len(logits), int(test.labels.max()) + 1), torch.nan).to(logits)
+    names = ("accuracy", "loss", "calibration_error")
+    found: dict[str, Score] = dict.fromkeys(names, np.nan)
+    if not unscored and isinstance(own, Network):
+        logits = torch.cat([own.logits(images) for images in test.images.split(BATCH)])
+        found = scores(logits, test.labels)
     with storage.create(output, settings=settings, device=device) as file:
         architecture.write(file, own.architecture)
         file.attrs["undefined"] = undefined
         reason = unscored or f"outputs of seed {settings['seed']} are not finite"
-        for measure, value in scores(logits, test.labels).items():
+        for measure, value in found.items():
             _write(file, f"reference_{measure}", value, reason=reason)
 
 
