@@ -20,19 +20,14 @@ rule align:
         mem_mb=needed(
             memory.align,
             partners=number_of_partners,
-            epochs=measured_epochs,
+            kept=kept_by,
             neighbours=lambda wildcards: SETTINGS["alignment"]["neighbours"],
             pairings=null_pairings,
         ),
         runtime=growing(60),
     params:
         code=code_with_family("align.py"),
-        options={
-            "centrings": SETTINGS["alignment"]["centrings"],
-            "neighbours": SETTINGS["alignment"]["neighbours"],
-            "pairings": SETTINGS["alignment"]["null_pairings"],
-            "vectors": SETTINGS["alignment"]["vectors"],
-        },
+        options=ALIGNMENT_OPTIONS,
         partners=partner_seeds,
         settings=network_settings,
     script:
@@ -52,7 +47,7 @@ rule consensus:
         "../envs/latentdims.yaml"
     threads: 1
     resources:
-        mem_mb=needed(memory.consensus, seeds=lambda wildcards: len(SEEDS), epochs=measured_epochs),
+        mem_mb=needed(memory.consensus, seeds=lambda wildcards: len(SEEDS), kept=kept_by),
         runtime=growing(60),
     params:
         code=code_with_family("consensus.py"),

@@ -8,6 +8,13 @@ PAIRS = partners.count(len(SEEDS), **CHOICE_OF_PAIRS)
 # A mean of the others needs all of them.
 ALL_PAIRS = len(SEEDS) > 2 and PAIRS == len(SEEDS) * (len(SEEDS) - 1) // 2
 
+ALIGNMENT_OPTIONS = {
+    "centrings": SETTINGS["alignment"]["centrings"],
+    "neighbours": SETTINGS["alignment"]["neighbours"],
+    "pairings": SETTINGS["alignment"]["null_pairings"],
+    "vectors": SETTINGS["alignment"]["vectors"],
+}
+
 
 def partner_seeds(wildcards):
     """The earlier seeds that a network is compared with."""
@@ -18,14 +25,18 @@ def number_of_partners(wildcards):
     return len(partner_seeds(wildcards))
 
 
-def measured_epochs(wildcards):
-    """The number of epochs at which networks are compared."""
+def kept_by(wildcards):
+    """At which epochs networks are compared: None of the ends of a training, its recipe where it is
+    whenever that keeps weights, and a list where the network is adopted."""
     kept = SETTINGS["kept"][wildcards.network]
-    return len(kept if SETTINGS["alignment"]["epochs"] == "kept" else ends(kept))
+    every = SETTINGS["alignment"]["epochs"] == "kept"
+    if wildcards.network in SETTINGS["adopted"]:
+        return kept if every else list(ends(kept))
+    return recipe_of(wildcards) if every else None
 
 
 def kept_epochs(wildcards):
-    """The number of epochs that the file of a network has."""
+    """The number of epochs that the file of an adopted network has."""
     return len(SETTINGS["kept"][wildcards.network])
 
 

@@ -4,7 +4,9 @@ SEEDS = list(range(SETTINGS["seeds"]))
 NETWORKS = dict(zip(["dataset", "network"], map(list, zip(*SETTINGS["runs"]))))
 RUNS = {name: [value for value in NETWORKS[name] for _ in SEEDS] for name in NETWORKS}
 RUNS["seed"] = SEEDS * len(NETWORKS["network"])
-DRAWN = [name for name in catalogue.SOURCES if len(SEEDS) > 1 or name not in catalogue.OF_PAIRS]
+NOT_DRAWN = catalogue.OF_PAIRS if len(SEEDS) < 2 else ()
+NOT_DRAWN += () if SETTINGS["alignment"]["epochs"] == "kept" else catalogue.OF_KEPT
+DRAWN = [name for name in catalogue.SOURCES if name not in NOT_DRAWN]
 PARTS = SETTINGS["covariance"]["parts"]  # jobs that a pass over the images is split into
 
 # Paths that are collected: outputs of rules would not do where they lie in a storage.
@@ -16,7 +18,12 @@ ALIGNMENT = "<results>/{dataset}/{network}/seed{seed}/alignment.h5"
 CLIPPING = "<results>/{dataset}/{network}/seed{seed}/clipping.h5"
 GENERATION = "<results>/{dataset}/{network}/seed{seed}/generation.h5"
 CONSENSUS = "<results>/{dataset}/{network}/consensus.h5"
+COMPARED_COVARIANCE = "<results>/comparisons/{comparison}/{member}/seed{seed}/covariance.h5"
+COMPARED_ALIGNMENT = "<results>/comparisons/{comparison}/{member}/seed{seed}/alignment.h5"
 SAMPLES = [f"<results>/figures/{{dataset}}/samples.{kind}" for kind in ("svg", "pdf")]
+COMPARISON_FIGURE = [
+    f"<results>/figures/comparisons/{{comparison}}/{{figure}}.{kind}" for kind in ("svg", "pdf")
+]
 FIGURE = [f"<results>/figures/{{dataset}}/{{network}}/{{figure}}.{kind}" for kind in ("svg", "pdf")]
 
 
@@ -26,6 +33,8 @@ def one_of(names):
 
 
 wildcard_constraints:
+    comparison="[A-Za-z0-9_-]+",
+    member=r"[A-Za-z0-9_-]+/[A-Za-z0-9_-]+(@[\d.]+)?",
     part=r"\d+",
     dataset="[A-Za-z0-9_-]+",
     network="[A-Za-z0-9_-]+",

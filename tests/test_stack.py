@@ -46,7 +46,7 @@ def test_each_ends_where_it_ends_alone(name, images_for, settings):
     def trained(seeds, dtype):
         stack = stack_of(name, seeds, dtype=dtype)
         descent = Descent(stack, made["training"], seeds=seeds)
-        for _ in descent.epochs(Split(split.images.to(dtype), split.labels)):
+        for _ in descent.steps(Split(split.images.to(dtype), split.labels)):
             pass
         return stack.tensors
 

@@ -7,11 +7,11 @@ import h5py
 import numpy as np
 
 from latentdims import storage
+from latentdims.comparison.measured import FINAL
 from latentdims.comparison.moments import Moments
 from latentdims.models import networks
 from latentdims.models.architecture import Architecture
 from latentdims.models.epochs import ends
-from latentdims.models.networks import Trained
 
 UNITS = {"count": "1", "mean": "activation", "position_mean": "activation"}
 DESCRIPTIONS = {
@@ -36,6 +36,25 @@ class ByFold(Protocol):
         """Those by `<epoch>/<layer>/<kind>`."""
 
 
+class Described(Protocol):
+    """A network as it is written: its sites, and the epochs at which its weights are known."""
+
+    @property
+    def architecture(self) -> Architecture:
+        """What it is."""
+        ...
+
+    @property
+    def epochs(self) -> np.ndarray:
+        """(E,)."""
+        ...
+
+    @property
+    def weights(self) -> Mapping[str, np.ndarray]:
+        """Learned maps (E, ...) by name."""
+        ...
+
+
 class Cross(NamedTuple):
     """A partner's site that a site is compared with: the layer that both are in files, the
     partner's group there, and its channels."""
@@ -48,15 +67,17 @@ class Cross(NamedTuple):
 Crosses = Mapping[str, Sequence[Cross]]  # by site of the network, in the order of its moments
 
 
-def of_seeds(network: Architecture, seeds: Sequence[int]) -> Crosses:
-    """Each site with the same one of networks of other seeds."""
+def of_seeds(network: Architecture, seeds: Sequence[int], *, epochs: str = "ends") -> Crosses:
+    """Each site with the same one of networks of other seeds, and, where all `kept` epochs are
+    measured, of the network itself at the last."""
+    partners = [f"seed{seed}" for seed in seeds] + [FINAL] * (epochs == "kept")
     return {
-        site.name: [Cross(site.name, f"seed{seed}", site.channels) for seed in seeds]
+        site.name: [Cross(site.name, partner, site.channels) for partner in partners]
         for site in network.sites
     }
 
 
-def indices(network: Trained, epochs: str) -> list[int]:
+def indices(network: Described, epochs: str) -> list[int]:
     """Which of the epochs of a network file are measured: `ends`, or all that were `kept`."""
     places = range(len(network.epochs))
     chosen = places if epochs == "kept" else (places[end] for end in ends(network.epochs).values())
@@ -65,7 +86,7 @@ def indices(network: Trained, epochs: str) -> list[int]:
 
 def write(
     file: h5py.File,
-    network: Trained,
+    network: Described,
     passes: Mapping[str, ByFold],
     *,
     crosses: Crosses,

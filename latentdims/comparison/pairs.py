@@ -10,7 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentdims.comparison import alignment_file, pair
-from latentdims.comparison.measured import Measured, Measurements, Weights, undefined, weightless
+from latentdims.comparison.matching import stage_beside
+from latentdims.comparison.measured import (
+    FINAL,
+    Measured,
+    Measurements,
+    Weights,
+    undefined,
+    weightless,
+)
 from latentdims.models import architecture
 from latentdims.storage import SPLITS
 
@@ -38,6 +46,13 @@ class Member:
     view: Callable[[str, int], "View"]
 
 
+def final(member: Member) -> Member:
+    """The same network at its last epoch, as a partner of itself at all of them."""
+    last = len(member.measurements.epochs) - 1
+    name = f"{member.name} at its last epoch"
+    return Member(name, member.measurements.final(), lambda split, _: member.view(split, last))
+
+
 @dataclass(frozen=True)
 class Pair:
     """Two members, what was measured of both, and which of their layers are compared.
@@ -58,9 +73,9 @@ class Pair:
     def _epochs(self) -> Sequence[float]:
         return self.own.measurements.epochs.tolist()
 
-    def stage_of_partner(self, stage: int) -> int:
-        """Which of the partner's epochs is compared with one of its own: the same, or the only."""
-        return stage if len(self.partner.measurements.epochs) > 1 else 0
+    def _beside(self, stage: int) -> int:
+        partner, own = (len(each.epochs) for each in self._files())
+        return stage_beside(stage, own=own, partner=partner)
 
     def compare(self, *, pairings: int) -> dict[str, dict[str, Array]]:
         """Results of each layer, with the axis of epochs where `alignment_file` has it."""
@@ -73,7 +88,7 @@ class Pair:
     def _compare_at(self, stage: int, pairings: int) -> dict[str, dict[str, Array]]:
         from latentdims.comparison import null  # torch
 
-        at, partner, own = self.stage_of_partner(stage), *self._files()
+        at, partner, own = self._beside(stage), *self._files()
         paired = self._paired(stage, pairings)
         turns: dict[str, Tensor] = {}
         results: dict[str, dict[str, Array]] = {}
@@ -141,7 +156,7 @@ class Pair:
         return self.partner.measurements, self.own.measurements
 
     def _views(self, split: str, stage: int) -> tuple["View", "View"]:
-        return self.partner.view(split, self.stage_of_partner(stage)), self.own.view(split, stage)
+        return self.partner.view(split, self._beside(stage)), self.own.view(split, stage)
 
     def _paired(self, stage: int, wanted: int) -> dict[str, dict[str, "Paired"]]:
         """Cross-covariances by split and layer, of the same images and of unrelated ones."""
@@ -241,4 +256,6 @@ def write(
         )
         reasons = both.reasons()
         for layer, found in both.compare(pairings=pairings).items():
+            if place == FINAL and layer in weights:
+                found |= pair.along_training(weights[layer])
             alignment_file.write_pair(file.create_group(f"{place}/{layer}"), found, reasons[layer])

@@ -128,8 +128,17 @@ def _check_epochs(training: Mapping[str, Any]) -> None:
     for epoch in training["keep_epochs"]:
         if epoch > training["epochs"]:
             raise InputError(
-                f"training.keep_epochs: {epoch} is beyond the last epoch, {training['epochs']}"
+                f"training.keep_epochs: {epoch:g} is beyond the last epoch, {training['epochs']}"
             )
+
+
+def _check_steps(training: Mapping[str, Any], network: str, resolved: Mapping[str, Any]) -> None:
+    """The same of steps, as far as it is known how many images each data set has."""
+    for dataset, name in resolved["runs"]:
+        images = resolved["datasets"][dataset].get("train_samples")
+        if name == network and images is not None:
+            steps = recipe.steps_per_epoch(training, images=images)
+            recipe.check_kept(training, steps_per_epoch=steps)
 
 
 def _recipes(resolved: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
@@ -145,6 +154,7 @@ def _recipes(resolved: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str
             raise InputError(f"{key}.{explain(error)}")
         try:
             _check_epochs(merged)
+            _check_steps(merged, name, resolved)
             recipe.check(merged)
         except InputError as error:
             raise InputError(f"{key}.{str(error).removeprefix('training.')}") from None

@@ -12,8 +12,8 @@ UNTRAINED = "untrained"  # the null that the first epoch is
 
 def ends(epochs: Sequence[float] | NDArray) -> dict[str, int]:
     """Places on an axis of epochs (E,), by the null that they are: none, the last; and `untrained`,
-    the first, where that is epoch 0."""
-    return {"": -1, UNTRAINED: 0} if epochs[0] == 0 else {"": -1}
+    the first, where that is epoch 0 and not alone."""
+    return {"": -1, UNTRAINED: 0} if epochs[0] == 0 and len(epochs) > 1 else {"": -1}
 
 
 def of(path: str | Path) -> dict[str, int]:

@@ -11,8 +11,9 @@ import numpy as np
 from latentdims import storage
 from latentdims.models import architecture
 from latentdims.models.epochs import ends
-from latentdims.results import scores
+from latentdims.results import along, scores
 from latentdims.results.quantities import Name, within
+from latentdims.results.scores import Compared
 from latentdims.statistics.intervals import Estimate, curve_over_networks, curve_over_pairs
 from latentdims.storage import SPLITS
 
@@ -34,8 +35,12 @@ def of(paths: Mapping[str, Paths]) -> Iterator[Curve]:
     yield from _training(paths["network"])
     yield from _spectra(paths["alignment"])
     if len(paths["alignment"]) > 1:
-        yield from _overlaps(paths["alignment"])
+        yield from of_pairs(scores.of_seeds(paths["alignment"]), kinds=("activation", "weight"))
     yield from _clipping(paths["clipping"])
+    if along.is_measured(paths["alignment"][0]):
+        at = along.epochs(paths["alignment"])
+        for points in along.of(paths["alignment"]):
+            yield Curve(points.name, at, points.estimates)
 
 
 def _training(paths: Paths) -> Iterator[Curve]:
@@ -70,12 +75,13 @@ def _spectra(paths: Paths) -> Iterator[Curve]:
             yield _of_networks(name, _ranks(weights), weights)
 
 
-def _overlaps(paths: Paths) -> Iterator[Curve]:
-    epochs = _epochs(paths[-1])
-    for kind in ("activation", "weight"):
+def of_pairs(pairs: Compared, *, kinds: Sequence[str]) -> Iterator[Curve]:
+    """Overlaps of the eigenvectors of pairs of networks."""
+    epochs = _epochs(pairs.file)
+    for kind in kinds:
         quantity = f"subspace_overlap_{kind}"
-        nulls = scores.pairs(paths, score=f"{kind}_subspace_null")
-        for layer, found in scores.pairs(paths, score=f"{kind}_subspace").items():
+        nulls = scores.pairs(pairs, score=f"{kind}_subspace_null")
+        for layer, found in scores.pairs(pairs, score=f"{kind}_subspace").items():
             for null, epoch in ends(epochs).items():
                 chosen = {pair: each[epoch] for pair, each in found.items()}
                 name = Name(quantity, layer, epoch=float(epochs[epoch]), null=null)

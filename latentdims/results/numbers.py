@@ -15,7 +15,7 @@ from latentdims.models import architecture
 from latentdims.models.epochs import UNTRAINED, ends
 from latentdims.results import drawn, quantities, scores
 from latentdims.results.quantities import Name
-from latentdims.results.scores import Scores
+from latentdims.results.scores import Compared, Scores
 from latentdims.statistics.intervals import Estimate, counted, over_networks, over_pairs
 from latentdims.statistics.learned import count_learned
 from latentdims.statistics.scales import Range
@@ -68,7 +68,7 @@ def of(paths: Mapping[str, Paths]) -> Iterator[Number]:
     """Every single number of one network, from its files by kind, one per seed."""
     yield from _training(paths["network"])
     if len(paths["alignment"]) > 1:
-        yield from _similarities(paths["alignment"])
+        yield from of_pairs(scores.of_seeds(paths["alignment"]))
     yield from _consensus(paths["consensus"])
     yield from _spectra(paths["alignment"])
     yield from _clipping(paths["clipping"])
@@ -139,17 +139,18 @@ def _p(found: Scores, epochs: Array) -> Number:
     return Number(name, Estimate(p, None, None, networks))
 
 
-def _similarities(paths: Paths) -> Iterator[Number]:
-    with storage.read(paths[-1], needs=["epoch", "centring"]) as file:
+def of_pairs(pairs: Compared) -> Iterator[Number]:
+    """Every single number of pairs of networks."""
+    with storage.read(pairs.file, needs=["epoch", "centring"]) as file:
         epochs, centrings = file["epoch"][()], list(file["centring"].asstr()[()])
-    for found in scores.of_pairs(paths, "similarity", centrings):
+    for found in scores.of_pairs(pairs, "similarity", centrings):
         for each in (found, found.squared("variance_explained")):
             yield from _compared(each, epochs)
             if UNTRAINED in ends(epochs):
                 yield _above_untrained(each, epochs)
         yield _p(found, epochs)
-    for measure in scores.measures(paths):
-        for found in scores.of_pairs(paths, measure):
+    for measure in scores.measures(pairs):
+        for found in scores.of_pairs(pairs, measure):
             yield from _compared(found, epochs)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from latentdims import __version__, storage
 from latentdims.models import architecture
+from latentdims.results import markdown
 from latentdims.results import table as words
 from latentdims.results.quantities import ONE_RUN
 from latentdims.results.table import Outputs, Row, read_csv
@@ -63,6 +64,9 @@ def write(
             f"<h3>{html.escape(dataset)}</h3>",
             _html(headline(rows, dataset, outputs=outputs)),
         ]
+    compared = [row for row in rows if row.comparison]
+    if compared:
+        parts += ["<h3>Comparisons</h3>", _html(markdown.comparisons(compared))]
     Path(path).write_text("\n".join(parts) + "\n", encoding="utf-8")
 
 
@@ -102,6 +106,8 @@ def headline(rows: Sequence[Row], dataset: str, *, outputs: Outputs) -> Table:
 
 
 def _is_headline(row: Row, outputs: Outputs) -> bool:
+    if row.comparison:
+        return False
     known = row.quantity in SHOWN and row.key in words.HEADLINES
     known &= not words.is_of_output(row, outputs)
     if row.null == "unrelated" or row.quantity.endswith(ONE_RUN):  # summary.md has both

@@ -123,6 +123,7 @@ SINGLE = {  # numbers, by names with the fields below in braces
         "1", POSITIVE, "hidden", ("train",), ("uncentred",), _WHITE_TOO, draws=2
     ),
 }
+LEADING = 5  # eigenvectors of the last weights whose curves are in the table
 CURVES = {  # point by point: their units and ranges alone are needed
     "accuracy_by_epoch": Quantity("percent", PERCENT),
     "loss_by_epoch": Quantity("nats", POSITIVE),
@@ -131,12 +132,20 @@ CURVES = {  # point by point: their units and ranges alone are needed
     "subspace_overlap_activation": Quantity("1", SHARE),
     "subspace_overlap_weight": Quantity("1", SHARE),
     "clipped_accuracy_{basis}": Quantity("percent", PERCENT),
+    "similarity_by_epoch": Quantity("1", COSINE),
+    "similarity_to_final_by_epoch": Quantity("1", COSINE),
+    "participation_ratio_by_epoch": Quantity("1", NEURONS),
+    "learned_components_{chance}_by_epoch": Quantity("1", POSITIVE),
+    "weight_amplification_{rank}_by_epoch": Quantity("1", POSITIVE),
+    "weight_cosine_{rank}_by_epoch": Quantity("1", SHARE),
+    "weight_span_{rank}_by_epoch": Quantity("1", SHARE),
 }
 INITIAL = "initial"  # weights themselves, which a network has where it is known untrained
 CHANCES = ("theory", "simulation", "bulk", INITIAL)
 WORDS = {  # what stands for the fields, which a configuration names
     "chance": f"(?:{'|'.join(CHANCES)})",
     "basis": r"\w+",
+    "rank": r"\d+",
     "way": r"(?:_\w+)?",
     "classifier": r"(?:_\w+)?",
     "procedure": r"(?:_\w+)?",

@@ -1,9 +1,9 @@
 """Scores by fold of the test images, of networks and of pairs: tables and figures make their
 intervals of these."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import groupby, product
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ Pairs = Mapping[tuple[int, int], Array]
 Paths = Sequence[str | Path]
 
 MEASURES = ("cka", "cca", "mutual_neighbours")  # beside the similarity, centred
+FINAL = "final"  # the group of a network itself at its last epoch
 OF_TEST = ("mutual_neighbours",)  # of test images alone
 
 
@@ -58,7 +59,7 @@ def drawn(paths: Paths, name: str) -> Array:
 @dataclass(frozen=True)
 class Scores:
     """Scores of the pairs at each epoch (E,), on test images also by fold (F, E), and on unrelated
-    images (pairings, E)."""
+    images (pairings, E). A network and itself are a pair, too."""
 
     name: Name
     whole: Pairs
@@ -87,47 +88,114 @@ class Scores:
             return {pair: scores[epoch] for pair, scores in self.whole.items()}
         return found
 
+    @property
+    def of_networks(self) -> bool:
+        """Whether each is of a network and itself."""
+        return all(one == other for one, other in self.whole)
+
+    def curves(self) -> dict[tuple[int, int], Array]:
+        """By pair: the scores at all epochs (E,), or by fold (F, E) if they are defined."""
+        by_fold = self.whole.keys() == self.folds.keys() and all(
+            np.isfinite(self.folds[pair][:, np.isfinite(scores)]).all()
+            for pair, scores in self.whole.items()
+        )
+        return {
+            pair: crossed(scores, self.folds[pair], axis=0) if by_fold else scores
+            for pair, scores in self.whole.items()
+        }
+
     def unrelated(self, epoch: int) -> Array:
         """On unrelated images, of every pair and pairing, (pairs · pairings,)."""
         return np.concatenate([each[:, epoch] for each in self.null.values()])
 
 
-def pairs(paths: Paths, *, score: str = "similarity") -> dict[str, dict[tuple[int, int], Array]]:
-    """Similarities (epochs, splits, centrings) by layer and pair of seeds, where there are any.
+@dataclass(frozen=True)
+class Compared:
+    """Pairs of networks that are compared: the alignment file of each, and its group there.
 
-    paths: the alignment files of seeds 0, 1, and so on. score: `similarity`, or another dataset.
+    layers: those of the groups, in order; of the network, where not given.
+    """
+
+    places: Mapping[tuple[int, int], tuple[str | Path, str]]
+    layers: Sequence[str] | None = None
+
+    @property
+    def file(self) -> str | Path:
+        """One of the files, which have the same epochs, splits and centrings."""
+        return list(self.places.values())[-1][0]
+
+
+def of_seeds(paths: Paths) -> Compared:
+    """All pairs of seeds 0, 1, and so on, whose alignment files these are, that were compared.
+
     Raises InputError for a single file, which holds no pair.
     """
     if len(paths) < 2:
         raise InputError(f"{paths[0]}: a single network has no pairs; give seeds: 2 or more")
-    scores: dict[str, dict[tuple[int, int], Array]] = {}
+    places: dict[tuple[int, int], tuple[str | Path, str]] = {}
     for seed, path in enumerate(paths):
         with storage.read(path, needs=["spectra"]) as file:
-            for partner in range(seed):
-                for layer in architecture.layers(file, f"seed{partner}"):
-                    place = f"seed{partner}/{layer}/{score}"
+            found = [partner for partner in range(seed) if f"seed{partner}" in file]
+        places |= {(partner, seed): (path, f"seed{partner}") for partner in found}
+    return Compared(places)
+
+
+def pairs(
+    source: Paths | Compared, *, score: str = "similarity"
+) -> dict[str, dict[tuple[int, int], Array]]:
+    """Similarities (epochs, splits, centrings) by layer and pair of networks, where there are any.
+
+    source: pairs, or the files of seeds as `of_seeds` takes them. score: `similarity`, or another
+    dataset.
+    """
+    compared = source if isinstance(source, Compared) else of_seeds(source)
+    scores: dict[str, dict[tuple[int, int], Array]] = {}
+    for path, found in groupby(compared.places.items(), key=lambda item: item[1][0]):
+        with storage.read(path, needs=["spectra"]) as file:
+            for pair, (_, group) in found:
+                for layer in compared.layers or architecture.layers(file, group):
+                    place = f"{group}/{layer}/{score}"
                     if place in file:
-                        scores.setdefault(layer, {})[partner, seed] = file[place][()]
+                        scores.setdefault(layer, {})[pair] = file[place][()]
     return scores
 
 
-def measures(paths: Paths) -> list[str]:
+def finals(paths: Paths, *, score: str = "similarity") -> dict[str, dict[tuple[int, int], Array]]:
+    """The same of each network and itself at its last epoch, by layer and (seed, seed)."""
+    found: dict[str, dict[tuple[int, int], Array]] = {}
+    for seed, path in enumerate(paths):
+        with storage.read(path, needs=[FINAL]) as file:
+            for layer in architecture.layers(file, FINAL):
+                if (place := f"{FINAL}/{layer}/{score}") in file:
+                    found.setdefault(layer, {})[seed, seed] = file[place][()]
+    return found
+
+
+def measures(source: Paths | Compared) -> list[str]:
     """Those of `MEASURES` that are in the files."""
-    with storage.read(paths[-1], needs=["spectra", "seed0"]) as file:
-        groups = file["seed0"].values()
+    compared = source if isinstance(source, Compared) else of_seeds(source)
+    path, place = next(iter(compared.places.values()))
+    with storage.read(path, needs=["spectra", place]) as file:
+        groups = file[place].values()
         return [name for name in MEASURES if any(name in group for group in groups)]
 
 
-def of_pairs(paths: Paths, score: str, centrings: Sequence[str] = ()) -> Iterator[Scores]:
+def of_pairs(
+    source: Paths | Compared,
+    score: str,
+    centrings: Sequence[str] = (),
+    *,
+    read: Callable[..., Mapping[str, Pairs]] = pairs,
+) -> Iterator[Scores]:
     """A score of each layer, split and centring; without centrings, of one that is centred, and
-    without an axis of splits, of test images."""
-    folds = pairs(paths, score=f"{score}_folds")
-    nulls = pairs(paths, score=f"{score}_null")
+    without an axis of splits, of test images. read: `pairs`, or `finals`."""
+    folds = read(source, score=f"{score}_folds")
+    nulls = read(source, score=f"{score}_null")
     places: list[tuple[int, ...]] = [(number,) for number in range(len(centrings))] or [()]
     splits = (
         [((), "test")] if score in OF_TEST else [((at,), each) for at, each in enumerate(SPLITS)]
     )
-    for layer, whole in pairs(paths, score=score).items():
+    for layer, whole in read(source, score=score).items():
         for (at, split), place in product(splits, places):
 
             def chosen(

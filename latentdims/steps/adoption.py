@@ -63,7 +63,7 @@ def adopt(
         output,
         record,
         network.architecture,
-        epochs=dict.fromkeys(epochs, 0),
+        kept={str(epoch): (epoch, 0) for epoch in epochs},
         steps="unknown, so 0: the network was trained elsewhere",
         history=epochs,
         affine=stored.splits["train"].affine,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from latentdims import storage
 from latentdims.comparison import pair, pairs
-from latentdims.comparison.measured import CENTRINGS, Measurements
+from latentdims.comparison.measured import CENTRINGS, FINAL, Measurements
 from latentdims.images import data
 from latentdims.images.data import StoredImages
 
@@ -32,7 +32,8 @@ def align(
     pairings: int = 20,
     neighbours: int | None = None,
 ) -> None:
-    """Write the spectra of a network, and its alignment with each partner, layer by layer.
+    """Write the spectra of a network, and its alignment with each partner, layer by layer; also
+    with itself at its last epoch, where its covariances are of all epochs that were kept.
 
     network, networks, covariance, partners: the file of the network, those of its partners by seed,
     and the same of covariances; partners have the settings of the network but for their seeds.
@@ -54,16 +55,20 @@ def align(
             load = partial(trained.load, path, settings=made_with, sha256=file.sha256)
             return shown(f"seed {seed}", measured, load, file, device=device)
 
+        network_itself = member(network, settings["seed"], own)
+        matches = same_sites(own.architecture)
+
         def opened() -> Iterator[tuple[str, pairs.Member, "Matches"]]:
             for seed, path in partners.items():
                 with Measurements.open(path, {**settings, "seed": seed}) as partner:
                     own.check_comparable(partner)
-                    matches = same_sites(own.architecture)
                     yield f"seed{seed}", member(networks[seed], seed, partner), matches
+            if own.is_along_training:
+                yield FINAL, pairs.final(network_itself), matches
 
         pairs.write(
             result,
-            member(network, settings["seed"], own),
+            network_itself,
             opened(),
             maps=True,
             pairings=pairings,

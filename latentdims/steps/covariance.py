@@ -136,9 +136,10 @@ def _batch(
         yield site.name, Moments.of([centred], [centred]), shared
 
 
-def batches_by_fold(samples: int, network: Architecture) -> list[Batch]:
-    """All samples in one fixed random order, fold by fold, in batches of one fold each."""
-    largest = max(1, VALUES // network.largest)
+def batches_by_fold(samples: int, *networks: Architecture) -> list[Batch]:
+    """All samples in one fixed random order, fold by fold, in batches of one fold each, which suit
+    all of some networks."""
+    largest = max(1, VALUES // max(network.largest for network in networks))
     order = torch.randperm(samples, generator=torch.Generator().manual_seed(0))
     fold = torch.from_numpy(folds.of(samples))[order]
     found = []
@@ -164,7 +165,8 @@ def covariance(
 
     partners: network files by their seed. settings: {seed, network, training, preprocessing} of
     the network; its partners differ from it in the seed alone. epochs: `ends`, the first and the
-    last, or `kept`, all whose weights were kept. part: its number and how many there
+    last, or `kept`, all whose weights were kept; then the network at its last epoch is a partner,
+    too. part: its number and how many there
     are, for the sums over a range of the samples, which `merge` takes. code: names the code that
     runs; an interrupted pass resumes only under the same code.
     Raises InputError where a network file is not the one that the settings describe.
@@ -180,28 +182,21 @@ def covariance(
         made_with = {"settings": described, "images": file.sha256, "networks": hashes}
         made_with |= {"epochs": epochs, "code": code}
         checkpoint = Checkpoint(output, made_with=made_with, device=device)
-        passes = _restored(checkpoint.load(), device=device)
-
-        def pause() -> None:
-            checkpoint.save_when_due(lambda: _state(passes))
-
         networks_at = {
             str(index): [each.at(index, device=device) for each in loaded.values()]
             for index in covariance_file.indices(own, epochs)
         }
-        for split, stored in file.splits.items():
-            batches = batches_by_fold(len(stored), own.architecture)
-            measure(
-                {
-                    epoch: [NetworkView(network, stored) for network in found]
-                    for epoch, found in networks_at.items()
-                },
-                batches=batches if part is None else _share(batches, *part),
-                cross_folds=split == "test",
-                name=f"{split} images",
-                so_far=passes[split],
-                pause=pause,
-            )
+        if epochs == "kept":
+            final = own.at(-1, device=device)
+            networks_at = {epoch: [*some, final, at] for epoch, (*some, at) in networks_at.items()}
+        views = {
+            split: {
+                epoch: [NetworkView(each, stored) for each in found]
+                for epoch, found in networks_at.items()
+            }
+            for split, stored in file.splits.items()
+        }
+        passes = passed(views, checkpoint, part=part, device=device)
         attributes = {
             "images_sha256": file.sha256,
             "architecture": own.architecture.text(),
@@ -209,12 +204,44 @@ def covariance(
     with storage.create(output, settings=described, device=device) as result:
         result.attrs.update(attributes)
         if part is None:
-            crosses = covariance_file.of_seeds(own.architecture, sorted(partners))
+            crosses = covariance_file.of_seeds(own.architecture, sorted(partners), epochs=epochs)
             covariance_file.write(result, own, passes, crosses=crosses, epochs=epochs)
         else:
             for name, values in _state(passes).items():
                 result[name] = values
     checkpoint.remove()
+
+
+def passed(
+    views: Mapping[str, Views],
+    checkpoint: Checkpoint,
+    *,
+    matches: Sequence[Matches] | None = None,
+    part: Sequence[int] | None = None,
+    device: str,
+) -> dict[str, Pass]:
+    """A pass over the images of each split, which resumes where it was interrupted.
+
+    views: by split. matches: as in `measure`. part: of the images, and how many there are.
+    """
+    passes = _restored(checkpoint.load(), device=device)
+
+    def pause() -> None:
+        checkpoint.save_when_due(lambda: _state(passes))
+
+    for split, by_epoch in views.items():
+        members = next(iter(by_epoch.values()))
+        batches = batches_by_fold(len(members[-1]), *(each.architecture for each in members))
+        measure(
+            by_epoch,
+            matches=matches,
+            batches=batches if part is None else _share(batches, *part),
+            cross_folds=split == "test",
+            name=f"{split} images",
+            so_far=passes[split],
+            pause=pause,
+        )
+    return passes
 
 
 def merge(
@@ -246,7 +273,7 @@ def merge(
     own = networks.load(network, settings=settings, sha256=attributes["images_sha256"])
     with storage.create(output, settings=settings) as result:
         result.attrs.update(attributes)
-        crosses = covariance_file.of_seeds(own.architecture, partners)
+        crosses = covariance_file.of_seeds(own.architecture, partners, epochs=epochs)
         covariance_file.write(result, own, passes, crosses=crosses, epochs=epochs)
 
 

@@ -196,7 +196,7 @@ def retrained(
     fresh.before = nn.Identity()
     head = Stack([Network(drawn.network.architecture, fresh)])
     options = {**settings["training"], "augmentation": []}
-    for _ in Descent(head, options, seeds=[settings["seed"]]).epochs(features):
+    for _ in Descent(head, options, seeds=[settings["seed"]]).steps(features):
         pass
     return head.tensors["map.weight"][0]
 
