@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from latentdims import storage
 from latentdims.models import architecture
+from latentdims.models.epochs import UNTRAINED, ends
 from latentdims.results import scores
 from latentdims.results.quantities import LEADING, Name, within
 from latentdims.results.scores import FINAL, Scores
@@ -106,13 +107,17 @@ def participation_ratios(paths: Paths) -> Iterator[Points]:
 
 def learned_components(paths: Paths) -> Iterator[Points]:
     """Of weights; counts of networks have no interval."""
+    untrained = UNTRAINED in ends(epochs(paths))
     for layer in _layers(paths, "weight"):
         spectra = storage.stacked(paths, f"spectra/{layer}/weight")  # (S, E, R)
         with storage.read(paths[0]) as file:
             sizes = file[f"spectra/{layer}"].attrs
             shape = {"dimension": int(sizes["fan_in"]), "neurons": int(sizes["neurons"])}
         counts = [
-            [count_learned(values, initial=network[0], **shape) for values in network]
+            [
+                count_learned(values, initial=network[0] if untrained else None, **shape)
+                for values in network
+            ]
             for network in spectra
         ]
         for chance in counts[0][0]:
@@ -133,16 +138,17 @@ def weights(paths: Paths) -> Iterator[Points]:
 
 def along_weights(paths: Paths, layer: str) -> dict[str, Array]:
     """Of each network at each epoch and rank, (S, E, R): the amplification ‖W v‖ / ‖W₀ v‖ of each
-    last eigenvector v, from the first of the epochs, `weight_cosine` and `weight_span`."""
+    last eigenvector v, where untrained weights are known, `weight_cosine` and `weight_span`."""
     place = f"{FINAL}/{layer}"
+    found = {
+        name: storage.stacked(paths, f"{place}/{name}") for name in ("weight_cosine", "weight_span")
+    }
+    if UNTRAINED not in ends(epochs(paths)):
+        return found
     variances = storage.stacked(paths, f"{place}/weight_variance")
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.sqrt(variances / variances[:, :1])
-    return {
-        "weight_amplification": np.where(np.isfinite(ratio), ratio, np.nan),
-        "weight_cosine": storage.stacked(paths, f"{place}/weight_cosine"),
-        "weight_span": storage.stacked(paths, f"{place}/weight_span"),
-    }
+    return {"weight_amplification": np.where(np.isfinite(ratio), ratio, np.nan), **found}
 
 
 def _layers(paths: Paths, kind: str) -> list[str]:
