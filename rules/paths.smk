@@ -4,9 +4,7 @@ SEEDS = list(range(SETTINGS["seeds"]))
 NETWORKS = dict(zip(["dataset", "network"], map(list, zip(*SETTINGS["runs"]))))
 RUNS = {name: [value for value in NETWORKS[name] for _ in SEEDS] for name in NETWORKS}
 RUNS["seed"] = SEEDS * len(NETWORKS["network"])
-NOT_DRAWN = catalogue.OF_PAIRS if len(SEEDS) < 2 else ()
-NOT_DRAWN += () if SETTINGS["alignment"]["epochs"] == "kept" else catalogue.OF_KEPT
-DRAWN = [name for name in catalogue.SOURCES if name not in NOT_DRAWN]
+DRAWN = catalogue.drawn(seeds=len(SEEDS), epochs=SETTINGS["alignment"]["epochs"])
 PARTS = SETTINGS["covariance"]["parts"]  # jobs that a pass over the images is split into
 
 # Paths that are collected: outputs of rules would not do where they lie in a storage.
