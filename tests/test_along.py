@@ -32,12 +32,12 @@ def test_kept_weights_are_those_after_as_many_steps(name, images_for, settings, 
     training.train(images=images, output=tmp_path / "network.h5", settings=made, device="cpu")
     loaded = data.load(images, preprocessing=made["preprocessing"], device="cpu")
     stack = Stack([training._initial(made["network"], loaded, seed=made["seed"])])
-    after = [stack.tensors]
+    after = []
 
     def keep():
         after.append({name: tensor.clone() for name, tensor in stack.tensors.items()})
 
-    after[0] = {name: tensor.clone() for name, tensor in stack.tensors.items()}
+    keep()
     for _ in Descent(stack, made["training"], seeds=[made["seed"]]).steps(loaded.train, pause=keep):
         pass
     trained = networks.load(tmp_path / "network.h5", settings=made, sha256=loaded.sha256)
@@ -87,7 +87,7 @@ def measured(tmp_path_factory):
             partners={each: folder / f"covariance{each}.h5" for each in range(seed)},
             output=folder / f"alignment{seed}.h5",
             vectors=50,
-            pairings=3,
+            pairings=2,
         )
     return folder, made
 
@@ -142,7 +142,7 @@ def test_similarity_to_the_last_epoch_is_that_of_a_plain_computation(measured, s
             if index == len(KEPT) - 1:
                 np.testing.assert_allclose(stored, 1, rtol=0, atol=1e-6)
             null = file[f"final/{layer}/similarity_null"]
-            assert null.shape == (3, len(KEPT), 2, 2) and np.abs(null[()]).max() < 1
+            assert null.shape == (2, len(KEPT), 2, 2) and np.abs(null[()]).max() < 1
 
 
 @pytest.mark.parametrize("seed", [0, 1])
@@ -150,8 +150,8 @@ def test_last_eigenvectors_of_weights_are_amplified_and_turned(measured, seed):
     folder, _ = measured
     with h5py.File(folder / f"network{seed}.h5") as network:
         weights = {
-            layer: each[()].reshape(len(KEPT), each.shape[1], -1).astype(float)
-            for layer, each in network["weights"].items()
+            layer: each.reshape(len(KEPT), each.shape[1], -1).astype(float)
+            for layer, each in storage.arrays(network, "weights").items()
         }
     with storage.read(folder / f"alignment{seed}.h5") as file:
         for layer, by_epoch in weights.items():
@@ -242,5 +242,5 @@ def test_curves_end_with_the_numbers(done):
 def test_the_figure_is_drawn_where_all_kept_epochs_are_measured(done):
     drawn = done / "figures/shapes/mlp/along_training.svg"
     text = drawn.read_text(encoding="utf-8")
-    assert "amplification" in text and "unrelated images" in text
-    assert "along training" in (done / "report.html").read_text(encoding="utf-8") or True
+    for words in ("amplification", "unrelated images", "classifier", "the network itself"):
+        assert words in text
