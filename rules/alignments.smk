@@ -27,12 +27,7 @@ rule align:
         runtime=growing(60),
     params:
         code=code_with_family("align.py"),
-        options={
-            "centrings": SETTINGS["alignment"]["centrings"],
-            "neighbours": SETTINGS["alignment"]["neighbours"],
-            "pairings": SETTINGS["alignment"]["null_pairings"],
-            "vectors": SETTINGS["alignment"]["vectors"],
-        },
+        options=ALIGNMENT_OPTIONS,
         partners=partner_seeds,
         settings=network_settings,
     script:

@@ -8,6 +8,13 @@ PAIRS = partners.count(len(SEEDS), **CHOICE_OF_PAIRS)
 # A mean of the others needs all of them.
 ALL_PAIRS = len(SEEDS) > 2 and PAIRS == len(SEEDS) * (len(SEEDS) - 1) // 2
 
+ALIGNMENT_OPTIONS = {
+    "centrings": SETTINGS["alignment"]["centrings"],
+    "neighbours": SETTINGS["alignment"]["neighbours"],
+    "pairings": SETTINGS["alignment"]["null_pairings"],
+    "vectors": SETTINGS["alignment"]["vectors"],
+}
+
 
 def partner_seeds(wildcards):
     """The earlier seeds that a network is compared with."""
@@ -19,8 +26,18 @@ def number_of_partners(wildcards):
 
 
 def kept_by(wildcards):
-    """The recipe, where networks are compared whenever it keeps their weights."""
-    return recipe_of(wildcards) if SETTINGS["alignment"]["epochs"] == "kept" else None
+    """At which epochs networks are compared: None of the ends of a training, its recipe where it is
+    whenever that keeps weights, and a list where the network is adopted."""
+    kept = SETTINGS["kept"][wildcards.network]
+    every = SETTINGS["alignment"]["epochs"] == "kept"
+    if wildcards.network in SETTINGS["adopted"]:
+        return kept if every else list(ends(kept))
+    return recipe_of(wildcards) if every else None
+
+
+def kept_epochs(wildcards):
+    """The number of epochs that the file of an adopted network has."""
+    return len(SETTINGS["kept"][wildcards.network])
 
 
 def null_pairings(wildcards):

@@ -11,7 +11,7 @@ from latentdims.comparison.measured import FINAL
 from latentdims.comparison.moments import Moments
 from latentdims.models import networks
 from latentdims.models.architecture import Architecture
-from latentdims.models.networks import Trained
+from latentdims.models.epochs import ends
 
 UNITS = {"count": "1", "mean": "activation", "position_mean": "activation"}
 DESCRIPTIONS = {
@@ -36,6 +36,25 @@ class ByFold(Protocol):
         """Those by `<epoch>/<layer>/<kind>`."""
 
 
+class Described(Protocol):
+    """A network as it is written: its sites, and the epochs at which its weights are known."""
+
+    @property
+    def architecture(self) -> Architecture:
+        """What it is."""
+        ...
+
+    @property
+    def epochs(self) -> np.ndarray:
+        """(E,)."""
+        ...
+
+    @property
+    def weights(self) -> Mapping[str, np.ndarray]:
+        """Learned maps (E, ...) by name."""
+        ...
+
+
 class Cross(NamedTuple):
     """A partner's site that a site is compared with: the layer that both are in files, the
     partner's group there, and its channels."""
@@ -58,15 +77,16 @@ def of_seeds(network: Architecture, seeds: Sequence[int], *, epochs: str = "ends
     }
 
 
-def indices(network: Trained, epochs: str) -> list[int]:
+def indices(network: Described, epochs: str) -> list[int]:
     """Which of the epochs of a network file are measured: `ends`, or all that were `kept`."""
-    last = len(network.epochs) - 1
-    return list(range(last + 1)) if epochs == "kept" else [0, last]
+    places = range(len(network.epochs))
+    chosen = places if epochs == "kept" else (places[end] for end in ends(network.epochs).values())
+    return sorted(chosen)
 
 
 def write(
     file: h5py.File,
-    network: Trained,
+    network: Described,
     passes: Mapping[str, ByFold],
     *,
     crosses: Crosses,

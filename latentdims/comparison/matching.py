@@ -66,3 +66,9 @@ def _mapped(
             if layer not in known:
                 raise InputError(f"match: {name} has no layer '{layer}'; {nearest(layer, known)}")
     return set(match.items())
+
+
+def stage_beside(stage: int, *, own: int, partner: int) -> int:
+    """Which of a partner's epochs is compared with one of a network's own, by index: the same; or
+    the only one; or, where there is one of its own alone, the last."""
+    return stage if own == partner else partner - 1

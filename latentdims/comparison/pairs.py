@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentdims.comparison import alignment_file, pair
+from latentdims.comparison.matching import stage_beside
 from latentdims.comparison.measured import (
     FINAL,
     Measured,
@@ -72,9 +73,9 @@ class Pair:
     def _epochs(self) -> Sequence[float]:
         return self.own.measurements.epochs.tolist()
 
-    def stage_of_partner(self, stage: int) -> int:
-        """Which of the partner's epochs is compared with one of its own: the same, or the only."""
-        return stage if len(self.partner.measurements.epochs) > 1 else 0
+    def _beside(self, stage: int) -> int:
+        partner, own = (len(each.epochs) for each in self._files())
+        return stage_beside(stage, own=own, partner=partner)
 
     def compare(self, *, pairings: int) -> dict[str, dict[str, Array]]:
         """Results of each layer, with the axis of epochs where `alignment_file` has it."""
@@ -87,7 +88,7 @@ class Pair:
     def _compare_at(self, stage: int, pairings: int) -> dict[str, dict[str, Array]]:
         from latentdims.comparison import null  # torch
 
-        at, partner, own = self.stage_of_partner(stage), *self._files()
+        at, partner, own = self._beside(stage), *self._files()
         paired = self._paired(stage, pairings)
         turns: dict[str, Tensor] = {}
         results: dict[str, dict[str, Array]] = {}
@@ -155,7 +156,7 @@ class Pair:
         return self.partner.measurements, self.own.measurements
 
     def _views(self, split: str, stage: int) -> tuple["View", "View"]:
-        return self.partner.view(split, self.stage_of_partner(stage)), self.own.view(split, stage)
+        return self.partner.view(split, self._beside(stage)), self.own.view(split, stage)
 
     def _paired(self, stage: int, wanted: int) -> dict[str, dict[str, "Paired"]]:
         """Cross-covariances by split and layer, of the same images and of unrelated ones."""
@@ -193,20 +194,25 @@ class Pair:
         for name, stages in self.weights.items():
             reads = self.own.measurements.architecture.weight(name).reads
             maps = dict(zip((self.partner.name, self.own.name), stages, strict=True))
-            reasons = unaligned.get(reads, []) + weightless(name, maps)
+            zero = weightless(name, maps, untrained=self.own.measurements.untrained)
+            reasons = unaligned.get(reads, []) + zero
             found[name]["weight"] = "; ".join(reasons)
         return found
 
     def _undefined(
         self, layer: str, splits: Sequence[str] | None, centrings: Sequence[str]
     ) -> list[str]:
-        members = zip(
-            self.matches[layer], (self.partner.name, self.own.name), self.sites[layer], strict=True
-        )
+        members = zip(self.matches[layer], (self.partner, self.own), self.sites[layer], strict=True)
         return [
             reason
-            for site, name, stages in members
-            for reason in undefined(site, {name: stages}, splits=splits, centrings=centrings)
+            for site, member, stages in members
+            for reason in undefined(
+                site,
+                {member.name: stages},
+                splits=splits,
+                centrings=centrings,
+                untrained=member.measurements.untrained,
+            )
         ]
 
 

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, Protocol, TypeVar
 
 from torch import Tensor
@@ -51,6 +51,28 @@ class NetworkView:
     def representations(self, samples: Tensor) -> Levels:
         """As `View` has it."""
         return self.network.representations(self.images[samples])
+
+
+@dataclass(frozen=True)
+class Averaged:
+    """A view whose representations are averaged over positions."""
+
+    view: View
+
+    @property
+    def architecture(self) -> Architecture:
+        """Its sites, without positions."""
+        found = self.view.architecture
+        sites = [replace(site, shape=(site.channels,), axis=1) for site in found.sites]
+        return replace(found, sites=tuple(sites))
+
+    def __len__(self) -> int:
+        return len(self.view)
+
+    def representations(self, samples: Tensor) -> Levels:
+        """As `View` has it."""
+        for site, found in self.view.representations(samples):
+            yield site, found.flatten(2).mean(2) if found.ndim > 2 else found
 
 
 def same_sites(of: Architecture) -> Matches:

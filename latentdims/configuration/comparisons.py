@@ -9,6 +9,7 @@ from latentdims.comparison.matching import WAYS, matched
 from latentdims.errors import InputError, nearest
 from latentdims.images import datasets
 from latentdims.models import families
+from latentdims.models.epochs import ends
 
 TEXT = re.compile(r"(?:(?P<dataset>[\w-]+)/)?(?P<network>[\w-]+)(?:@(?P<epoch>[\d.]+))?")
 SCALED = ("widths", "channels", "width")  # keys that say how wide a network is
@@ -146,9 +147,7 @@ def _turned(partner: Member, own: Member, resolved: Mapping[str, Any]) -> tuple[
 
 def has_start(member: Member, resolved: Mapping[str, Any]) -> bool:
     """Whether it is known before training, and not taken at one epoch alone."""
-    network = resolved["networks"][member.network]
-    brought = "responses" in network or ("checkpoints" in network and "untrained" not in network)
-    return member.epoch is None and not brought
+    return member.epoch is None and len(ends(resolved["kept"][member.network])) > 1
 
 
 def _pair(
@@ -165,12 +164,18 @@ def _pair(
         for each in (partner, own)
     )
     found = matched(theirs, ours, match, names=(partner.name, own.name))
-    if partner.network == own.network and resolved["seeds"] < 2:
+    same_start = partner.network == own.network
+    if same_start and resolved["seeds"] < 2:
         raise InputError(
             f"members: {partner.name} and {own.name} have the same random start for the same seed, "
             "so that other seeds are compared, but seeds is 1; give more"
         )
-    return {"partner": partner.name, "own": own.name, "matches": found}
+    return {
+        "partner": partner.name,
+        "own": own.name,
+        "matches": found,
+        "same_start": same_start,
+    }
 
 
 def _images(given: Mapping[str, Any], resolved: Mapping[str, Any]) -> str:

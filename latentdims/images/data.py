@@ -62,6 +62,12 @@ class Stored:
         return len(self.dataset)
 
     @property
+    def labels(self) -> NDArray[np.int64]:
+        """(N,)."""
+        found: NDArray[np.int64] = self.dataset.parent["labels"][()]
+        return found
+
+    @property
     def shape(self) -> tuple[int, int, int]:
         """Of one image after preprocessing: (C, H, W)."""
         _, _, height, width = self.dataset.shape
@@ -111,6 +117,7 @@ class StoredImages:
     splits: Mapping[str, Stored]
     classes: tuple[str, ...]
     sha256: str
+    _through: dict[bytes, dict[str, Stored]] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -118,8 +125,8 @@ class StoredImages:
         return self.splits["train"].shape
 
     def through(self, affine: Affine) -> dict[str, Stored]:
-        """Each split through another preprocessing. Raises InputError where it is of other
-        channels."""
+        """Each split through another preprocessing, the same for all networks that share it. Raises
+        InputError where it is of other channels."""
         found = next(iter(self.splits.values())).dataset
         channels = found.shape[1]
         if affine.matrix.shape[1] != channels:
@@ -127,14 +134,17 @@ class StoredImages:
                 f"{found.file.filename} has images of {channels} channels, and the network sees "
                 f"images of {affine.matrix.shape[1]}; show it other images"
             )
-        return {split: replace(stored, affine=affine) for split, stored in self.splits.items()}
+        return self._through.setdefault(
+            affine.matrix.tobytes() + affine.offset.tobytes(),
+            {split: replace(stored, affine=affine) for split, stored in self.splits.items()},
+        )
 
     def split(self, name: str) -> Split:
         """One split in memory."""
         import torch
 
         stored = self.splits[name]
-        labels = torch.from_numpy(stored.dataset.file[f"{name}/labels"][()])
+        labels = torch.from_numpy(stored.labels)
         return Split(images=stored.all(), labels=labels.to(stored.device))
 
 

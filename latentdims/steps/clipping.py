@@ -21,6 +21,7 @@ from latentdims.images import data
 from latentdims.images.data import Split
 from latentdims.interventions import components, reruns
 from latentdims.models import architecture, networks
+from latentdims.models.architecture import Architecture
 from latentdims.models.networks import Network
 from latentdims.statistics import folds
 from latentdims.statistics.spectra import eigh, weight_components
@@ -54,8 +55,12 @@ def clip(
     not belong to the settings.
     """
     with data.opened(images, preprocessing=settings["preprocessing"], device=device) as stored:
-        test, sha256 = stored.split("test"), stored.sha256
-    loaded = networks.load(network, settings=settings, sha256=sha256)
+        loaded = networks.load(network, settings=settings, sha256=stored.sha256)
+        reason = networks.unscored(loaded.architecture, len(stored.classes))
+        if reason:
+            _write_undefined(output, loaded.architecture, reason, settings=settings)
+            return
+        test = stored.split("test")
     trained = loaded.at(-1, device=device)
     check_ranks(loaded.architecture, bases=bases, ranks=ranks)
     if not trained.blocks:
@@ -84,6 +89,24 @@ def clip(
             what = f"test accuracy{of}, with this many dimensions"
             _save(group, "accuracy", accuracy, share, description=what)
             logger.info("%s: %d ranks", name, len(of_curve))
+
+
+def _write_undefined(
+    output: str | Path, described: Architecture, reason: str, *, settings: Mapping[str, Any]
+) -> None:
+    """The file of a network whose accuracy is undefined: the reason."""
+    logger.warning("nothing is clipped: %s", reason)
+    with storage.create(output, settings=settings) as file:
+        architecture.write(file, described)
+        file.attrs["undefined"] = reason
+        storage.write(
+            file,
+            "reference_accuracy",
+            np.nan,
+            units="percent",
+            description="test accuracy of the network",
+            reason=reason,
+        )
 
 
 def _accuracies(

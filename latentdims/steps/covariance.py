@@ -136,9 +136,10 @@ def _batch(
         yield site.name, Moments.of([centred], [centred]), shared
 
 
-def batches_by_fold(samples: int, network: Architecture) -> list[Batch]:
-    """All samples in one fixed random order, fold by fold, in batches of one fold each."""
-    largest = max(1, VALUES // network.largest)
+def batches_by_fold(samples: int, *networks: Architecture) -> list[Batch]:
+    """All samples in one fixed random order, fold by fold, in batches of one fold each, which suit
+    all of some networks."""
+    largest = max(1, VALUES // max(network.largest for network in networks))
     order = torch.randperm(samples, generator=torch.Generator().manual_seed(0))
     fold = torch.from_numpy(folds.of(samples))[order]
     found = []
@@ -181,11 +182,6 @@ def covariance(
         made_with = {"settings": described, "images": file.sha256, "networks": hashes}
         made_with |= {"epochs": epochs, "code": code}
         checkpoint = Checkpoint(output, made_with=made_with, device=device)
-        passes = _restored(checkpoint.load(), device=device)
-
-        def pause() -> None:
-            checkpoint.save_when_due(lambda: _state(passes))
-
         networks_at = {
             str(index): [each.at(index, device=device) for each in loaded.values()]
             for index in covariance_file.indices(own, epochs)
@@ -193,19 +189,14 @@ def covariance(
         if epochs == "kept":
             final = own.at(-1, device=device)
             networks_at = {epoch: [*some, final, at] for epoch, (*some, at) in networks_at.items()}
-        for split, stored in file.splits.items():
-            batches = batches_by_fold(len(stored), own.architecture)
-            measure(
-                {
-                    epoch: [NetworkView(network, stored) for network in found]
-                    for epoch, found in networks_at.items()
-                },
-                batches=batches if part is None else _share(batches, *part),
-                cross_folds=split == "test",
-                name=f"{split} images",
-                so_far=passes[split],
-                pause=pause,
-            )
+        views = {
+            split: {
+                epoch: [NetworkView(each, stored) for each in found]
+                for epoch, found in networks_at.items()
+            }
+            for split, stored in file.splits.items()
+        }
+        passes = passed(views, checkpoint, part=part, device=device)
         attributes = {
             "images_sha256": file.sha256,
             "architecture": own.architecture.text(),
@@ -219,6 +210,38 @@ def covariance(
             for name, values in _state(passes).items():
                 result[name] = values
     checkpoint.remove()
+
+
+def passed(
+    views: Mapping[str, Views],
+    checkpoint: Checkpoint,
+    *,
+    matches: Sequence[Matches] | None = None,
+    part: Sequence[int] | None = None,
+    device: str,
+) -> dict[str, Pass]:
+    """A pass over the images of each split, which resumes where it was interrupted.
+
+    views: by split. matches: as in `measure`. part: of the images, and how many there are.
+    """
+    passes = _restored(checkpoint.load(), device=device)
+
+    def pause() -> None:
+        checkpoint.save_when_due(lambda: _state(passes))
+
+    for split, by_epoch in views.items():
+        members = next(iter(by_epoch.values()))
+        batches = batches_by_fold(len(members[-1]), *(each.architecture for each in members))
+        measure(
+            by_epoch,
+            matches=matches,
+            batches=batches if part is None else _share(batches, *part),
+            cross_folds=split == "test",
+            name=f"{split} images",
+            so_far=passes[split],
+            pause=pause,
+        )
+    return passes
 
 
 def merge(

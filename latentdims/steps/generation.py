@@ -54,13 +54,15 @@ def generate(
     settings: Mapping[str, Any],
     device: str,
     alignment_images: int | None = None,
+    retraining: Mapping[str, Any] | None = None,
 ) -> None:
     """Write how networks do that are drawn from the weight covariances of a trained one.
 
     others: network files by seed, which covariances are averaged over besides this one. procedures:
     by name, `published` among them, the keys of `generation.variants` in the configuration.
     alignment_images: how many training images draws are aligned on, and take statistics of norms
-    from; all where not given. Raises InputError for a layer that the network does not have.
+    from; all where not given. retraining: how new classifiers are trained; as the network was,
+    where not given. Raises InputError for a layer that the network does not have.
     """
     loaded = data.load(images, preprocessing=settings["preprocessing"], device=device)
 
@@ -69,8 +71,9 @@ def generate(
         return networks.load(path, settings=made_with, sha256=loaded.sha256).at(-1, device=device)
 
     own = trained(network, settings["seed"])
-    if own.architecture.undrawn:
-        _write_undrawn(output, own, loaded.test, settings=settings, device=device)
+    unscored = networks.unscored(own.architecture, len(loaded.classes))
+    if unscored or own.architecture.undrawn:
+        _write_undrawn(output, own, loaded.test, unscored, settings=settings, device=device)
         return
     for name, options in procedures.items():
         ranks.check_sampled(own.architecture, options, key=f"generation.variants.{name}")
@@ -82,7 +85,7 @@ def generate(
     drawn: dict[str, dict[str, Scores]] = {}  # by procedure and classifier
     for name, options in procedures.items():
         logger.info("%s: %s", name, options)
-        drawn[name] = _draws(reference, loaded, options, settings)
+        drawn[name] = _draws(reference, loaded, options, {"training": retraining, **settings})
     reference_scores = measures(own, {"": own.last.map.weight}, loaded.test)[""]
     reasons = _reasons(reference, seed=settings["seed"])
     with storage.create(output, settings=settings, device=device) as file:
@@ -104,17 +107,22 @@ def _write_undrawn(
     output: str | Path,
     own: Network,
     test: Split,
+    unscored: str,
     *,
     settings: Mapping[str, Any],
     device: str,
 ) -> None:
-    """The file of a network that none can be drawn from: its own scores, and the reason."""
-    logger.warning("no networks are drawn: %s", own.architecture.undrawn)
+    """The file of a network that none can be drawn from: its own scores, where it has them, and the
+    reason."""
+    undefined = unscored or own.architecture.undrawn
+    logger.warning("no networks are drawn: %s", undefined)
     logits = torch.cat([own.logits(images) for images in test.images.split(BATCH)])
+    if unscored:  # whatever they are, they are not of these labels
+        logits = torch.full((len(logits), int(test.labels.max()) + 1), torch.nan).to(logits)
     with storage.create(output, settings=settings, device=device) as file:
         architecture.write(file, own.architecture)
-        file.attrs["undefined"] = own.architecture.undrawn
-        reason = f"outputs of seed {settings['seed']} are not finite"
+        file.attrs["undefined"] = undefined
+        reason = unscored or f"outputs of seed {settings['seed']} are not finite"
         for measure, value in scores(logits, test.labels).items():
             _write(file, f"reference_{measure}", value, reason=reason)
 

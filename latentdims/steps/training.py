@@ -5,28 +5,19 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import h5py
-import numpy as np
-
-from latentdims import storage
 from latentdims.images import data
 from latentdims.images.data import Images
-from latentdims.models import architecture, families, networks
-from latentdims.models.architecture import Architecture
+from latentdims.models import families, network_file, networks
 from latentdims.models.blocks import set_statistics
+from latentdims.models.network_file import FOLDS, Record
 from latentdims.recipes import recipe
 from latentdims.recipes.descent import Descent, to_numpy
 from latentdims.recipes.stack import Stack
-from latentdims.statistics import folds
 from latentdims.storage import SPLITS
 from latentdims.workflow.checkpoint import Checkpoint
 
 logger = logging.getLogger(__name__)
 
-# Of S networks: tensors kept/<step>/<name> (S, ...), history/<measure> (S, epochs), and
-# history/folds/<measure> (S, folds, epochs).
-Record = dict[str, np.ndarray]
-FOLDS = "history/folds/"
 SEEN = 2000  # images whose statistics the norms of an untrained network have
 
 
@@ -106,13 +97,14 @@ def train_together(
     for index, (seed, output) in enumerate(outputs.items()):
         own = {name: values[index] for name, values in record.items()}
         made = {**settings, "seed": seed}
-        _save(
+        network_file.write(
             output,
             own,
-            loaded,
             stack.architecture,
-            steps=kept,
-            per_epoch=per_epoch,
+            kept={str(step): (step / per_epoch, step) for step in kept},
+            history=range(options["epochs"] + 1),
+            affine=loaded.affine,
+            sha256=loaded.sha256,
             settings=made,
             device=device,
         )
@@ -133,20 +125,10 @@ def _initial(settings: Mapping[str, Any], images: Images, *, seed: int) -> netwo
 
 
 def _measure(stack: Stack, images: Images, record: Record) -> None:
-    """Add loss and accuracy of each network on both splits to its history, those on test images
-    also by fold."""
+    """Add loss and accuracy of each network on both splits to its history."""
     for split in SPLITS:
         found = stack.by_image(getattr(images, split)).cpu().numpy()  # (S, 2, N)
-        for measure, values in zip(("loss", "accuracy"), found.swapaxes(0, 1), strict=True):
-            _append(record, f"history/{split}_{measure}", values.mean(1))
-            if split == "test":
-                _append(record, f"{FOLDS}test_{measure}", folds.means(values))
-
-
-def _append(record: Record, name: str, values: np.ndarray) -> None:
-    """Add what was measured at one epoch, (S, ...), to a history (S, ..., epochs)."""
-    values = values[..., None]
-    record[name] = np.append(record[name], values, axis=-1) if name in record else values
+        network_file.measured(record, split, found)
 
 
 def _log(record: Record, epoch: str, *, seeds: Sequence[int]) -> None:
@@ -157,64 +139,3 @@ def _log(record: Record, epoch: str, *, seeds: Sequence[int]) -> None:
             for name in history
         }
         logger.info("seed %d, %s: %s", seed, epoch, last)
-
-
-def _save(
-    output: str | Path,
-    record: Mapping[str, np.ndarray],
-    images: Images,
-    described: Architecture,
-    *,
-    steps: Sequence[int],
-    per_epoch: int,
-    settings: Mapping[str, Any],
-    device: str,
-) -> None:
-    """Write the file of one network, from its part of the record.
-
-    steps: that are kept, of so many an epoch.
-    """
-    first = "kept/0/"
-    tensors = sorted(name.removeprefix(first) for name in record if name.startswith(first))
-    epochs = np.array(steps) / per_epoch
-    with storage.create(output, settings=settings, device=device) as file:
-        architecture.write(file, described)
-        file.attrs["images_sha256"] = images.sha256
-        storage.axis(file, "epoch", epochs, units="epochs")
-        for name, values, units in (
-            ("epochs", epochs, "epochs"),
-            ("steps", np.array(steps, dtype=np.int64), "steps of the descent"),
-        ):
-            what = f"{units} after which weights were kept"
-            storage.write(file, name, values, units=units, description=what, dimensions=("epoch",))
-        images.affine.write(file)
-        file.create_group("weights")  # empty, where nothing that is learned is a linear map
-        for tensor, name in networks.file_names(described, tensors).items():
-            values = np.stack([record[f"kept/{step}/{tensor}"] for step in steps])
-            storage.write(
-                file,
-                name,
-                values,
-                units="1",
-                description=f"{tensor} of the module at each kept epoch",
-                dimensions=networks.axes(name, values.ndim),
-            )
-        _save_history(file, record)
-
-
-def _save_history(file: h5py.File, record: Mapping[str, np.ndarray]) -> None:
-    units = {"loss": ("nats", "cross-entropy"), "accuracy": ("percent", "accuracy")}
-    epochs = np.arange(record["history/test_loss"].shape[-1], dtype=np.float64)
-    storage.axis(file.create_group("history"), "epoch", epochs, units="epochs")
-    for name in sorted(name for name in record if name.startswith("history/")):
-        unit, what = units[name.rsplit("_", 1)[1]]
-        fold = name.startswith(FOLDS)
-        storage.write(
-            file,
-            name,
-            record[name],
-            units=unit,
-            description=f"{what} after each epoch, the first before training"
-            + (", on each fold of the test images" if fold else ""),
-            dimensions=("fold", "epoch") if fold else ("epoch",),
-        )

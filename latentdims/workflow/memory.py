@@ -13,6 +13,7 @@ from typing import Any
 import h5py
 
 from latentdims import storage
+from latentdims.configuration import adopted
 from latentdims.errors import InputError
 from latentdims.models import architecture, families
 from latentdims.models.architecture import Architecture
@@ -29,6 +30,10 @@ BATCHES = 100  # what clipping holds of a batch of small networks; generation ha
 BATCH = 250  # images that it propagates at once
 UNKNOWN = 3000  # a folder of images, and what cannot be read
 EMBEDDED = 3 * 32 * 32 / 1e6  # of one image
+
+# When networks are compared: at the first epoch and the last, whenever a recipe keeps weights, or
+# at so many epochs as are listed.
+Kept = Mapping[str, Any] | Sequence[Any] | None
 
 
 @dataclass(frozen=True)
@@ -55,7 +60,8 @@ class Shapes:
                 if "architecture" in file.attrs:
                     return cls(known or architecture.read(file), {}, len(file["epoch"]))
                 stored = {split: file[f"{split}/images"].shape for split in SPLITS}
-                classes = len(file["classes"])
+                asked = settings.get("checkpoints")
+                classes = adopted.classes(asked, len(file["classes"]))
             _, channels, *size = stored["train"]
             seen = 1 if "gray" in settings["preprocessing"]["steps"] else channels
             network = known or families.described(
@@ -65,10 +71,11 @@ class Shapes:
             return None
         return cls(network, {split: shape[0] for split, shape in stored.items()})
 
-    def measured(self, kept: Mapping[str, Any] | None) -> int:
-        """At how many epochs networks are compared: the first and the last, or, of a recipe, all
-        that it keeps."""
-        return 2 if kept is None else self.times_kept(kept)
+    def measured(self, kept: Kept) -> int:
+        """At how many epochs networks are compared."""
+        if isinstance(kept, Mapping):
+            return self.times_kept(kept)
+        return 2 if kept is None else len(kept)
 
     def times_kept(self, training: Mapping[str, Any]) -> int:
         """How many times weights are kept by a recipe."""
@@ -145,6 +152,14 @@ def train(shapes: Shapes, *, training: Mapping[str, Any], networks: int = 1) -> 
     return with_torch() + 1.5 * shapes.loaded + of_weights + batch
 
 
+def adopt(shapes: Shapes, *, epochs: int) -> float:
+    """Of the network the module, a checkpoint as it is and as it fits, and all that are kept, twice
+    as they are written; and what it makes of a batch of images, which stream."""
+    of_weights = (4 + 2 * epochs) * shapes.weights
+    batch = _numbers(BATCH * (math.prod(shapes.network.image_shape) + 2 * shapes.network.largest))
+    return with_torch() + of_weights + BATCHES + batch
+
+
 def clip(shapes: Shapes) -> float:
     """Test images alone, the representations of a batch, and decompositions of the largest
     layer."""
@@ -153,7 +168,7 @@ def clip(shapes: Shapes) -> float:
     return with_torch() + 1.5 * share * shapes.loaded + 10 * shapes.matrices + batch
 
 
-def covariance(shapes: Shapes, *, partners: int, kept: Mapping[str, Any] | None = None) -> float:
+def covariance(shapes: Shapes, *, partners: int, kept: Kept = None) -> float:
     """Sums of all layers by fold, and three times as much while they are written; images stream.
 
     With partners, those of training images are kept as one. kept: the recipe, where all that it
@@ -189,7 +204,7 @@ def align(
     *,
     partners: int,
     pairings: int,
-    kept: Mapping[str, Any] | None = None,
+    kept: Kept = None,
     neighbours: int | None = None,
 ) -> float:
     """The network and a partner with their folds, what is said of each pair, decompositions of the
@@ -206,7 +221,17 @@ def align(
     return with_torch() + measured + unrelated + 10 * shapes.matrices + BATCHES + batch + near
 
 
-def consensus(shapes: Shapes, *, seeds: int, kept: Mapping[str, Any] | None = None) -> float:
+def compare_covariance(members: Sequence[Shapes], *, partners: int) -> float:
+    """As `covariance` of the largest of some members, at two epochs, with all networks at once."""
+    return max(covariance(each, partners=partners) for each in members)
+
+
+def compare_align(members: Sequence[Shapes], *, partners: int, pairings: int) -> float:
+    """As `align` of the largest of some members, at two epochs."""
+    return max(align(each, partners=partners, pairings=pairings) for each in members)
+
+
+def consensus(shapes: Shapes, *, seeds: int, kept: Kept = None) -> float:
     """Covariances of all pairs of a layer, of both splits. kept: as above."""
     return PLAIN + 2 * shapes.measured(kept) * seeds**2 * shapes.covariances
 
