@@ -139,8 +139,9 @@ def test_similarity_to_the_last_epoch_is_that_of_a_plain_computation(measured, s
                 for place, (x, y) in enumerate(both.values()):
                     score = np.sum(x @ (left @ right) * y) / np.sqrt((x**2).sum() * (y**2).sum())
                     assert stored[place, number] == pytest.approx(score, abs=1e-5)
-            if index == len(KEPT) - 1:
+            if index == len(KEPT) - 1:  # CKA is of both as they are shown images anew
                 np.testing.assert_allclose(stored, 1, rtol=0, atol=1e-6)
+                np.testing.assert_allclose(file[f"final/{layer}/cka"][-1], 1, rtol=0, atol=1e-4)
             null = file[f"final/{layer}/similarity_null"]
             assert null.shape == (2, len(KEPT), 2, 2) and np.abs(null[()]).max() < 1
 
