@@ -10,9 +10,7 @@ def seeds_of(network):
 
 def drawn_of(network):
     """Names of its figures."""
-    left_out = catalogue.OF_PAIRS if len(seeds_of(network)) < 2 else ()
-    left_out += () if SETTINGS["alignment"]["epochs"] == "kept" else catalogue.OF_KEPT
-    return [name for name in catalogue.SOURCES if name not in left_out]
+    return catalogue.drawn(seeds=len(seeds_of(network)), epochs=SETTINGS["alignment"]["epochs"])
 
 
 NETWORKS = dict(zip(["dataset", "network"], map(list, zip(*SETTINGS["runs"]))))

@@ -62,7 +62,8 @@ def _similarities(axis: Axes, epochs: np.ndarray, layer: str, curves: Curves) ->
 def _participation(axis: Axes, epochs: np.ndarray, layer: str, curves: Curves) -> None:
     for centring, linestyle in (("centred", "-"), ("uncentred", "--")):
         found = curves.get(Name("participation_ratio_by_epoch", layer, "train", centring))
-        _curve(axis, epochs, found, label=centring, colour="trained", linestyle=linestyle)
+        label = f"participation ratio, {centring}"
+        _curve(axis, epochs, found, label=label, colour="trained", linestyle=linestyle)
     include(axis, y=[0])
 
 

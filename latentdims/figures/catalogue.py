@@ -16,7 +16,6 @@ SOURCES = {  # what each figure is drawn from, one file per seed
     "generation": ("generation",),
     "along_training": ("alignment",),
 }
-OF_KEPT = ("along_training",)  # need more epochs than the first and the last
 OF_PAIRS = (  # need at least two seeds
     "alignment",
     "measures",
@@ -24,6 +23,15 @@ OF_PAIRS = (  # need at least two seeds
     "eigenvectors",
     "weight_eigenvectors",
 )
+OF_KEPT = ("along_training",)  # need more epochs than the first and the last
+
+
+def drawn(*, seeds: int, epochs: str = "ends") -> list[str]:
+    """Those of a configuration with some seeds; epochs: of `alignment`."""
+    left_out = {*(() if seeds > 1 else OF_PAIRS), *(() if epochs == "kept" else OF_KEPT)}
+    return [name for name in SOURCES if name not in left_out]
+
+
 OF_COMPARISONS = ("pairs", "layers", "widths")
 
 

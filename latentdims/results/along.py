@@ -66,7 +66,7 @@ def similarities(paths: Paths) -> Iterator[Points]:
     if len(paths) > 1:
         for found in scores.of_pairs(paths, "similarity", centrings):
             yield from _compared(found, "similarity_by_epoch", networks=len(paths))
-    for found in scores.of_pairs(paths, "similarity", centrings, read=scores.finals):
+    for found in scores.of_pairs(scores.of_finals(paths), "similarity", centrings):
         yield from _compared(found, "similarity_to_final_by_epoch", networks=len(paths))
 
 

@@ -1,7 +1,7 @@
 """Scores by fold of the test images, of networks and of pairs: tables and figures make their
 intervals of these."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby, product
 from pathlib import Path
@@ -140,6 +140,11 @@ def of_seeds(paths: Paths) -> Compared:
     return Compared(places)
 
 
+def of_finals(paths: Paths) -> Compared:
+    """Each network and itself at its last epoch, as the pair of a seed with itself."""
+    return Compared({(seed, seed): (path, FINAL) for seed, path in enumerate(paths)})
+
+
 def pairs(
     source: Paths | Compared, *, score: str = "similarity"
 ) -> dict[str, dict[tuple[int, int], Array]]:
@@ -160,17 +165,6 @@ def pairs(
     return scores
 
 
-def finals(paths: Paths, *, score: str = "similarity") -> dict[str, dict[tuple[int, int], Array]]:
-    """The same of each network and itself at its last epoch, by layer and (seed, seed)."""
-    found: dict[str, dict[tuple[int, int], Array]] = {}
-    for seed, path in enumerate(paths):
-        with storage.read(path, needs=[FINAL]) as file:
-            for layer in architecture.layers(file, FINAL):
-                if (place := f"{FINAL}/{layer}/{score}") in file:
-                    found.setdefault(layer, {})[seed, seed] = file[place][()]
-    return found
-
-
 def measures(source: Paths | Compared) -> list[str]:
     """Those of `MEASURES` that are in the files."""
     compared = source if isinstance(source, Compared) else of_seeds(source)
@@ -181,21 +175,17 @@ def measures(source: Paths | Compared) -> list[str]:
 
 
 def of_pairs(
-    source: Paths | Compared,
-    score: str,
-    centrings: Sequence[str] = (),
-    *,
-    read: Callable[..., Mapping[str, Pairs]] = pairs,
+    source: Paths | Compared, score: str, centrings: Sequence[str] = ()
 ) -> Iterator[Scores]:
     """A score of each layer, split and centring; without centrings, of one that is centred, and
-    without an axis of splits, of test images. read: `pairs`, or `finals`."""
-    folds = read(source, score=f"{score}_folds")
-    nulls = read(source, score=f"{score}_null")
+    without an axis of splits, of test images."""
+    folds = pairs(source, score=f"{score}_folds")
+    nulls = pairs(source, score=f"{score}_null")
     places: list[tuple[int, ...]] = [(number,) for number in range(len(centrings))] or [()]
     splits = (
         [((), "test")] if score in OF_TEST else [((at,), each) for at, each in enumerate(SPLITS)]
     )
-    for layer, whole in read(source, score=score).items():
+    for layer, whole in pairs(source, score=score).items():
         for (at, split), place in product(splits, places):
 
             def chosen(
