@@ -68,13 +68,21 @@ class Family:
         path = self.path(seed)
         try:
             with h5py.File(path, "r", locking=False) as file:
-                return {name: file[f"train/{name}"].shape[1:] for name in self._names(file, path)}
+                names = self._names(file, path)
+                shapes = {name: tuple(file[f"train/{name}"].shape[1:]) for name in names}
         except FileNotFoundError:
             raise InputError(
                 f"responses: there is no file {path}; paths begin at {Path.cwd()}"
             ) from None
         except OSError as error:
             raise InputError(f"responses: {path} is no HDF5 file ({error})") from None
+        for name, shape in shapes.items():
+            if len(shape) not in (1, 3) or not math.prod(shape):
+                raise InputError(
+                    f"responses: {path} has shape (images, {', '.join(map(str, shape))}) in "
+                    f"train/{name}, expected (images, units) or (images, channels, height, width)"
+                )
+        return shapes
 
     def _names(self, file: h5py.File, path: Path) -> list[str]:
         for split in SPLITS:
@@ -96,18 +104,10 @@ class Family:
 
     def describe(self, *, image_shape: tuple[int, int, int], classes: int) -> Architecture:
         """Sites alone, as the first file has them. Raises InputError for what is no responses."""
-        shapes = self._shapes(0)
-        for name, shape in shapes.items():
-            if len(shape) not in (1, 3) or not math.prod(shape):
-                raise InputError(
-                    f"responses: {self.path(0)} has shape (images, "
-                    f"{', '.join(map(str, shape))}) in train/{name}, expected (images, units) or "
-                    "(images, channels, height, width)"
-                )
         return Architecture(
             image_shape=image_shape,
             classes=classes,
-            sites=tuple(Site(name, name, tuple(shape)) for name, shape in shapes.items()),
+            sites=tuple(Site(name, name, shape) for name, shape in self._shapes(0).items()),
             weights=(),
             output=None,
             undrawn=UNKNOWN,
