@@ -11,7 +11,6 @@ from latentdims.figures.panels import (
     ACROSS_PAGE,
     SIZE,
     categories,
-    include,
     label_once,
     legend,
     many,
@@ -19,12 +18,14 @@ from latentdims.figures.panels import (
     note,
     panels,
 )
+from latentdims.figures.scale import include
 from latentdims.results import scores
 from latentdims.results.quantities import within
 from latentdims.results.scores import Scores, pairs
 from latentdims.statistics.intervals import Estimate, over_pairs
 
 MARKERS = {"trained": "o", "initial": "s"}
+FEW = 2  # notes above a panel
 WIDEST = 7.8  # inches that several panels take side by side at most
 
 Values = Mapping[tuple[int, int], np.ndarray]  # by pair of seeds, of each fold if there are any
@@ -116,10 +117,12 @@ def over_layers(
 
 
 def _panel(axis: style.Axes, paths: Sequence[str], view: View) -> None:
-    for place, found in enumerate(view.of(paths).values()):
+    shown = list(view.of(paths).values())
+    name_undefined(axis, shown)
+    for place, found in enumerate(shown):
         for number, (colour, marker) in enumerate(MARKERS.items()):
             label, _ = style.ENDS[colour]
-            known, mean = end(axis, found, colour)
+            known, mean = end(found, colour)
             if mean:
                 x = place + 0.25 * (number - 1)
                 each = [float(value.mean()) for value in known.values()]
@@ -130,13 +133,33 @@ def _panel(axis: style.Axes, paths: Sequence[str], view: View) -> None:
             _mark(axis, x, band, colour="random", marker="^", label=label)
 
 
-def end(axis: style.Axes, found: Scores, colour: str) -> tuple[Values, Estimate | None]:
-    """What is defined of the pairs of trained or untrained networks, and its mean, if there is one;
-    what is not is named above the panel."""
-    label, epoch = style.ENDS[colour]
-    known = _defined(axis, found.at(epoch), what=f"{style.title(found.name.layer)}, {label}")
+def end(found: Scores, colour: str) -> tuple[Values, Estimate | None]:
+    """What is defined of the pairs of trained or untrained networks, and its mean, if there is
+    one."""
+    values = found.at(style.ENDS[colour][1])
+    known = {pair: value for pair, value in values.items() if np.isfinite(value).all()}
     limit = within(found.name.quantity)
     return known, over_pairs(known, within=limit) if known else None
+
+
+def name_undefined(axis: style.Axes, shown: Sequence[Scores]) -> None:
+    """Say above a panel which layers have pairs without a number: each of a few, else how many."""
+    said: list[str] = []
+    layers: dict[str, int] = {}
+    for colour in MARKERS:
+        label, epoch = style.ENDS[colour]
+        for found in shown:
+            every = len(found.at(epoch))
+            missing = every - len(end(found, colour)[0])
+            if missing:
+                count = f" in {missing} of {every} pairs" if missing < every else ""
+                said.append(f"undefined{count}: {style.title(found.name.layer)}, {label}")
+                layers[label] = layers.get(label, 0) + 1
+    if len(said) > FEW:
+        counts = ", ".join(f"{label} in {count}" for label, count in layers.items())
+        said = [f"pairs undefined: {counts} of {len(shown)} layers"]
+    for each in said:
+        note(axis, each)
 
 
 def unrelated(found: Scores, *, networks: int) -> Estimate | None:
@@ -151,12 +174,3 @@ def _mark(
 ) -> None:
     value, low, high, _ = found
     marks.bar(axis, x, value, low=low, high=high, colour=colour, marker=marker, label=label)
-
-
-def _defined(axis: style.Axes, values: Values, *, what: str) -> Values:
-    """What is defined; what is not is named above the panel."""
-    defined = {pair: value for pair, value in values.items() if np.isfinite(value).all()}
-    if len(defined) < len(values):
-        count = f" in {len(values) - len(defined)} of {len(values)} pairs" if defined else ""
-        note(axis, f"undefined{count}: {what}")
-    return defined

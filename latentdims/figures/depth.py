@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from latentdims.figures import marks, style
-from latentdims.figures.alignment import View, end, over_layers, unrelated
+from latentdims.figures.alignment import View, end, name_undefined, over_layers, unrelated
 from latentdims.figures.panels import legend
 from latentdims.statistics.intervals import Estimate
 
@@ -26,9 +26,10 @@ def draw(files: Mapping[str, Sequence[str]]) -> style.Figure:
 
 def _panel(axis: style.Axes, paths: Sequence[str], view: View) -> None:
     found = list(view.of(paths).values())
+    name_undefined(axis, found)
     axis.set_xlabel("layer, in the order of the network")
     for colour, (label, _) in reversed(style.ENDS.items()):
-        means = [end(axis, each, colour)[1] for each in found]
+        means = [end(each, colour)[1] for each in found]
         _curve(axis, means, label=label, band=marks.INTERVAL, colour=colour)
     nulls = [unrelated(each, networks=len(paths)) for each in found]
     _curve(axis, nulls, label="unrelated images", band=marks.UNRELATED, colour="random")

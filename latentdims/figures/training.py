@@ -6,7 +6,8 @@ import numpy as np
 
 from latentdims.figures import style
 from latentdims.figures.marks import curves
-from latentdims.figures.panels import include, legend, panels, whole_numbers
+from latentdims.figures.panels import legend, panels
+from latentdims.figures.scale import include, whole_numbers
 from latentdims.results import scores
 from latentdims.results.quantities import within
 
