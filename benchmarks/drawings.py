@@ -12,6 +12,7 @@ from operations import Operations
 from rows import Row
 
 from latentdims.figures import panels, style
+from latentdims.figures.scale import logarithmic
 
 ROOT = Path(__file__).resolve().parents[1]
 COLOURS = dict(zip(STEPS, style.COLOURS.values(), strict=True))
@@ -64,7 +65,7 @@ def draw_growth(found: Mapping[str, Mapping[str, float]]) -> None:
                 axis.plot(x, values, ".-", color=colour, label=step, markersize=4)
                 axis.plot(x, values[-1] * law / law[-1], ":", color=colour, linewidth=0.8)
             axis.set_xscale("log")
-            panels.logarithmic(axis)
+            logarithmic(axis)
             axis.set_xticks(x, map(str, x), rotation=45)
             axis.minorticks_off()
             axis.set_xlabel(

@@ -22,9 +22,9 @@ VARIANTS = {  # of generation, and their ranks
 
 
 def files(
-    folder: Path, *, layers: int, width: int, seeds: int, draws: int, dead: bool = False
+    folder: Path, *, layers: int, width: int, seeds: int, draws: int, dead: int = 0
 ) -> dict[str, list[str]]:
-    """One file of each kind for each seed; dead: of seed 1, the last hidden layer."""
+    """One file of each kind for each seed; dead: of seed 1, so many of the last hidden layers."""
     random = np.random.default_rng([layers, width, seeds, draws])
     widths = {f"layer{n + 1}": width for n in range(layers)} | {"classifier": CLASSES}
     found: dict[str, list[str]] = {}
@@ -39,8 +39,8 @@ def files(
             with storage.create(path, settings={"seed": seed}) as file:
                 architecture.write(file, described(widths))
                 fill(file, random, widths, seed=seed, draws=draws)
-            if dead:
-                _kill(path, layer=f"layer{layers}", seed=seed)
+            for layer in range(layers, layers - dead, -1):
+                _kill(path, layer=f"layer{layer}", seed=seed)
             found.setdefault(kind, []).append(str(path))
     return found
 

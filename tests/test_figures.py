@@ -131,7 +131,7 @@ def ticks(figure, label):
 
 
 def test_undefined_numbers_are_left_out_and_named(tmp_path, monkeypatch):
-    files = fabricated.files(tmp_path, layers=2, width=8, seeds=3, draws=2, dead=True)
+    files = fabricated.files(tmp_path, layers=2, width=8, seeds=3, draws=2, dead=1)
     says = {
         "spectra": "no variance: seed 1",
         "clipping": "no variance: seed 1",
@@ -145,6 +145,22 @@ def test_undefined_numbers_are_left_out_and_named(tmp_path, monkeypatch):
         words = " ".join(" ".join(texts).split())
         assert says.get(name, "") in words, name
         assert "nan" not in words.split(), name
+
+
+@pytest.mark.parametrize(("layers", "dead"), [(3, 3), (14, 13)])
+def test_many_undefined_layers_are_counted_in_one_note(layers, dead, tmp_path, monkeypatch):
+    files = fabricated.files(tmp_path, layers=layers, width=8, seeds=3, draws=2, dead=dead)
+    with h5py.File(files["alignment"][2], "r+") as file:  # of one layer, trained, the last pair
+        for name in ("similarity", "cka"):
+            values = file[f"seed0/classifier/{name}_folds"]
+            values[:, -1] = np.nan
+    count = f"trained in {dead + 1}, untrained in {dead} of {layers + 1} layers"
+    for name in ("depth", "alignment", "spectra"):
+        texts = check_readable(draw(name, files), tmp_path / f"{name}.png", monkeypatch)
+        words = [" ".join(text.split()) for text in texts]
+        noted = [text.count(f"pairs undefined: {count}") for text in words]
+        assert max(noted) == 1 or name == "spectra", words
+        assert not any("undefined in" in text for text in words)
 
 
 def test_a_layer_between_undefined_ones_has_its_interval():

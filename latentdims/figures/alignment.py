@@ -11,7 +11,6 @@ from latentdims.figures.panels import (
     ACROSS_PAGE,
     SIZE,
     categories,
-    include,
     label_once,
     legend,
     many,
@@ -19,6 +18,7 @@ from latentdims.figures.panels import (
     note,
     panels,
 )
+from latentdims.figures.scale import include
 from latentdims.models import epochs
 from latentdims.models.epochs import UNTRAINED
 from latentdims.results import scores
@@ -27,6 +27,7 @@ from latentdims.results.scores import Scores, pairs
 from latentdims.statistics.intervals import Estimate, over_pairs
 
 MARKERS = {"": "o", UNTRAINED: "s"}
+FEW = 2  # notes above a panel
 WIDEST = 7.8  # inches that several panels take side by side at most
 
 Values = Mapping[tuple[int, int], np.ndarray]  # by pair of seeds, of each fold if there are any
@@ -118,11 +119,12 @@ def over_layers(
 
 
 def _panel(axis: style.Axes, paths: Sequence[str], view: View) -> None:
-    ends = epochs.of(paths[0])
-    for place, found in enumerate(view.of(paths).values()):
+    ends, shown = epochs.of(paths[0]), list(view.of(paths).values())
+    name_undefined(axis, shown, ends)
+    for place, found in enumerate(shown):
         for number, (null, at) in enumerate(ends.items()):
             label, colour = style.ENDS[null]
-            known, mean = end(axis, found, null, at)
+            known, mean = end(found, at)
             if mean:
                 x = place + 0.25 * (number - 1)
                 each = [float(value.mean()) for value in known.values()]
@@ -133,13 +135,35 @@ def _panel(axis: style.Axes, paths: Sequence[str], view: View) -> None:
             _mark(axis, x, band, colour="random", marker="^", label=label)
 
 
-def end(axis: style.Axes, found: Scores, null: str, at: int) -> tuple[Values, Estimate | None]:
-    """What is defined of the pairs of trained or untrained networks, at a place on the axis of
-    epochs, and its mean, if there is one; what is not is named above the panel."""
-    label, _ = style.ENDS[null]
-    known = _defined(axis, found.at(at), what=f"{style.title(found.name.layer)}, {label}")
+def end(found: Scores, at: int) -> tuple[Values, Estimate | None]:
+    """What is defined of the pairs at a place on the axis of epochs, and its mean, if there is
+    one."""
+    known = {pair: value for pair, value in found.at(at).items() if np.isfinite(value).all()}
     limit = within(found.name.quantity)
     return known, over_pairs(known, within=limit) if known else None
+
+
+def name_undefined(axis: style.Axes, shown: Sequence[Scores], ends: Mapping[str, int]) -> None:
+    """Say above a panel which layers have pairs without a number: each of a few, else how many.
+
+    ends: places on the axis of epochs, as `epochs.ends` has them.
+    """
+    said: list[str] = []
+    layers: dict[str, int] = {}
+    for null, at in ends.items():
+        label, _ = style.ENDS[null]
+        for found in shown:
+            every = len(found.at(at))
+            missing = every - len(end(found, at)[0])
+            if missing:
+                count = f" in {missing} of {every} pairs" if missing < every else ""
+                said.append(f"undefined{count}: {style.title(found.name.layer)}, {label}")
+                layers[label] = layers.get(label, 0) + 1
+    if len(said) > FEW:
+        counts = ", ".join(f"{label} in {count}" for label, count in layers.items())
+        said = [f"pairs undefined: {counts} of {len(shown)} layers"]
+    for each in said:
+        note(axis, each)
 
 
 def unrelated(found: Scores, *, networks: int) -> Estimate | None:
@@ -154,12 +178,3 @@ def _mark(
 ) -> None:
     value, low, high, _ = found
     marks.bar(axis, x, value, low=low, high=high, colour=colour, marker=marker, label=label)
-
-
-def _defined(axis: style.Axes, values: Values, *, what: str) -> Values:
-    """What is defined; what is not is named above the panel."""
-    defined = {pair: value for pair, value in values.items() if np.isfinite(value).all()}
-    if len(defined) < len(values):
-        count = f" in {len(values) - len(defined)} of {len(values)} pairs" if defined else ""
-        note(axis, f"undefined{count}: {what}")
-    return defined

@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from latentdims.figures import marks, style
-from latentdims.figures.panels import empty, include, label_once, label_rows, legend, panels
+from latentdims.figures.panels import empty, label_once, label_rows, legend, panels
+from latentdims.figures.scale import include
 from latentdims.figures.style import Axes, ticker
 from latentdims.models import architecture
 from latentdims.results import along

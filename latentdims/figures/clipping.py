@@ -4,15 +4,8 @@ from collections.abc import Mapping, Sequence
 
 from latentdims import storage
 from latentdims.figures import marks, spectra, style
-from latentdims.figures.panels import (
-    include,
-    label_rows,
-    legend,
-    logarithmic,
-    note,
-    panels,
-    ranks,
-)
+from latentdims.figures.panels import label_rows, legend, note, panels
+from latentdims.figures.scale import include, logarithmic, ranks
 from latentdims.models import architecture
 from latentdims.results import scores
 from latentdims.results.quantities import within

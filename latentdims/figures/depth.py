@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from latentdims.figures import marks, style
-from latentdims.figures.alignment import View, end, over_layers, unrelated
+from latentdims.figures.alignment import View, end, name_undefined, over_layers, unrelated
 from latentdims.figures.panels import legend
 from latentdims.models import epochs
 from latentdims.statistics.intervals import Estimate
@@ -27,10 +27,12 @@ def draw(files: Mapping[str, Sequence[str]]) -> style.Figure:
 
 def _panel(axis: style.Axes, paths: Sequence[str], view: View) -> None:
     found = list(view.of(paths).values())
+    ends = epochs.of(paths[0])
+    name_undefined(axis, found, ends)
     axis.set_xlabel("layer, in the order of the network")
-    for null, at in epochs.of(paths[0]).items():
+    for null, at in ends.items():
         label, colour = style.ENDS[null]
-        means = [end(axis, each, null, at)[1] for each in found]
+        means = [end(each, at)[1] for each in found]
         _curve(axis, means, label=label, band=marks.INTERVAL, colour=colour)
     nulls = [unrelated(each, networks=len(paths)) for each in found]
     _curve(axis, nulls, label="unrelated images", band=marks.UNRELATED, colour="random")

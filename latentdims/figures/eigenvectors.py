@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from latentdims import storage
-from latentdims.figures import marks, panels, spectra, style
-from latentdims.figures.panels import label_rows, note, ticks
+from latentdims.figures import marks, panels, scale, spectra, style
+from latentdims.figures.panels import label_rows, note
 from latentdims.models import architecture, epochs
 from latentdims.results import scores
 from latentdims.results.quantities import within
@@ -84,16 +84,16 @@ def _spectra(
                 axis.plot(
                     1 + places, values[places], marker, color=shade, markersize=2, label=label
                 )
-    panels.logarithmic(axis)
-    panels.ranks(axis, last)
+    scale.logarithmic(axis)
+    scale.ranks(axis, last)
 
 
 def _matrix(axis: style.Axes, overlap: np.ndarray, *, null: np.ndarray) -> style.AxesImage:
     """|cosines|, ranks from the top left; pale where they are not above the null."""
     height, width = overlap.shape
     axis.set(xlabel="eigenvector, seed 1")
-    axis.xaxis.set_major_locator(style.ticker.FixedLocator(ticks(width)))
-    axis.yaxis.set_major_locator(style.ticker.FixedLocator(ticks(height)))
+    axis.xaxis.set_major_locator(style.ticker.FixedLocator(scale.ticks(width)))
+    axis.yaxis.set_major_locator(style.ticker.FixedLocator(scale.ticks(height)))
     if not np.isfinite(overlap).any():
         note(axis, "undefined")
     return axis.imshow(
@@ -150,5 +150,5 @@ def _subspaces(
     if unrelated:
         band = scores.of_null(np.concatenate(unrelated), networks=len(unrelated))
         marks.shaded(axis, ranks, band, label=marks.UNRELATED, colour="random")
-    panels.ranks(axis, last, logarithmic=True)
-    panels.include(axis, y=[0, 1.02])
+    scale.ranks(axis, last, logarithmic=True)
+    scale.include(axis, y=[0, 1.02])

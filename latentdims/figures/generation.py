@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from latentdims import storage
-from latentdims.figures import marks, panels, style
+from latentdims.figures import marks, panels, scale, style
 from latentdims.figures.panels import note
 from latentdims.models import architecture
 from latentdims.results import scores
@@ -78,9 +78,9 @@ def _accuracies(axis: style.Axes, paths: Sequence[str], *, white: bool) -> None:
         _draws(axis, seed + 0.25, values, colour="random", label="drawn, white covariances")
     marks.undefined(axis, np.isfinite(draws).all(axis=1))
     axis.set(xlabel="seed", ylabel="test accuracy (%)")
-    panels.whole_numbers(axis)
+    scale.whole_numbers(axis)
     axis.set_xlim(-0.5, len(paths) - 0.5)
-    panels.include(axis, y=[0])
+    scale.include(axis, y=[0])
 
 
 def _similarities(
@@ -98,7 +98,7 @@ def _similarities(
             missing = len(draws.ravel()) - np.isfinite(draws).sum()
             note(axis, f"{style.title(layer)}: undefined for {missing} of {draws.size} draws")
     panels.categories(axis, [style.title(layer) for layer in layers], width=width)
-    panels.include(axis, y=[0, 1.02])
+    scale.include(axis, y=[0, 1.02])
 
 
 def _draws(axis: style.Axes, x: float, draws: np.ndarray, *, colour: str, label: str) -> None:
@@ -127,8 +127,8 @@ def _ways(
         _mean(axis, drawn, paths, f"{way}accuracy", colour="generated", horizontal=True)
         if null in nulls:
             _mean(axis, below, paths, f"{null}accuracy", colour="random", horizontal=True)
-    panels.lines(axis, ["trained", *map(_name, ways)])
-    panels.include(axis, x=[0])
+    scale.lines(axis, ["trained", *map(_name, ways)])
+    scale.include(axis, x=[0])
 
 
 def _name(way: str) -> str:
@@ -155,8 +155,8 @@ def _ranks(axis: style.Axes, paths: Sequence[str], ranks: Mapping[str, int]) -> 
     ):
         height = storage.stacked(paths, name).mean()
         marks.level(axis, height, colour="reference", linestyle=line, label=label)
-    panels.ranks(axis, max(ranks.values()), logarithmic=True)
-    panels.include(axis, y=[0])
+    scale.ranks(axis, max(ranks.values()), logarithmic=True)
+    scale.include(axis, y=[0])
 
 
 def _mean(

@@ -1,4 +1,4 @@
-"""Panels of a figure: their places on a page, their axes, what is noted above them, one legend."""
+"""Panels of a figure: their places on a page, their names, notes above them, one legend."""
 
 import math
 import re
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from latentdims.figures import style
+from latentdims.figures.scale import decades
 from latentdims.figures.style import Axes, Figure, ticker
 
 ACROSS = 4  # panels side by side, up to which they have their full size
@@ -114,7 +115,7 @@ def _one_scale(row: np.ndarray) -> None:
     low, high = (np.array([axis.get_ylim() for axis in drawn]).T[end] for end in (0, 1))
     for axis in drawn:
         if axis.get_yscale() == "log":
-            _decades(axis, float(low.min()), float(high.max()))
+            decades(axis, float(low.min()), float(high.max()))
         else:
             axis.set_ylim(low.min(), high.max())
             axis.yaxis.set_major_locator(ticker.MaxNLocator(3, steps=[1, 2, 2.5, 5, 10]))
@@ -219,77 +220,6 @@ def note(axis: Axes, text: str) -> None:
         axis.set_title(f"{title}\n{added}" if title else added)
 
 
-def include(axis: Axes, *, x: Sequence[float] = (), y: Sequence[float] = ()) -> None:
-    """Let axes reach from these values as far as data go, and a margin further."""
-    for values, (low, high), change in (
-        (x, axis.dataLim.intervalx, axis.set_xlim),
-        (y, axis.dataLim.intervaly, axis.set_ylim),
-    ):
-        if values:
-            first, last = min([*values, low]), max([*values, high])  # with no data, inf and -inf
-            room = 0.05 * (last - first)
-            change(
-                first - room * (low < min(values)),
-                last + room * (high > max(values)) if last > first else first + 1,
-            )
-
-
-def logarithmic(axis: Axes) -> None:
-    """A logarithmic vertical axis over at least a decade, labelled at powers of ten, or, below two
-    decades, at 1, 2 and 5 times them."""
-    axis.set_yscale("log")
-    if not np.isfinite(axis.dataLim.intervaly).all():  # nothing is drawn
-        axis.set_yticks([])
-        axis.minorticks_off()
-        return
-    low, high = axis.get_ylim()
-    if high < 10 * low:
-        middle = math.sqrt(low * high)
-        low, high = middle / math.sqrt(10), middle * math.sqrt(10)
-    _decades(axis, low, high)
-
-
-def _decades(axis: Axes, low: float, high: float) -> None:
-    """A logarithmic vertical axis with its labels."""
-    axis.set_yscale("log")
-    axis.set_ylim(low, high)
-    if high < 100 * low:
-        axis.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
-        axis.yaxis.set_major_formatter(ticker.FormatStrFormatter("%g"))
-    axis.yaxis.set_minor_formatter(ticker.NullFormatter())
-
-
-def ranks(axis: Axes, last: int, *, logarithmic: bool = False) -> None:
-    """A horizontal axis of ranks from 1 to the last, with no tick outside of them."""
-    if not logarithmic:
-        room = max(0.5, 0.04 * (last - 1))
-        axis.set_xlim(1 - room, last + room)
-        axis.xaxis.set_major_locator(ticker.FixedLocator(ticks(last)))
-        return
-    axis.set_xscale("log")
-    room = max(1.2, last**0.04)
-    axis.set_xlim(1 / room, last * room)
-    decades = [10**power for power in range(len(str(last)))]
-    fine = [digit * decade for decade in decades for digit in range(1, 10)]
-    labelled = [n for n in fine if str(n)[0] in ("1" if last >= 100 else "125") and n <= last]
-    labelled += [last] if last >= (2 if last >= 100 else 1.5) * labelled[-1] else []
-    axis.xaxis.set_major_locator(ticker.FixedLocator(labelled))
-    axis.xaxis.set_minor_locator(ticker.FixedLocator([n for n in fine if n <= last]))
-    axis.xaxis.set_major_formatter(ticker.FormatStrFormatter("%d"))
-    axis.xaxis.set_minor_formatter(ticker.NullFormatter())
-
-
-def ticks(last: int) -> list[float]:
-    """Round whole numbers up to the last, and 1, which is the first of them."""
-    round_numbers = ticker.MaxNLocator(4, integer=True).tick_values(0, last)
-    return [1, *(number for number in round_numbers if 1 < number <= last)]
-
-
-def whole_numbers(axis: Axes) -> None:
-    """Ticks of the horizontal axis at whole numbers, at most five."""
-    axis.xaxis.set_major_locator(ticker.MaxNLocator(4, integer=True, min_n_ticks=1))
-
-
 def names_below(names: Sequence[str], *, width: float = SIZE[0]) -> float:
     """Inches that long names take below a panel where they stand upright, beyond those of usual
     ones."""
@@ -306,9 +236,3 @@ def categories(axis: Axes, names: Sequence[str], *, width: float = SIZE[0]) -> N
     rotation = 90 if _touching(names, width) else 0
     axis.set_xticks(range(len(names)), [style.shorten(name) for name in names], rotation=rotation)
     axis.set_xlim(-0.5, len(names) - 0.5)
-
-
-def lines(axis: Axes, names: Sequence[str]) -> None:
-    """Names along the vertical axis, from the top."""
-    axis.set_yticks(range(len(names)), names, parse_math=False)  # a dollar is a dollar
-    axis.set_ylim(len(names) - 0.5, -0.5)

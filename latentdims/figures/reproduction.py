@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from latentdims.figures import marks, panels, style
+from latentdims.figures import marks, panels, scale, style
 from latentdims.results.quantities import ONE_RUN
 from latentdims.results.table import Row, read_csv
 
@@ -35,7 +35,7 @@ def draw(files: Mapping[str, str]) -> style.Figure:
     for axis, (label, chosen), lines in zip(axes[:, 0], kinds.items(), names, strict=True):
         axis.set_xlabel(label)
         _panel(axis, chosen)
-        panels.lines(axis, lines)
+        scale.lines(axis, lines)
     panels.legend(figure, *axes[:, 0])
     return figure
 

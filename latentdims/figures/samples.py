@@ -7,7 +7,7 @@ import numpy as np
 
 from latentdims import storage
 from latentdims.figures import CLASSES_SHOWN, style
-from latentdims.figures.panels import lines
+from latentdims.figures.scale import lines
 
 COLUMNS = 10  # pictures of each class
 EDGE, MARGIN = 0.42, 0.1  # of a picture, and around all of them, inches

@@ -6,7 +6,8 @@ import numpy as np
 
 from latentdims import storage
 from latentdims.figures import marks, style
-from latentdims.figures.panels import label_rows, legend, logarithmic, many, note, panels, ranks
+from latentdims.figures.panels import label_rows, legend, many, note, panels
+from latentdims.figures.scale import logarithmic, ranks
 from latentdims.models import architecture, epochs
 from latentdims.statistics.spectra import jackknife, power_law
 

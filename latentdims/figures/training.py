@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from latentdims import storage
 from latentdims.figures import style
 from latentdims.figures.marks import curves
-from latentdims.figures.panels import include, legend, panels, whole_numbers
+from latentdims.figures.panels import legend, panels
+from latentdims.figures.scale import include, whole_numbers
 from latentdims.results import scores
 from latentdims.results.quantities import within
 

@@ -3,15 +3,8 @@
 from collections.abc import Mapping, Sequence
 
 from latentdims.figures import clipping, marks, spectra, style
-from latentdims.figures.panels import (
-    NO_WEIGHTS,
-    empty,
-    label_rows,
-    legend,
-    logarithmic,
-    panels,
-    ranks,
-)
+from latentdims.figures.panels import NO_WEIGHTS, empty, label_rows, legend, panels
+from latentdims.figures.scale import logarithmic, ranks
 from latentdims.models import architecture, epochs
 from latentdims.statistics.spectra import initial_variance, marchenko_pastur_edges
 

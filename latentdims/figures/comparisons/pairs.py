@@ -10,13 +10,13 @@ from latentdims.figures.comparisons import NULLS, Pair, pairs
 from latentdims.figures.panels import (
     SIZE,
     categories,
-    include,
     label_rows,
     legend,
     names_below,
     note,
     panels,
 )
+from latentdims.figures.scale import include
 
 MARKERS = {"": "o", "untrained": "s", "unrelated": "^"}
 LABELS = {"": "trained", "untrained": "untrained", "unrelated": marks.UNRELATED}

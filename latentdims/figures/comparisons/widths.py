@@ -7,7 +7,8 @@ import numpy as np
 
 from latentdims.figures import marks, style
 from latentdims.figures.comparisons import NULLS, pairs
-from latentdims.figures.panels import label_rows, legend, logarithmic, note, panels
+from latentdims.figures.panels import label_rows, legend, note, panels
+from latentdims.figures.scale import logarithmic
 from latentdims.models import architecture
 from latentdims.results.table import Row
 
