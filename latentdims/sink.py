@@ -6,7 +6,7 @@ from typing import Self
 
 
 class Sink:
-    """A new file, as h5py takes file objects. A context, which flushes it to the disk and closes it.
+    """A new file, as h5py takes file objects. A context, which flushes it to the disk at the end.
 
     HDF5 takes the process down where a write is refused, for example because the disk is full. Here
     it never learns of that: the first error is kept, and raised when the context ends.

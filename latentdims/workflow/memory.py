@@ -189,9 +189,7 @@ def compare_covariance(members: Sequence[Shapes], *, partners: int) -> float:
 
 def compare_align(members: Sequence[Shapes], *, partners: int, pairings: int) -> float:
     """As `align` of the largest of some members, at two epochs."""
-    return max(
-        align(each, partners=partners, epochs=2, pairings=pairings) for each in members
-    )
+    return max(align(each, partners=partners, epochs=2, pairings=pairings) for each in members)
 
 
 def consensus(shapes: Shapes, *, seeds: int, epochs: int) -> float:
