@@ -25,8 +25,8 @@ include: "rules/covariances.smk"
 include: "rules/alignments.smk"
 include: "rules/interventions.smk"
 include: "rules/members.smk"
-include: "rules/comparisons.smk"
 include: "rules/summary.smk"
+include: "rules/comparisons.smk"
 include: "rules/reproduction.smk"
 include: "rules/figures.smk"
 include: "rules/compare.smk"
@@ -38,7 +38,13 @@ rule all:
         rules.summary.output,
         # Also what the summary is made of: Snakemake would not miss it where the summary is there.
         collect([NETWORK, COVARIANCE, ALIGNMENT, CLIPPING, GENERATION], zip, **RUNS),
-        MEMBERS,
+        [COMPARED_ALIGNMENT.format(**member) for member in MEMBERS],
+        [
+            path.format(comparison=name, figure=figure)
+            for name, figures_of in FIGURES_OF_COMPARISONS.items()
+            for figure in figures_of
+            for path in COMPARISON_FIGURE
+        ],
         collect(SAMPLES, dataset=SETTINGS["datasets"]),
         rules.reproduction.output if SETTINGS["published"] else [],
         collect(collect(FIGURE, figure=DRAWN, allow_missing=True), zip, **NETWORKS),

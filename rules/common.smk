@@ -5,7 +5,7 @@ from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
 from latentdims.images import checksums
-from latentdims.configuration import config_file
+from latentdims.configuration import adopted, config_file
 from latentdims import figures, storage
 from latentdims.comparison import partners
 from latentdims.configuration.config import resolve
@@ -13,6 +13,7 @@ from latentdims.errors import InputError
 from latentdims.figures import catalogue
 from latentdims.images.sources import content, local
 from latentdims.models import families
+from latentdims.models.epochs import ends
 from latentdims.workflow.provenance import stamp
 
 try:
@@ -24,6 +25,8 @@ try:
         name: local.files(dataset, key=f"datasets.{name}.path")
         for name, dataset in SETTINGS["datasets"].items()
     }
+    for name, asked in SETTINGS["adopted"].items():
+        adopted.check_files(name, asked, seeds=SETTINGS["seeds"])
     if workflow.is_main_process:  # jobs need not list all images again
         for dataset in SETTINGS["datasets"].values():
             content.check_layout(dataset)

@@ -59,3 +59,44 @@ rule compare_align:
         settings=settings_of_member,
     script:
         "../scripts/compare_align.py"
+
+
+rule comparison_figure:
+    input:
+        table=rules.summary.output.table,
+        comparison=rules.summary.output.comparison,  # states what the table is made from
+        alignment=lambda wildcards: [
+            COMPARED_ALIGNMENT.format(comparison=wildcards.comparison, member=name, seed=0)
+            for name in COMPARISONS[wildcards.comparison]["members"]
+        ],
+    output:
+        svg=report(
+            "<results>/figures/comparisons/{comparison}/{figure}.svg",
+            caption="../report/comparison.rst",
+            category="Comparisons",
+            subcategory="{comparison}",
+            labels={"figure": "{figure}"},
+        ),
+        pdf="<results>/figures/comparisons/{comparison}/{figure}.pdf",
+    log:
+        "<results>/logs/figures/comparisons/{comparison}/{figure}.log",
+    benchmark:
+        "<results>/logs/figures/comparisons/{comparison}/{figure}.tsv"
+    wildcard_constraints:
+        figure="|".join(catalogue.OF_COMPARISONS),
+    localrule: True
+    conda:
+        "../envs/latentdims.yaml"
+    threads: 1
+    resources:
+        mem_mb=230,
+        runtime=10,
+    params:
+        code=lambda wildcards: code(
+            "comparison_figure.py", f"latentdims.figures.comparisons.{wildcards.figure}"
+        ),
+        comparison=drawn_of,
+        name="{figure}",
+        seeds=len(SEEDS),
+    script:
+        "../scripts/comparison_figure.py"

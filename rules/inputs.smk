@@ -2,11 +2,17 @@
 
 
 def settings_of(dataset, network):
-    """What trained networks depend on besides their seed."""
+    """What networks depend on besides their seed, and the content of checkpoints."""
+    asked = SETTINGS["adopted"].get(network)
+    made = (
+        {"checkpoints": adopted.settings(asked)}
+        if asked
+        else {"training": SETTINGS["recipes"][network]}
+    )
     return {
         "network": SETTINGS["networks"][network],
-        "preprocessing": SETTINGS["datasets"][dataset]["preprocessing"],
-        "training": SETTINGS["recipes"][network],
+        "preprocessing": SETTINGS["preprocessing"][dataset][network],
+        **made,
     }
 
 
@@ -19,7 +25,21 @@ def described(wildcards):
 def described_settings(wildcards):
     """What that depends on."""
     settings = training_of_all_seeds(wildcards)
-    return {key: settings[key] for key in ("network", "preprocessing")}
+    found = {key: settings[key] for key in ("network", "preprocessing")}
+    return found | {
+        "adopted": wildcards.network in SETTINGS["adopted"],
+        "classes": outputs_of(wildcards.network),
+    }
+
+
+def outputs_of(network):
+    """Their number, where it is not that of the classes of the data set."""
+    return (SETTINGS["adopted"].get(network) or {}).get("classes")
+
+
+def checkpoints_of(wildcards):
+    """The user's own files of a network, one for each of its epochs."""
+    return adopted.files(SETTINGS["adopted"][wildcards.network], int(wildcards.seed))
 
 
 def sites_checked(wildcards):
@@ -45,6 +65,13 @@ def training_of_all_seeds(wildcards):
     """What trained networks depend on besides their seed: not where they are read."""
     settings = settings_of_all_seeds(wildcards)
     return {**settings, "network": families.as_trained(settings["network"])}
+
+
+def retraining(wildcards):
+    """How new classifiers are trained on draws, where they are, and the network was not."""
+    ways = SETTINGS["generation"].values()
+    asked = any("retrained" in options["classifiers"] for options in ways)
+    return recipe_of(wildcards) if asked and wildcards.network in SETTINGS["adopted"] else None
 
 
 def training_of(wildcards):

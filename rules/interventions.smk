@@ -54,6 +54,7 @@ rule generate:
         code=code_with_family("generate.py"),
         others=other_seeds,
         procedures=SETTINGS["generation"],
+        retraining=retraining,
         settings=network_settings,
     script:
         "../scripts/generate.py"

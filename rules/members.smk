@@ -3,11 +3,52 @@
 
 COMPARISONS = SETTINGS["comparisons"]
 MEMBERS = [
-    COMPARED_ALIGNMENT.format(comparison=name, member=member, seed=seed)
+    {"comparison": name, "member": member, "seed": seed}
     for name, comparison in COMPARISONS.items()
     for member in comparison["members"]
     for seed in SEEDS
 ]
+
+
+def seeds_compared(pair, seed):
+    """The partner's seeds that one of a member's is compared with."""
+    if pair["partner"] == pair["own"]:
+        return partners.of(seed, **CHOICE_OF_PAIRS)
+    return partners.across(seed, len(SEEDS), same_start=pair["same_start"], **CHOICE_OF_PAIRS)
+
+
+# As latentdims/results/comparisons.py takes them.
+PAIRS_OF_MEMBERS = [
+    {
+        "comparison": name,
+        "partner": pair["partner"],
+        "own": pair["own"],
+        "layers": list(pair["matches"]),
+        "seeds": [[each, seed] for seed in SEEDS for each in seeds_compared(pair, seed)],
+    }
+    for name, comparison in COMPARISONS.items()
+    for pair in comparison["pairs"]
+]
+
+FIGURES_OF_COMPARISONS = {
+    name: catalogue.of_comparison(comparison, SETTINGS["networks"])
+    for name, comparison in COMPARISONS.items()
+}
+
+
+def drawn_of(wildcards):
+    """What the figures of a comparison are of, as latentdims/figures/comparisons/ takes it."""
+    comparison = COMPARISONS[wildcards.comparison]
+    return {
+        "name": wildcards.comparison,
+        "members": list(comparison["members"]),
+        "pairs": [
+            {key: pair[key] for key in ("partner", "own", "layers")}
+            for pair in PAIRS_OF_MEMBERS
+            if pair["comparison"] == wildcards.comparison
+        ],
+        "reference": comparison["reference"],
+    }
 
 
 def images_of_comparison(wildcards):
@@ -47,13 +88,6 @@ def others(wildcards):
         if pair["own"] == own
         for each in seeds_compared(pair, seed)
     ]
-
-
-def seeds_compared(pair, seed):
-    """The partner's seeds that one of a member's is compared with."""
-    if pair["partner"] == pair["own"]:
-        return partners.of(seed, **CHOICE_OF_PAIRS)
-    return partners.across(seed, len(SEEDS), same_start=pair["same_start"], **CHOICE_OF_PAIRS)
 
 
 def compared(wildcards):

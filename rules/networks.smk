@@ -1,6 +1,8 @@
 if SETTINGS["together"]:
 
     rule train:
+        wildcard_constraints:
+            network=one_of(set(SETTINGS["networks"]) - set(SETTINGS["adopted"])),
         input:
             images=rules.prepare.output.images,
             architecture=described,
@@ -34,6 +36,8 @@ if SETTINGS["together"]:
 else:
 
     rule train:
+        wildcard_constraints:
+            network=one_of(set(SETTINGS["networks"]) - set(SETTINGS["adopted"])),
         input:
             images=rules.prepare.output.images,
             architecture=described,
@@ -57,3 +61,33 @@ else:
             torch=storage.torch_version(),
         script:
             "../scripts/train.py"
+
+
+rule adopt:
+    wildcard_constraints:
+        network=one_of(SETTINGS["adopted"]),
+    input:
+        images=rules.prepare.output.images,
+        architecture=described,
+    output:
+        network=NETWORK,
+    log:
+        "<results>/logs/adopt/{dataset}/{network}/seed{seed}.log",
+    cache: "omit-software"
+    priority: 3  # what cannot be adopted is refused before others are trained
+    conda:
+        "../envs/latentdims.yaml"
+    threads: 1
+    resources:
+        gpu=1,
+        mem_mb=needed(memory.adopt, epochs=kept_epochs),
+        runtime=growing(30),
+        # Unlike an input, paths re-run nothing: the hashes of the content do.
+        files=lambda wildcards: "\n".join(checkpoints_of(wildcards)),
+    params:
+        code=code_with_family("adopt.py"),
+        contents=contents_of_checkpoints,
+        settings=training_of,
+        torch=storage.torch_version(),
+    script:
+        "../scripts/adopt.py"

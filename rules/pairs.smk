@@ -27,9 +27,13 @@ def number_of_partners(wildcards):
 
 def measured_epochs(wildcards):
     """The number of epochs at which networks are compared."""
-    training = recipe_of(wildcards)
-    kept = len({0, *training["keep_epochs"], training["epochs"]})
-    return kept if SETTINGS["alignment"]["epochs"] == "kept" else 2
+    kept = SETTINGS["kept"][wildcards.network]
+    return len(kept if SETTINGS["alignment"]["epochs"] == "kept" else ends(kept))
+
+
+def kept_epochs(wildcards):
+    """The number of epochs that the file of a network has."""
+    return len(SETTINGS["kept"][wildcards.network])
 
 
 def null_pairings(wildcards):

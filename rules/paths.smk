@@ -19,7 +19,15 @@ CONSENSUS = "<results>/{dataset}/{network}/consensus.h5"
 COMPARED_COVARIANCE = "<results>/comparisons/{comparison}/{member}/seed{seed}/covariance.h5"
 COMPARED_ALIGNMENT = "<results>/comparisons/{comparison}/{member}/seed{seed}/alignment.h5"
 SAMPLES = [f"<results>/figures/{{dataset}}/samples.{kind}" for kind in ("svg", "pdf")]
+COMPARISON_FIGURE = [
+    f"<results>/figures/comparisons/{{comparison}}/{{figure}}.{kind}" for kind in ("svg", "pdf")
+]
 FIGURE = [f"<results>/figures/{{dataset}}/{{network}}/{{figure}}.{kind}" for kind in ("svg", "pdf")]
+
+
+def one_of(names):
+    """A constraint of a wildcard; of no name, what nothing matches."""
+    return "|".join(sorted(names)) or "(?!)"
 
 
 wildcard_constraints:

@@ -38,6 +38,11 @@ def say_left():
     folder = results_folder() / "figures"
     drawn = {f"{dataset}/samples" for dataset in SETTINGS["datasets"]}
     drawn |= {f"{'/'.join(of)}/{name}" for of in zip(*NETWORKS.values()) for name in DRAWN}
+    drawn |= {
+        f"comparisons/{name}/{figure}"
+        for name, figures_of in FIGURES_OF_COMPARISONS.items()
+        for figure in figures_of
+    }
     drawn |= {"reproduction"} if SETTINGS["published"] else set()
     found = {path.relative_to(folder).with_suffix("").as_posix() for path in folder.rglob("*.svg")}
     if left := sorted(found - drawn):

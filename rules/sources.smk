@@ -19,10 +19,16 @@ def source(wildcards):
 
 
 @cache
-def content_of(path, test_share):
-    """Hash of the user's own images; a run records it, a dry run or report does not."""
+def content_of(path, test_share=None):
+    """Hash of the user's own images, or of another file; a run records it, a dry run or report does
+    not."""
     runs = workflow.executor_plugin is not None and not workflow.dryrun
     return content.content(path, test_share=test_share, notes=NOTES, keep=runs)
+
+
+def contents_of_checkpoints(wildcards):
+    """The same of each file of a network that is adopted."""
+    return [content_of(path) for path in checkpoints_of(wildcards)]
 
 
 def code_of_source(wildcards):

@@ -5,6 +5,7 @@ rule summary:
         alignment=collect(ALIGNMENT, zip, **RUNS),
         clipping=collect(CLIPPING, zip, **RUNS),
         generation=collect(GENERATION, zip, **RUNS),
+        compared=[COMPARED_ALIGNMENT.format(**member) for member in MEMBERS],
         consensus=collect(CONSENSUS, zip, **NETWORKS) if ALL_PAIRS else [],
     output:
         table=report(
@@ -33,6 +34,8 @@ rule summary:
         runtime=10,
     params:
         code=code("summary.py"),
+        comparisons=PAIRS_OF_MEMBERS,
+        members=[list(member.values()) for member in MEMBERS],
         networks=list(map(list, zip(*NETWORKS.values()))),
         published=SETTINGS["published"],
         runs=list(map(list, zip(*RUNS.values()))),

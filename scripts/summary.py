@@ -11,5 +11,7 @@ with running(snakemake):
         table=snakemake.output.table,
         comparison=snakemake.output.comparison,
         published=snakemake.params.published,
+        members=[tuple(member) for member in snakemake.params.members],
+        comparisons=snakemake.params.comparisons,
     )
     overview.write(snakemake.output.overview, table=snakemake.output.table, inputs=files, runs=runs)

@@ -97,6 +97,21 @@ def test_a_seed_and_tensors_must_tell_all(how, message):
     families.of(brought("Odd")).check_made(image_shape=SHAPE, classes=CLASSES)
 
 
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        ("several", "returns a tuple while it is trained, expected"),
+        ("frozen", r"stem\.weight is frozen"),
+    ],
+)
+def test_what_cannot_be_trained_can_be_adopted(how, message):
+    family = families.of(brought("Broken", ["stem"], how=how))
+    with pytest.raises(InputError, match=message):
+        family.check_made(image_shape=SHAPE, classes=CLASSES)
+    family.parts(image_shape=SHAPE, classes=CLASSES)
+    family.check_made(image_shape=SHAPE, classes=CLASSES, trained=False)
+
+
 @BROUGHT
 def test_a_rotation_at_a_site_and_in_the_weights_that_read_it_changes_nothing(settings_of):
     """So channels, taps and what is read are what they are said to be."""
@@ -130,11 +145,9 @@ def test_representations_have_channels_second(settings_of):
 
 REFUSED = {
     "raises": (brought("Broken", how="raises"), r"raised RuntimeError for images .*no such size"),
-    "several": (brought("Broken", how="several"), "returns a tuple while it is trained, expected"),
-    "nothing": (brought("Broken", how="nothing"), "returns nothing while it is trained"),
+    "nothing": (brought("Broken", how="nothing"), "returns nothing in evaluation mode"),
     "classes": (brought("Broken", how="classes"), r"returns \(6,\) .* expected 4 logits"),
     "random": (brought("Broken", how="random"), "something else of the same images each time"),
-    "frozen": (brought("Broken", how="frozen"), r"stem\.weight is frozen"),
     "of its batch": (brought("Odd", how="batch"), "depends on the others of its batch"),
     "copied": (brought("Odd", how="old"), r"cannot be copied .* write .*parametrizations"),
     "bfloat16": (brought("Odd", how="short"), r"images\.weight is of torch.bfloat16, which"),

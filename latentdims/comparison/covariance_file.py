@@ -10,6 +10,7 @@ from latentdims import storage
 from latentdims.comparison.moments import Moments
 from latentdims.models import networks
 from latentdims.models.architecture import Architecture
+from latentdims.models.epochs import ends
 
 UNITS = {"count": "1", "mean": "activation", "position_mean": "activation"}
 DESCRIPTIONS = {
@@ -75,8 +76,9 @@ def of_seeds(network: Architecture, seeds: Sequence[int]) -> Crosses:
 
 def indices(network: Described, epochs: str) -> list[int]:
     """Which of the epochs of a network file are measured: `ends`, or all that were `kept`."""
-    last = len(network.epochs) - 1
-    return list(range(last + 1)) if epochs == "kept" else [0, last]
+    places = range(len(network.epochs))
+    chosen = places if epochs == "kept" else (places[end] for end in ends(network.epochs).values())
+    return sorted(chosen)
 
 
 def write(

@@ -16,6 +16,7 @@ from latentdims import broken, storage
 from latentdims.errors import InputError
 from latentdims.models import architecture
 from latentdims.models.architecture import Architecture
+from latentdims.models.epochs import UNTRAINED, ends
 from latentdims.statistics.folds import FoldMoments
 from latentdims.statistics.spectra import eigh, weight_components
 from latentdims.storage import SPLITS
@@ -162,6 +163,11 @@ class Measurements:
                 "be compared; delete the one from other images and run again"
             )
 
+    @property
+    def untrained(self) -> bool:
+        """Whether it was measured before it was trained."""
+        return UNTRAINED in ends(self.epochs)
+
     def rows(self, layer: str) -> dict[str, int]:
         """Number of images times positions in space, by split."""
         return {split: int(self.file[f"{split}/{layer}/count"][0]) for split in SPLITS}
@@ -230,10 +236,12 @@ def undefined(
     *,
     splits: Sequence[str] | None = None,
     centrings: Sequence[str] = CENTRINGS,
+    untrained: bool = True,
 ) -> list[str]:
     """Why a layer lacks one of some moments, in words, for networks by name at every epoch.
 
-    splits: both, and the folds of the test images, where not given.
+    splits: both, and the folds of the test images, where not given. untrained: whether the first of
+    several epochs is.
     """
     found = []
     for name, stages in networks.items():
@@ -241,20 +249,24 @@ def undefined(
             views = product(splits or measured.mean, centrings)
             problems = filter(None, (measured.undefined(*view) for view in views))
             if problem := next(problems, ""):  # the first says it: training images come first
-                found.append(f"{_named(layer, name, stage, len(stages))} is {problem}")
+                named = _named(layer, name, stage, len(stages), untrained)
+                found.append(f"{named} is {problem}")
     return found
 
 
-def weightless(layer: str, networks: Mapping[str, Sequence[Weights]]) -> list[str]:
+def weightless(
+    layer: str, networks: Mapping[str, Sequence[Weights]], *, untrained: bool = True
+) -> list[str]:
     """The same of weights that are all zero."""
     return [
-        f"all weights of {_named(layer, name, stage, len(stages))} are zero"
+        f"all weights of {_named(layer, name, stage, len(stages), untrained)} are zero"
         for name, stages in networks.items()
         for stage, weights in enumerate(stages)
         if not weights.values.any()
     ]
 
 
-def _named(layer: str, network: str, stage: int, stages: int) -> str:
-    when = {0: "untrained ", stages - 1: ""}.get(stage, "not yet trained ")
+def _named(layer: str, network: str, stage: int, stages: int, untrained: bool) -> str:
+    first = {0: "untrained "} if untrained else {}
+    when = {**first, stages - 1: ""}.get(stage, "not yet trained ")
     return f"{when}{layer} of {network}"

@@ -180,20 +180,25 @@ class Pair:
         for name, stages in self.weights.items():
             reads = self.own.measurements.architecture.weight(name).reads
             maps = dict(zip((self.partner.name, self.own.name), stages, strict=True))
-            reasons = unaligned.get(reads, []) + weightless(name, maps)
+            zero = weightless(name, maps, untrained=self.own.measurements.untrained)
+            reasons = unaligned.get(reads, []) + zero
             found[name]["weight"] = "; ".join(reasons)
         return found
 
     def _undefined(
         self, layer: str, splits: Sequence[str] | None, centrings: Sequence[str]
     ) -> list[str]:
-        members = zip(
-            self.matches[layer], (self.partner.name, self.own.name), self.sites[layer], strict=True
-        )
+        members = zip(self.matches[layer], (self.partner, self.own), self.sites[layer], strict=True)
         return [
             reason
-            for site, name, stages in members
-            for reason in undefined(site, {name: stages}, splits=splits, centrings=centrings)
+            for site, member, stages in members
+            for reason in undefined(
+                site,
+                {member.name: stages},
+                splits=splits,
+                centrings=centrings,
+                untrained=member.measurements.untrained,
+            )
         ]
 
 

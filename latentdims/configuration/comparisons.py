@@ -9,6 +9,7 @@ from latentdims.comparison.matching import WAYS, matched
 from latentdims.errors import InputError, nearest
 from latentdims.images import datasets
 from latentdims.models import families
+from latentdims.models.epochs import ends
 
 TEXT = re.compile(r"(?:(?P<dataset>[\w-]+)/)?(?P<network>[\w-]+)(?:@(?P<epoch>[\d.]+))?")
 SCALED = ("widths", "channels", "width")  # keys that say how wide a network is
@@ -146,9 +147,7 @@ def _turned(partner: Member, own: Member, resolved: Mapping[str, Any]) -> tuple[
 
 def has_start(member: Member, resolved: Mapping[str, Any]) -> bool:
     """Whether it is known before training, and not taken at one epoch alone."""
-    network = resolved["networks"][member.network]
-    brought = "responses" in network or ("checkpoints" in network and "untrained" not in network)
-    return member.epoch is None and not brought
+    return member.epoch is None and len(ends(resolved["kept"][member.network])) > 1
 
 
 def _pair(

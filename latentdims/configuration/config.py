@@ -10,7 +10,7 @@ from typing import Any
 import jsonschema
 import yaml
 
-from latentdims.configuration import comparisons, procedures, published, ranks
+from latentdims.configuration import adopted, comparisons, procedures, published, ranks
 from latentdims.configuration.config_file import expanded
 from latentdims.configuration.schema import NOTHING, complete, explain, plain
 from latentdims.errors import InputError, nearest
@@ -53,7 +53,10 @@ def resolve(config: Mapping[str, Any]) -> dict[str, Any]:
     # `together` changes how networks are trained, not the result.
     resolved["together"] = resolved["training"].pop("together")
     resolved["runs"] = _runs(resolved)
+    resolved["preprocessing"] = _preprocessing(resolved)
+    resolved["adopted"] = adopted.adopted(resolved["networks"], seeds=resolved["seeds"])
     resolved["recipes"] = _recipes(resolved, schema["properties"]["training"])
+    resolved["kept"] = _kept(resolved)
     if resolved["alignment"]["pairs"] == "first" and resolved["alignment"]["partners"]:
         raise InputError(
             "alignment.partners: pairs: first leaves each seed one partner; remove one of the keys"
@@ -151,6 +154,25 @@ def _recipes(resolved: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str
     return found
 
 
+def _kept(resolved: Mapping[str, Any]) -> dict[str, list[float]]:
+    """The epochs that the file of each network has, by name: the last is trained, 0 untrained."""
+    found = {name: adopted.kept(asked) for name, asked in resolved["adopted"].items()}
+    for name, training in resolved["recipes"].items():
+        found.setdefault(name, sorted({0, *training["keep_epochs"], training["epochs"]}))
+    return found
+
+
+def _preprocessing(resolved: Mapping[str, Any]) -> dict[str, Any]:
+    """What networks see of the images of each data set, by the names of both."""
+    found: dict[str, Any] = {name: {} for name in resolved["datasets"]}
+    own = {name: each.pop("preprocessing", None) for name, each in resolved["networks"].items()}
+    for dataset, name in resolved["runs"]:
+        seen = datasets.seen(resolved["datasets"][dataset], own[name])
+        datasets.check_statistics(seen, key=f"networks.{name}")
+        found[dataset][name] = seen["preprocessing"]
+    return found
+
+
 def _runs(resolved: Mapping[str, Any]) -> list[list[str]]:
     """Which data set is run with which network: all with all, but where a network names some."""
     asked = {}
@@ -171,6 +193,16 @@ def _runs(resolved: Mapping[str, Any]) -> list[list[str]]:
     ]
 
 
+def _known(
+    dataset: str, network: str, resolved: Mapping[str, Any]
+) -> tuple[tuple[int, int, int], int] | None:
+    """Shape (C, H, W) of the images as a network sees them, and the number of its outputs, where
+    known beforehand."""
+    own = resolved["preprocessing"][dataset][network]
+    found = datasets.image_shape(datasets.seen(resolved["datasets"][dataset], own))
+    return found and (found[0], adopted.classes(resolved["adopted"].get(network), found[1]))
+
+
 def _check_network(name: str, network: Mapping[str, Any], resolved: Mapping[str, Any]) -> None:
     """Check that the architecture exists, and fits every data set of a known shape."""
     try:
@@ -181,7 +213,7 @@ def _check_network(name: str, network: Mapping[str, Any], resolved: Mapping[str,
                 f"CONFIG=... NETWORK={name}` lists them"
             )
         for dataset, of in resolved["runs"]:
-            known = datasets.image_shape(resolved["datasets"][dataset]) if of == name else None
+            known = _known(dataset, name, resolved) if of == name else None
             if known and not families.is_brought(network):
                 found = families.described(network, image_shape=known[0], classes=known[1])
                 clipping = resolved["clipping"]

@@ -31,13 +31,15 @@ def published(settings: Mapping[str, Any]) -> dict[str, dict[str, list[Entry]]]:
                     f"{key}.{network}: this network is not run with this data set; add it to "
                     f"networks.{network}.datasets"
                 )
-            known = quantities.of_network(settings["networks"][network], settings)
-            epochs = float(settings["recipes"][network]["epochs"])
+            *_, last = kept = settings["kept"][network]
+            known = quantities.of_network(
+                settings["networks"][network], settings, untrained=kept[0] == 0
+            )
             for quantity, given in numbers.items():
                 full = f"{key}.{network}.{quantity}"
                 _check_drawn(quantity, settings["networks"][network], key=full)
                 for columns, values in _given(given, key=full):
-                    name = _chosen(quantity, columns, known, epochs=epochs, key=full)
+                    name = _chosen(quantity, columns, known, last=float(last), key=full)
                     if known[name._replace(epoch=None)]:
                         entry = {**name._asdict(), "values": values}
                         found.setdefault(dataset, {}).setdefault(network, []).append(entry)
@@ -89,7 +91,7 @@ def _chosen(
     columns: Mapping[str, Any],
     known: Mapping[Name, bool],
     *,
-    epochs: float,
+    last: float,
     key: str,
 ) -> Name:
     """The one number that a quantity, perhaps with a layer behind a slash, and columns name."""
@@ -115,13 +117,13 @@ def _chosen(
             raise InputError(f"{key}.{column}: not {asked!r}; {nearest(asked, choices)}")
         of = [name for name in of if getattr(name, column) == asked]
     (name,) = of
-    return name._replace(epoch=_epoch(name, columns.get("epoch"), epochs=epochs, key=key))
+    return name._replace(epoch=_epoch(name, columns.get("epoch"), last=last, key=key))
 
 
-def _epoch(name: Name, asked: Any, *, epochs: float, key: str) -> float | None:
+def _epoch(name: Name, asked: Any, *, last: float, key: str) -> float | None:
     if asked is None:
         return None
-    choices = [0.0] if name.null == "untrained" else [epochs]
+    choices = [0.0] if name.null == "untrained" else [last]
     choices += [0.0] if name.null == "unrelated" else []
     if not isinstance(asked, int | float) or float(asked) not in choices:
         known = " or ".join(f"{choice:g}" for choice in choices)

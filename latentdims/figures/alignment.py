@@ -19,12 +19,14 @@ from latentdims.figures.panels import (
     note,
     panels,
 )
+from latentdims.models import epochs
+from latentdims.models.epochs import UNTRAINED
 from latentdims.results import scores
 from latentdims.results.quantities import within
 from latentdims.results.scores import Scores, pairs
 from latentdims.statistics.intervals import Estimate, over_pairs
 
-MARKERS = {"trained": "o", "initial": "s"}
+MARKERS = {"": "o", UNTRAINED: "s"}
 WIDEST = 7.8  # inches that several panels take side by side at most
 
 Values = Mapping[tuple[int, int], np.ndarray]  # by pair of seeds, of each fold if there are any
@@ -116,25 +118,26 @@ def over_layers(
 
 
 def _panel(axis: style.Axes, paths: Sequence[str], view: View) -> None:
+    ends = epochs.of(paths[0])
     for place, found in enumerate(view.of(paths).values()):
-        for number, (colour, marker) in enumerate(MARKERS.items()):
-            label, _ = style.ENDS[colour]
-            known, mean = end(axis, found, colour)
+        for number, (null, at) in enumerate(ends.items()):
+            label, colour = style.ENDS[null]
+            known, mean = end(axis, found, null, at)
             if mean:
                 x = place + 0.25 * (number - 1)
                 each = [float(value.mean()) for value in known.values()]
                 marks.dots(axis, x + 0.08, each, colour=colour)
-                _mark(axis, x, mean, colour=colour, marker=marker, label=label)
+                _mark(axis, x, mean, colour=colour, marker=MARKERS[null], label=label)
         if band := unrelated(found, networks=len(paths)):
             x, label = place + 0.25, marks.UNRELATED
             _mark(axis, x, band, colour="random", marker="^", label=label)
 
 
-def end(axis: style.Axes, found: Scores, colour: str) -> tuple[Values, Estimate | None]:
-    """What is defined of the pairs of trained or untrained networks, and its mean, if there is one;
-    what is not is named above the panel."""
-    label, epoch = style.ENDS[colour]
-    known = _defined(axis, found.at(epoch), what=f"{style.title(found.name.layer)}, {label}")
+def end(axis: style.Axes, found: Scores, null: str, at: int) -> tuple[Values, Estimate | None]:
+    """What is defined of the pairs of trained or untrained networks, at a place on the axis of
+    epochs, and its mean, if there is one; what is not is named above the panel."""
+    label, _ = style.ENDS[null]
+    known = _defined(axis, found.at(at), what=f"{style.title(found.name.layer)}, {label}")
     limit = within(found.name.quantity)
     return known, over_pairs(known, within=limit) if known else None
 

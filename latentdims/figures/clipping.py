@@ -4,7 +4,15 @@ from collections.abc import Mapping, Sequence
 
 from latentdims import storage
 from latentdims.figures import marks, spectra, style
-from latentdims.figures.panels import include, label_rows, legend, logarithmic, panels, ranks
+from latentdims.figures.panels import (
+    include,
+    label_rows,
+    legend,
+    logarithmic,
+    note,
+    panels,
+    ranks,
+)
 from latentdims.models import architecture
 from latentdims.results import scores
 from latentdims.results.quantities import within
@@ -51,7 +59,12 @@ def accuracy(
 
 
 def limits(axis: style.Axes, paths: Sequence[str], *, chance: float) -> None:
-    """Lines at the accuracy of the networks as they are, and at chance."""
+    """Lines at the accuracy of the networks as they are, and at chance; a note where that is
+    undefined."""
+    with storage.read(paths[0]) as file:
+        if "undefined" in file.attrs:
+            note(axis, "accuracy is undefined")
+            return
     whole = storage.stacked(paths, "reference_accuracy").mean()
     marks.level(axis, whole, colour="reference", linestyle="--", label="whole network")
     marks.level(axis, chance, colour="initial", linestyle=":", label="chance")

@@ -7,6 +7,7 @@ import numpy as np
 from latentdims.figures import marks, style
 from latentdims.figures.alignment import View, end, over_layers, unrelated
 from latentdims.figures.panels import legend
+from latentdims.models import epochs
 from latentdims.statistics.intervals import Estimate
 
 VIEWS = [
@@ -27,8 +28,9 @@ def draw(files: Mapping[str, Sequence[str]]) -> style.Figure:
 def _panel(axis: style.Axes, paths: Sequence[str], view: View) -> None:
     found = list(view.of(paths).values())
     axis.set_xlabel("layer, in the order of the network")
-    for colour, (label, _) in reversed(style.ENDS.items()):
-        means = [end(axis, each, colour)[1] for each in found]
+    for null, at in epochs.of(paths[0]).items():
+        label, colour = style.ENDS[null]
+        means = [end(axis, each, null, at)[1] for each in found]
         _curve(axis, means, label=label, band=marks.INTERVAL, colour=colour)
     nulls = [unrelated(each, networks=len(paths)) for each in found]
     _curve(axis, nulls, label="unrelated images", band=marks.UNRELATED, colour="random")

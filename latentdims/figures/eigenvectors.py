@@ -7,7 +7,7 @@ import numpy as np
 from latentdims import storage
 from latentdims.figures import marks, panels, spectra, style
 from latentdims.figures.panels import label_rows, note, ticks
-from latentdims.models import architecture
+from latentdims.models import architecture, epochs
 from latentdims.results import scores
 from latentdims.results.quantities import within
 from latentdims.statistics.intervals import curve_over_pairs
@@ -29,7 +29,7 @@ def pair(paths: Sequence[str], *, kind: str, spectrum: str) -> style.Figure:
     """
     found = [spectra.read(path) for path in paths[:2]]
     subspaces = scores.pairs(paths, score=f"{kind}_subspace")
-    network = architecture.of(paths[0])
+    network, ends = architecture.of(paths[0]), epochs.of(paths[0])
     layers = [layer for layer in subspaces if kind == "weight" or layer != network.output]
     nulls = scores.pairs(paths, score=f"{kind}_subspace_null")
     if not layers:
@@ -48,7 +48,7 @@ def pair(paths: Sequence[str], *, kind: str, spectrum: str) -> style.Figure:
             _spectra(axis, [seed[layer] for seed in found], spectrum, last=len(overlap))
         image = _matrix(matrix, overlap, null=null)
         rotated = kind == "activation" or network.weight(layer).reads != architecture.IMAGES
-        _subspaces(bottom, subspaces[layer], nulls[layer] if rotated else {}, limit)
+        _subspaces(bottom, subspaces[layer], nulls[layer] if rotated else {}, ends, limit)
         if not rotated:
             _chance(bottom, nulls[layer])
     label_rows(axes, *rows)
@@ -121,11 +121,18 @@ def _chance(axis: style.Axes, nulls: Overlaps) -> None:
         marks.line(axis, ranks, chance, label=label, colour="random", linestyle="--")
 
 
-def _subspaces(axis: style.Axes, overlaps: Overlaps, nulls: Overlaps, limit: Range) -> None:
+def _subspaces(
+    axis: style.Axes,
+    overlaps: Overlaps,
+    nulls: Overlaps,
+    ends: Mapping[str, int],
+    limit: Range,
+) -> None:
     """Overlap of all pairs (epochs, k), above that on unrelated images (pairings, epochs, k)."""
     last = len(next(iter(overlaps.values()))[0])
     ranks = np.arange(1, last + 1)
-    for (colour, (label, epoch)), width in zip(style.ENDS.items(), (2.4, 1.2), strict=True):
+    for null, epoch in sorted(ends.items(), reverse=True):
+        (label, colour), width = style.ENDS[null], 2.4 if null else 1.2
         defined = {
             pair: overlap[epoch]
             for pair, overlap in overlaps.items()

@@ -7,7 +7,7 @@ import numpy as np
 from latentdims import storage
 from latentdims.figures import marks, style
 from latentdims.figures.panels import label_rows, legend, logarithmic, many, note, panels, ranks
-from latentdims.models import architecture
+from latentdims.models import architecture, epochs
 from latentdims.statistics.spectra import jackknife, power_law
 
 MOMENTS = {"second_moment": "second moment", "covariance": "covariance"}
@@ -23,13 +23,14 @@ def draw(files: Mapping[str, Sequence[str]]) -> style.Figure:
     """
     found = [read(path) for path in files["alignment"]]
     layers = [site.name for site in architecture.of(files["alignment"][0]).hidden]
+    ends = epochs.of(files["alignment"][0])
     figure, axes = panels(rows=len(MOMENTS), columns=len(layers))
     crowded, first = many(len(layers)), next(iter(MOMENTS))
     for row, (moment, name) in zip(axes, MOMENTS.items(), strict=True):
         for axis, layer in zip(row, layers, strict=True):
             title = style.title(layer) if crowded else f"{style.title(layer)}, {name}"
             axis.set(xlabel="rank", title="" if crowded and moment != first else title)
-            _panel(axis, [seed[layer] for seed in found], moment, short=crowded)
+            _panel(axis, [seed[layer] for seed in found], moment, ends, short=crowded)
     label_rows(
         axes, *(f"eigenvalue, {name}" if crowded else "eigenvalue" for name in MOMENTS.values())
     )
@@ -37,9 +38,17 @@ def draw(files: Mapping[str, Sequence[str]]) -> style.Figure:
     return figure
 
 
-def _panel(axis: style.Axes, seeds: Sequence[Spectra], moment: str, *, short: bool) -> None:
+def _panel(
+    axis: style.Axes,
+    seeds: Sequence[Spectra],
+    moment: str,
+    ends: Mapping[str, int],
+    *,
+    short: bool,
+) -> None:
     exponents = []
-    for colour, (name, epoch) in reversed(style.ENDS.items()):
+    for null, epoch in ends.items():
+        name, colour = style.ENDS[null]
         values = [seed[moment][epoch] for seed in seeds]
         marks.spectra(axis, values, label=name, colour=colour)
         fresh = [seed[f"{moment}_held_out"][epoch] for seed in seeds]

@@ -31,6 +31,7 @@ from matplotlib.text import Text as Text
 from matplotlib.textpath import text_to_path
 
 from latentdims import record
+from latentdims.models.epochs import UNTRAINED
 
 COLOURS = {  # Okabe and Ito's palette, which colour-blind readers can tell apart
     "trained": "#0072B2",
@@ -40,7 +41,7 @@ COLOURS = {  # Okabe and Ito's palette, which colour-blind readers can tell apar
     "variant": "#CC79A7",
     "reference": "#000000",
 }
-ENDS = {"initial": ("untrained", 0), "trained": ("trained", -1)}  # of training: words, epoch
+ENDS = {"": ("trained", "trained"), UNTRAINED: (UNTRAINED, "initial")}  # words, and colour
 LONGEST = 40  # characters of a name
 SETTINGS: dict[Any, Any] = {
     "font.family": "sans-serif",

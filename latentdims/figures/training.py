@@ -2,8 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
-
+from latentdims import storage
 from latentdims.figures import style
 from latentdims.figures.marks import curves
 from latentdims.figures.panels import include, legend, panels, whole_numbers
@@ -17,10 +16,10 @@ LINES = {"train": ("training images", "--"), "test": ("test images", "-")}
 def draw(files: Mapping[str, Sequence[str]]) -> style.Figure:
     """Both splits over epochs, the first point before training."""
     figure, axes = panels(rows=1, columns=len(PANELS))
+    (epochs,) = storage.stacked(files["network"][:1], "history/epoch")
     for axis, (what, label) in zip(axes[0], PANELS.items(), strict=True):
         for split, (name, linestyle) in LINES.items():
             networks = scores.history(files["network"], split, what)
-            epochs = np.arange(networks.shape[-1])
             curves(
                 axis,
                 epochs,

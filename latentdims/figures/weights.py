@@ -12,7 +12,7 @@ from latentdims.figures.panels import (
     panels,
     ranks,
 )
-from latentdims.models import architecture
+from latentdims.models import architecture, epochs
 from latentdims.statistics.spectra import initial_variance, marchenko_pastur_edges
 
 
@@ -23,12 +23,13 @@ def draw(files: Mapping[str, Sequence[str]]) -> style.Figure:
     if not layers:
         return empty(NO_WEIGHTS)
     figure, axes = panels(rows=2, columns=len(layers))
+    ends = epochs.of(files["alignment"][0])
     chance = 100 / architecture.of(files["alignment"][0]).classes
     label = "weight eigenvectors"
     for (top, bottom), layer in zip(axes.T, layers, strict=True):
         top.set(title=style.title(layer))
         bottom.set(xlabel="rank kept")
-        _spectra(top, [seed[layer] for seed in found])
+        _spectra(top, [seed[layer] for seed in found], ends)
         clipping.accuracy(bottom, files["clipping"], "weight", layer, label=label, colour="trained")
         clipping.limits(bottom, files["clipping"], chance=chance)
         for axis in (top, bottom):
@@ -38,8 +39,9 @@ def draw(files: Mapping[str, Sequence[str]]) -> style.Figure:
     return figure
 
 
-def _spectra(axis: style.Axes, seeds: Sequence[spectra.Spectra]) -> None:
-    for colour, (name, epoch) in reversed(style.ENDS.items()):
+def _spectra(axis: style.Axes, seeds: Sequence[spectra.Spectra], ends: Mapping[str, int]) -> None:
+    for null, epoch in ends.items():
+        name, colour = style.ENDS[null]
         values = [seed["weight"][epoch] for seed in seeds]
         marks.spectra(axis, values, label=name, colour=colour)
     fan_in, neurons = int(seeds[0]["fan_in"]), int(seeds[0]["neurons"])

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -35,9 +36,9 @@ class Split:
 
     def chosen(self, samples: torch.Tensor) -> Split:
         """The images with some indices (n,)."""
-        of_file = isinstance(self.images, Stored)
-        images = self.images.chosen(samples) if of_file else self.images[samples]
-        return Split(images, self.labels[samples])
+        images = self.images
+        chosen = images.chosen(samples) if isinstance(images, Stored) else images[samples]
+        return Split(chosen, self.labels[samples])
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,12 @@ class Stored:
 
     def __len__(self) -> int:
         return len(self.dataset if self.rows is None else self.rows)
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        """(N,)."""
+        found: NDArray[np.int64] = self.dataset.parent["labels"][()]
+        return found if self.rows is None else found[self.rows.numpy()]
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
@@ -178,19 +185,20 @@ class StoredImages:
             {split: replace(stored, affine=affine) for split, stored in self.splits.items()},
         )
 
-    def split(self, name: str) -> Split:
-        """One split: in memory where all images fit there, else read while the file is open."""
+    def split(self, name: str, *, at_most: float = IN_MEMORY) -> Split:
+        """One split: in memory, where all images take at most so many bytes there; else they are
+        read while the file is open."""
         import torch
 
         stored = self.splits[name]
-        labels = torch.from_numpy(stored.dataset.file[f"{name}/labels"][()])
+        labels = torch.from_numpy(stored.labels)
         values = sum(math.prod(each.shape) for each in self.splits.values())
-        images = stored.all() if 4 * values <= IN_MEMORY else stored
+        images = stored.all() if 4 * values <= at_most else stored
         return Split(images=images, labels=labels.to(stored.device))
 
-    def images(self) -> Images:
+    def images(self, *, at_most: float = IN_MEMORY) -> Images:
         """Both splits."""
-        train, test = map(self.split, storage.SPLITS)
+        train, test = (self.split(name, at_most=at_most) for name in storage.SPLITS)
         affine = self.splits["train"].affine
         return Images(train, test, classes=self.classes, sha256=self.sha256, affine=affine)
 
@@ -206,16 +214,12 @@ def some(samples: int, number: int | None) -> torch.Tensor:
 
 
 def load(path: str | Path, *, preprocessing: Mapping[str, Any], device: str) -> Images:
-    """Read a file of images into float32 tensors on a device, preprocessed.
+    """All images of a file as float32 tensors on a device, preprocessed, however many there are.
 
     Raises InputError as `opened`, whose parameters these are.
     """
     with opened(path, preprocessing=preprocessing, device=device) as file:
-        train, test = map(file.split, storage.SPLITS)
-        affine = file.splits["train"].affine
-        return Images(
-            train=train, test=test, classes=file.classes, sha256=file.sha256, affine=affine
-        )
+        return file.images(at_most=math.inf)
 
 
 @contextmanager

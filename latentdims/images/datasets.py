@@ -40,8 +40,14 @@ def of_source(name: str, dataset: Mapping[str, Any]) -> dict[str, Any]:
     embedded = SAMPLES if source == "embedded" else dict.fromkeys(SAMPLES)
     asked = {key: dataset.get(key) or number for key, number in embedded.items()}
     kept |= {key: number for key, number in asked.items() if number is not None}
-    _check_statistics(name, kept)
+    check_statistics(kept, key=f"datasets.{name}")
     return {key: expanded(kept[key]) if key == "path" and kept[key] else kept[key] for key in kept}
+
+
+def seen(dataset: Mapping[str, Any], own: Mapping[str, Any] | None) -> dict[str, Any]:
+    """A data set as a network sees it, whose own preprocessing overrides keys of it."""
+    given = {key: value for key, value in (own or {}).items() if value is not None}
+    return {**dataset, "preprocessing": {**dataset["preprocessing"], **given}}
 
 
 def image_shape(dataset: Mapping[str, Any]) -> tuple[Shape, int] | None:
@@ -59,19 +65,20 @@ def _stored(dataset: Mapping[str, Any]) -> tuple[Shape, int] | None:
     return SHAPES[dataset["name"]] if dataset["source"] == "torchvision" else None
 
 
-def _check_statistics(name: str, dataset: Mapping[str, Any]) -> None:
-    """As many numbers as channels, where these are known before any image is read."""
+def check_statistics(dataset: Mapping[str, Any], *, key: str) -> None:
+    """Raise InputError for other than as many numbers as channels, where these are known before any
+    image is read. key: what has the preprocessing, for the message."""
     known, preprocessing = _stored(dataset), dataset["preprocessing"]
     steps = preprocessing["steps"]
     if known is None or "normalize" not in steps:
         return
     gray = "gray" in steps[: steps.index("normalize")]
     channels = 1 if gray else known[0][0]
-    for key in ("mean", "std"):
-        given = preprocessing[key]
+    for name in ("mean", "std"):
+        given = preprocessing[name]
         if given != "dataset" and len(given) != channels:
             raise InputError(
-                f"datasets.{name}.preprocessing.{key}: found {len(given)} number(s), expected "
+                f"{key}.preprocessing.{name}: found {len(given)} number(s), expected "
                 f"{channels}, one for each channel at step 'normalize'; give {channels} or "
                 "'dataset'"
             )

@@ -9,6 +9,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -20,8 +21,6 @@ from latentdims.images.preprocessing import Affine
 from latentdims.models import architecture, families
 from latentdims.models.architecture import Architecture, Site
 from latentdims.models.blocks import Block, initialise
-
-BATCH = 250  # samples that are propagated at once where no gradient is needed
 
 Visit = Callable[[Tensor], Tensor | None]  # of the representation at a site
 
@@ -161,7 +160,8 @@ def evaluate(network: Network, split: Split) -> tuple[float, float]:
 @torch.inference_mode()
 def by_image(network: Network, split: Split) -> Tensor:
     """Cross-entropy (nats) of each image, and 100 where its class is right, else 0: (2, N)."""
-    batches = zip(split.images.split(BATCH), split.labels.split(BATCH), strict=True)
+    size = network.architecture.at_once
+    batches = zip(split.images.split(size), split.labels.split(size), strict=True)
     return torch.cat([scores(network.logits(batch), target) for batch, target in batches], dim=1)
 
 
@@ -197,6 +197,13 @@ def calibration_error(logits: Tensor, labels: Tensor, *, bins: int = 15) -> floa
     return 100 * sums.abs().sum().item() / len(labels)
 
 
+def unscored(network: Architecture, classes: int) -> str:
+    """Why outputs of a network say nothing of the classes of images; empty where they do."""
+    if network.classes == classes:
+        return ""
+    return f"its {network.classes} outputs are not the {classes} classes of the data set"
+
+
 def file_names(network: Architecture, tensors: Iterable[str]) -> dict[str, str]:
     """Where a network file keeps each tensor of a module: weights/<name>, or state/<its name>."""
     weights = {weight.tensor: f"weights/{weight.name}" for weight in network.weights}
@@ -217,8 +224,8 @@ class Trained:
     """A network file in memory: the settings of its family, what it is, and its tensors at every
     epoch that was kept.
 
-    tensors: (E, ...) by their names in the module. epochs: (E,), 0 first, the last last. affine:
-    the preprocessing that it was trained with.
+    tensors: (E, ...) by their names in the module. epochs: (E,), 0 first where it is known
+    untrained, the last last. affine: the preprocessing that it was trained with.
     """
 
     settings: Mapping[str, Any]
@@ -233,7 +240,7 @@ class Trained:
         return {each.name: self.tensors[each.tensor] for each in self.architecture.weights}
 
     def at(self, epoch: int, *, device: str) -> Network:
-        """The network at one index of the axis of epochs: 0 is initial, -1 is trained."""
+        """The network at one index of the axis of epochs: -1 is trained."""
         module = module_of(self.settings, self.architecture)
         module.load_state_dict(
             {
@@ -242,6 +249,12 @@ class Trained:
             }
         )
         return Network(self.architecture, module.to(device))
+
+
+def stored(file: h5py.File, network: Architecture) -> dict[str, np.ndarray]:
+    """The tensors (E, ...) of an open network file, by their names in the module."""
+    weights = {each.tensor: file[f"weights/{each.name}"][()] for each in network.weights}
+    return weights | storage.arrays(file, "state")
 
 
 def load(path: str | Path, *, settings: Mapping[str, Any], sha256: str | None) -> Trained:
@@ -261,11 +274,10 @@ def load(path: str | Path, *, settings: Mapping[str, Any], sha256: str | None) -
                 f"the data set of today ({sha256[:12]}…)",
             )
         found = architecture.read(file)
-        tensors = {weight.tensor: file[f"weights/{weight.name}"][()] for weight in found.weights}
-        state = storage.arrays(file, "state")
+        tensors = stored(file, found)
         if families.is_brought(settings["network"]):
             found = families.described(
                 settings["network"], image_shape=found.image_shape, classes=found.classes
             )
         affine = Affine.read(file)
-        return Trained(settings["network"], found, file["epochs"][()], tensors | state, affine)
+        return Trained(settings["network"], found, file["epochs"][()], tensors, affine)

@@ -10,14 +10,15 @@ import numpy as np
 
 from latentdims import storage
 from latentdims.models import architecture
+from latentdims.models.epochs import ends
 from latentdims.results import scores
 from latentdims.results.quantities import Name, within
+from latentdims.results.scores import Compared
 from latentdims.statistics.intervals import Estimate, curve_over_networks, curve_over_pairs
 from latentdims.storage import SPLITS
 
 Paths = Sequence[str | Path]
 MOMENTS = {"uncentred": "second_moment", "centred": "covariance"}
-ENDS = ((-1, ""), (0, "untrained"))  # of the axis of epochs, with the null that they are
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ def of(paths: Mapping[str, Paths]) -> Iterator[Curve]:
     yield from _training(paths["network"])
     yield from _spectra(paths["alignment"])
     if len(paths["alignment"]) > 1:
-        yield from _overlaps(paths["alignment"])
+        yield from of_pairs(scores.of_seeds(paths["alignment"]), kinds=("activation", "weight"))
     yield from _clipping(paths["clipping"])
 
 
@@ -56,7 +57,7 @@ def _spectra(paths: Paths) -> Iterator[Curve]:
         parts = {
             layer: set(file["spectra"][layer]) for layer in architecture.layers(file, "spectra")
         }
-    for layer, (epoch, null) in product(parts, ENDS):
+    for layer, (null, epoch) in product(parts, ends(epochs).items()):
         when = float(epochs[epoch])
         moments = {centring: each for centring, each in MOMENTS.items() if each in parts[layer]}
         for split, (centring, moment) in product(SPLITS, moments.items()):
@@ -70,13 +71,14 @@ def _spectra(paths: Paths) -> Iterator[Curve]:
             yield _of_networks(name, _ranks(weights), weights)
 
 
-def _overlaps(paths: Paths) -> Iterator[Curve]:
-    epochs = _epochs(paths[-1])
-    for kind in ("activation", "weight"):
+def of_pairs(pairs: Compared, *, kinds: Sequence[str]) -> Iterator[Curve]:
+    """Overlaps of the eigenvectors of pairs of networks."""
+    epochs = _epochs(pairs.file)
+    for kind in kinds:
         quantity = f"subspace_overlap_{kind}"
-        nulls = scores.pairs(paths, score=f"{kind}_subspace_null")
-        for layer, found in scores.pairs(paths, score=f"{kind}_subspace").items():
-            for epoch, null in ENDS:
+        nulls = scores.pairs(pairs, score=f"{kind}_subspace_null")
+        for layer, found in scores.pairs(pairs, score=f"{kind}_subspace").items():
+            for null, epoch in ends(epochs).items():
                 chosen = {pair: each[epoch] for pair, each in found.items()}
                 name = Name(quantity, layer, epoch=float(epochs[epoch]), null=null)
                 estimates = curve_over_pairs(chosen, within=within(quantity))

@@ -110,8 +110,10 @@ def _layers(path: str | Path, folder: str) -> list[str]:
 
 
 def chance(path: str | Path) -> float:
-    """Accuracy of guessing, in percent."""
-    return 100 / architecture.of(path).classes
+    """Accuracy of guessing, in percent; NaN where that of the network is undefined."""
+    with storage.read(path, needs=["reference_accuracy"]) as file:
+        unscored = "undefined" in file.attrs and np.isnan(file["reference_accuracy"][()])
+        return float("nan") if unscored else 100 / architecture.read(file).classes
 
 
 def not_above(paths: Paths) -> Iterator[str]:

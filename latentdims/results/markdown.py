@@ -12,11 +12,13 @@ def tables(
 ) -> str:
     """Tables: headline numbers with published ones; similarities by several measures, with those
     of untrained networks and of unrelated images; every way of drawing networks, with white
-    covariances. Below, why cells are empty.
+    covariances; comparisons. Below, why cells are empty.
 
     rows: means. reasons: why numbers are undefined, by data set and network. outputs: the layers
     of logits, which have no headlines.
     """
+    compared = [row for row in rows if row.comparison]
+    rows = [row for row in rows if not row.comparison]
     parts = {
         "Headline numbers": _headlines(rows, outputs),
         "Similarity s and variance explained s² of representations, beside the same networks "
@@ -24,6 +26,9 @@ def tables(
         "Other measures on test images, centred": _measures(rows),
         "Networks drawn from covariances": _ways(rows),
     }
+    if compared:
+        heads, *lines = comparisons(compared)
+        parts["Comparisons, on test images, centred"] = _table(heads, lines)
     if any(reasons.values()):
         parts["Undefined, so empty above"] = "".join(
             f"- {dataset}, {network}: {reason}\n"
@@ -154,6 +159,30 @@ def _ways(rows: Sequence[Row]) -> str:
 
 def _of_test(row: Row) -> bool:
     return row.split == "test" and not row.layer and not row.quantity.endswith(ONE_RUN)
+
+
+COMPARED = {"variance_explained": "s²", "cka": "CKA"}
+
+
+def comparisons(rows: Sequence[Row]) -> list[list[str]]:
+    """A line for each pair of members and of their layers, beside untrained networks and unrelated
+    images; the first line is the head.
+
+    rows: of comparisons alone.
+    """
+    shown = [(quantity, null) for quantity in COMPARED for null in NULLS]
+    found: dict[tuple[str, ...], dict[tuple[str, str], str]] = {}
+    for row in rows:
+        of = row.comparison, "/".join(row.of), row.partner, row.layer
+        cells = found.setdefault(of, {})
+        if row.key[1:3] == ("test", "centred") and _is_at_end(row):
+            cells[row.quantity, row.null] = row.in_words()
+    heads = ["comparison", "member", "partner", "layer"]
+    heads += [f"{COMPARED[quantity]}, {NULLS[null]}" for quantity, null in shown]
+    return [
+        heads,
+        *([*of, *(cells.get(each, "") for each in shown)] for of, cells in found.items()),
+    ]
 
 
 def _order(way: tuple[str, str]) -> list[str]:

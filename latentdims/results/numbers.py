@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from latentdims import storage
 from latentdims.comparison.measures import permutation_p
 from latentdims.models import architecture
+from latentdims.models.epochs import UNTRAINED, ends
 from latentdims.results import drawn, quantities, scores
 from latentdims.results.quantities import Name
-from latentdims.results.scores import Scores
+from latentdims.results.scores import Compared, Scores
 from latentdims.statistics.intervals import Estimate, counted, over_networks, over_pairs
 from latentdims.statistics.learned import count_learned
 from latentdims.statistics.scales import Range
@@ -67,7 +68,7 @@ def of(paths: Mapping[str, Paths]) -> Iterator[Number]:
     """Every single number of one network, from its files by kind, one per seed."""
     yield from _training(paths["network"])
     if len(paths["alignment"]) > 1:
-        yield from _similarities(paths["alignment"])
+        yield from of_pairs(scores.of_seeds(paths["alignment"]))
     yield from _consensus(paths["consensus"])
     yield from _spectra(paths["alignment"])
     yield from _clipping(paths["clipping"])
@@ -103,16 +104,16 @@ def _training(paths: Paths) -> Iterator[Number]:
 
 
 def _compared(found: Scores, epochs: Array) -> Iterator[Number]:
-    """The trained networks, and beside them untrained ones and unrelated images."""
-    trained = found.at(-1)
-    name, last = found.name, float(epochs[-1])
-    estimate = over_pairs(trained, within=quantities.within(name.quantity))
-    yield Number(name._replace(epoch=last), estimate, runs=trained)
-    nothing = name._replace(epoch=0.0, null="untrained")
-    yield Number(nothing, over_pairs(found.at(0), within=quantities.within(name.quantity)))
-    for epoch, when in ((-1, last), (0, 0.0)):
-        (band,) = scores.of_null(found.unrelated(epoch)[:, None], networks=estimate.n)
-        yield Number(name._replace(epoch=when, null="unrelated"), band)
+    """The trained networks, and beside them untrained ones, if there are any, and unrelated
+    images."""
+    name, limit = found.name, quantities.within(found.name.quantity)
+    for null, end in ends(epochs).items():
+        runs, when = found.at(end), float(epochs[end])
+        estimate = over_pairs(runs, within=limit)
+        yield Number(name._replace(epoch=when, null=null), estimate, runs=None if null else runs)
+    for end in ends(epochs).values():
+        (band,) = scores.of_null(found.unrelated(end)[:, None], networks=estimate.n)
+        yield Number(name._replace(epoch=float(epochs[end]), null="unrelated"), band)
 
 
 def _above_untrained(found: Scores, epochs: Array) -> Number:
@@ -138,30 +139,30 @@ def _p(found: Scores, epochs: Array) -> Number:
     return Number(name, Estimate(p, None, None, networks))
 
 
-def _similarities(paths: Paths) -> Iterator[Number]:
-    with storage.read(paths[-1], needs=["epoch", "centring"]) as file:
+def of_pairs(pairs: Compared) -> Iterator[Number]:
+    """Every single number of pairs of networks."""
+    with storage.read(pairs.file, needs=["epoch", "centring"]) as file:
         epochs, centrings = file["epoch"][()], list(file["centring"].asstr()[()])
-    for found in scores.of_pairs(paths, "similarity", centrings):
+    for found in scores.of_pairs(pairs, "similarity", centrings):
         for each in (found, found.squared("variance_explained")):
             yield from _compared(each, epochs)
-            yield _above_untrained(each, epochs)
+            if UNTRAINED in ends(epochs):
+                yield _above_untrained(each, epochs)
         yield _p(found, epochs)
-    for measure in scores.measures(paths):
-        for found in scores.of_pairs(paths, measure):
+    for measure in scores.measures(pairs):
+        for found in scores.of_pairs(pairs, measure):
             yield from _compared(found, epochs)
 
 
 def _consensus(paths: Paths) -> Iterator[Number]:
     for path in paths:
         with storage.read(path, needs=["epoch"]) as file:
-            last = float(file["epoch"][-1])
+            epochs = file["epoch"][()]
             for layer in architecture.layers(file, "/"):
                 found = file[layer]["similarity"][()]  # (epochs, splits, seeds)
-                for (at, split), (epoch, when, null) in product(
-                    enumerate(SPLITS), ((-1, last, ""), (0, 0.0, "untrained"))
-                ):
-                    explained = found[epoch, at] * np.abs(found[epoch, at])
-                    quantity = "variance_explained_by_mean"
+                for (at, split), (null, end) in product(enumerate(SPLITS), ends(epochs).items()):
+                    explained = found[end, at] * np.abs(found[end, at])
+                    quantity, when = "variance_explained_by_mean", float(epochs[end])
                     name = Name(quantity, layer, split, "centred", when, null)
                     yield of_networks(name, explained)
 
@@ -171,13 +172,14 @@ def _spectra(paths: Paths) -> Iterator[Number]:
     sizes: dict[str, int] = {}
     for path in paths:
         with storage.read(path, needs=["spectra", "epoch"]) as file:
-            last = float(file["epoch"][-1])
+            epochs = file["epoch"][()]
             for layer in architecture.layers(file, "spectra"):
                 group = file["spectra"][layer]
                 if "covariance" in group:
                     sizes[layer] = group["covariance"].shape[-1]
-                for name, value in _of_spectra(group, layer):
-                    found.setdefault(name._replace(epoch=last), []).append(value)
+                for name, value in _of_spectra(group, layer, ends(epochs)):
+                    when = float(epochs[-1])
+                    found.setdefault(name._replace(epoch=when), []).append(value)
     for name, values in found.items():
         yield _summed_up(name, values, neurons=sizes.get(name.layer))
 
@@ -192,17 +194,23 @@ def _summed_up(
     return of_networks(name, found, neurons=neurons)
 
 
-def _of_spectra(group: h5py.Group, layer: str) -> Iterator[tuple[Name, float | Array]]:
+def _of_spectra(
+    group: h5py.Group, layer: str, places: Mapping[str, int]
+) -> Iterator[tuple[Name, float | Array]]:
+    """places: on the axis of epochs, as `epochs.ends` gives them."""
     if "weight" in group:
-        yield from _of_weights(group, layer)
+        yield from _of_weights(group, layer, places)
     for moment, centring in (("second_moment", "uncentred"), ("covariance", "centred")):
         if moment in group:
             yield from _of_moment(group, moment, Name("", layer, "train", centring))
 
 
-def _of_weights(group: h5py.Group, layer: str) -> Iterator[tuple[Name, float]]:
+def _of_weights(
+    group: h5py.Group, layer: str, places: Mapping[str, int]
+) -> Iterator[tuple[Name, float]]:
     fan_in, neurons = int(group.attrs["fan_in"]), int(group.attrs["neurons"])
-    initial, weights = group["weight"][0], group["weight"][-1]
+    weights = group["weight"][-1]
+    initial = group["weight"][places[UNTRAINED]] if UNTRAINED in places else None
     counts = count_learned(weights, initial=initial, dimension=fan_in, neurons=neurons)
     for chance, count in counts.items():
         yield Name(f"learned_components_{chance}", layer), count

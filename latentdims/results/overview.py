@@ -10,6 +10,7 @@ from typing import Any
 
 from latentdims import __version__, storage
 from latentdims.models import architecture
+from latentdims.results import markdown
 from latentdims.results import table as words
 from latentdims.results.quantities import ONE_RUN
 from latentdims.results.table import Outputs, Row, read_csv
@@ -63,6 +64,9 @@ def write(
             f"<h3>{html.escape(dataset)}</h3>",
             _html(headline(rows, dataset, outputs=outputs)),
         ]
+    compared = [row for row in rows if row.comparison]
+    if compared:
+        parts += ["<h3>Comparisons</h3>", _html(markdown.comparisons(compared))]
     Path(path).write_text("\n".join(parts) + "\n", encoding="utf-8")
 
 
@@ -102,6 +106,8 @@ def headline(rows: Sequence[Row], dataset: str, *, outputs: Outputs) -> Table:
 
 
 def _is_headline(row: Row, outputs: Outputs) -> bool:
+    if row.comparison:
+        return False
     known = row.quantity in SHOWN and row.key in words.HEADLINES
     known &= not words.is_of_output(row, outputs)
     if row.null == "unrelated" or row.quantity.endswith(ONE_RUN):  # summary.md has both
@@ -134,13 +140,12 @@ def _data_sets(images: Mapping[str, str], trained: Files) -> Table:
     for name, path in images.items():
         with storage.read(path, needs=["train/images", "test/images"]) as file:
             train, test = file["train/images"].shape, file["test/images"].shape
-            source = json.loads(file.attrs["source"])
-        first = next(path for (dataset, _), path in trained.items() if dataset == name)
-        with storage.read(first) as file:
-            classes, settings = architecture.read(file).classes, storage.settings(file)
+            source, classes = json.loads(file.attrs["source"]), len(storage.class_names(file))
+        seen = [path for (dataset, _), path in trained.items() if dataset == name]
+        ways = dict.fromkeys(_listed(_made_with(path)["preprocessing"]) for path in seen)
         shape = "\u00a0×\u00a0".join(map(str, train[1:]))  # on one line
         counts = [f"{train[0]:,}", f"{test[0]:,}", shape, str(classes)]
-        table.append([name, *counts, _listed(source), _listed(settings["preprocessing"])])
+        table.append([name, *counts, _listed(source), "; ".join(ways)])
     return table
 
 
@@ -157,18 +162,32 @@ def _networks(trained: Files, seeds: Sequence[int]) -> Table:
 def _settings(trained: Files, drawn: Files) -> Iterator[list[str]]:
     """Lines on training and generation."""
     training: dict[str, list[str]] = {}
+    adopted: dict[str, str] = {}
     for (_, network), path in trained.items():
-        with storage.read(path) as file:
-            training.setdefault(_listed(storage.settings(file)["training"]), []).append(network)
+        made = _made_with(path)
+        if "training" in made:
+            training.setdefault(_listed(made["training"]), []).append(network)
+        else:
+            asked = made["checkpoints"]
+            known = {**asked, "trained": None, "untrained": bool(asked["untrained"])}
+            adopted[network] = _listed(known) or "one of each seed"
     for text, networks in training.items():
-        of = f" of {', '.join(dict.fromkeys(networks))}" if len(training) > 1 else ""
+        several = len(training) + len(adopted) > 1
+        of = f" of {', '.join(dict.fromkeys(networks))}" if several else ""
         yield [f"training{of}", text]
+    for network, text in adopted.items():
+        yield [f"checkpoints of {network}", text]
     ways: dict[str, list[str]] = {}
     for (_, network), path in drawn.items():
         ways.setdefault(_generation(path), []).append(network)
     for text, networks in ways.items():
         of = f" of {', '.join(dict.fromkeys(networks))}" if len(ways) > 1 else ""
         yield [f"generation{of}", text]
+
+
+def _made_with(path: str) -> dict[str, Any]:
+    with storage.read(path) as file:
+        return storage.settings(file)
 
 
 def _generation(path: str) -> str:

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from latentdims.models import families
+from latentdims.models.epochs import UNTRAINED
 from latentdims.statistics.scales import COSINE, PERCENT, POSITIVE, SHARE, Range
 from latentdims.storage import SPLITS
 
@@ -52,7 +53,7 @@ class Quantity:
 
 
 BOTH = ("uncentred", "centred")  # eigenvalues of second moments, and of covariances
-NULLS = ("untrained", "unrelated")
+NULLS = (UNTRAINED, "unrelated")
 ASKED = ("{centring}",)  # the centrings of the configuration
 NEURONS = "neurons"
 DIFFERENCE: Range = (-2, 2)  # of two cosines
@@ -89,7 +90,7 @@ SINGLE = {  # numbers, by names with the fields below in braces
     "cca": _measure(SHARE),
     "mutual_neighbours": replace(_measure(SHARE), splits=("test",)),
     "variance_explained_by_mean": Quantity(
-        "1", COSINE, "sites", SPLITS, ("centred",), ("untrained",), seeds=3
+        "1", COSINE, "sites", SPLITS, ("centred",), (UNTRAINED,), seeds=3
     ),
     "learned_components_{chance}": Quantity("1", POSITIVE, "weights"),
     "marchenko_pastur_edge": Quantity("1", POSITIVE, "weights"),
@@ -131,7 +132,8 @@ CURVES = {  # point by point: their units and ranges alone are needed
     "subspace_overlap_weight": Quantity("1", SHARE),
     "clipped_accuracy_{basis}": Quantity("percent", PERCENT),
 }
-CHANCES = ("theory", "simulation", "bulk", "initial")
+INITIAL = "initial"  # weights themselves, which a network has where it is known untrained
+CHANCES = ("theory", "simulation", "bulk", INITIAL)
 WORDS = {  # what stands for the fields, which a configuration names
     "chance": f"(?:{'|'.join(CHANCES)})",
     "basis": r"\w+",
@@ -171,10 +173,13 @@ def within(name: str, *, neurons: int | None = None) -> Range:
     return (1, np.inf if neurons is None else neurons)
 
 
-def of_network(network: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[Name, bool]:
+def of_network(
+    network: Mapping[str, Any], settings: Mapping[str, Any], *, untrained: bool = True
+) -> dict[Name, bool]:
     """Every single number of a network, without its epoch, and whether seeds and draws are enough.
 
-    network: its settings; settings: the configuration, complete.
+    network: its settings; settings: the configuration, complete. untrained: whether the network is
+    known before it was trained.
     """
     described = families.outline(network)
     layers = {"": [""], "hidden": [site.name for site in described.hidden]}
@@ -187,7 +192,7 @@ def of_network(network: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[
     bases = settings["clipping"]["bases"]
     procedures = [name for name in settings["generation"] if name != WHITE]
     fields = {
-        "chance": CHANCES,
+        "chance": [chance for chance in CHANCES if untrained or chance != INITIAL],
         "basis": [basis for basis in bases if basis != "weight"],
         "way": list(own),
         "classifier": sorted(null),
@@ -196,6 +201,8 @@ def of_network(network: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[
     absent = set() if "weight" in bases else {"rank_within_1_point_weight"}
     if settings["alignment"]["neighbours"] is None:
         absent.add("mutual_neighbours")
+    if not untrained:
+        absent |= {pattern for pattern in SINGLE if pattern.endswith(f"_above_{UNTRAINED}")}
     found: dict[Name, bool] = {}
     for pattern, quantity in SINGLE.items():
         if pattern in absent or (described.undrawn and pattern.startswith(OF_DRAWS)):
@@ -206,6 +213,8 @@ def of_network(network: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[
             for name in _columns(quantity, full, layers, settings):
                 way = "".join(words) if quantity.nulls == (WHITE,) or quantity.draws > 1 else ""
                 if name.null == WHITE and way not in null:
+                    continue
+                if name.null == UNTRAINED and not untrained:
                     continue
                 drawn = ways.get(f"_{WHITE}{way}" if name.null == WHITE else way, 0)
                 enough = _seeds(settings) >= quantity.seeds

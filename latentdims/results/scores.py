@@ -3,7 +3,7 @@ intervals of these."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import groupby, product
 from pathlib import Path
 from typing import Any
 
@@ -92,42 +92,78 @@ class Scores:
         return np.concatenate([each[:, epoch] for each in self.null.values()])
 
 
-def pairs(paths: Paths, *, score: str = "similarity") -> dict[str, dict[tuple[int, int], Array]]:
-    """Similarities (epochs, splits, centrings) by layer and pair of seeds, where there are any.
+@dataclass(frozen=True)
+class Compared:
+    """Pairs of networks that are compared: the alignment file of each, and its group there.
 
-    paths: the alignment files of seeds 0, 1, and so on. score: `similarity`, or another dataset.
+    layers: those of the groups, in order; of the network, where not given.
+    """
+
+    places: Mapping[tuple[int, int], tuple[str | Path, str]]
+    layers: Sequence[str] | None = None
+
+    @property
+    def file(self) -> str | Path:
+        """One of the files, which have the same epochs, splits and centrings."""
+        return list(self.places.values())[-1][0]
+
+
+def of_seeds(paths: Paths) -> Compared:
+    """All pairs of seeds 0, 1, and so on, whose alignment files these are, that were compared.
+
     Raises InputError for a single file, which holds no pair.
     """
     if len(paths) < 2:
         raise InputError(f"{paths[0]}: a single network has no pairs; give seeds: 2 or more")
-    scores: dict[str, dict[tuple[int, int], Array]] = {}
+    places: dict[tuple[int, int], tuple[str | Path, str]] = {}
     for seed, path in enumerate(paths):
         with storage.read(path, needs=["spectra"]) as file:
-            for partner in range(seed):
-                for layer in architecture.layers(file, f"seed{partner}"):
-                    place = f"seed{partner}/{layer}/{score}"
+            found = [partner for partner in range(seed) if f"seed{partner}" in file]
+        places |= {(partner, seed): (path, f"seed{partner}") for partner in found}
+    return Compared(places)
+
+
+def pairs(
+    source: Paths | Compared, *, score: str = "similarity"
+) -> dict[str, dict[tuple[int, int], Array]]:
+    """Similarities (epochs, splits, centrings) by layer and pair of networks, where there are any.
+
+    source: pairs, or the files of seeds as `of_seeds` takes them. score: `similarity`, or another
+    dataset.
+    """
+    compared = source if isinstance(source, Compared) else of_seeds(source)
+    scores: dict[str, dict[tuple[int, int], Array]] = {}
+    for path, found in groupby(compared.places.items(), key=lambda item: item[1][0]):
+        with storage.read(path, needs=["spectra"]) as file:
+            for pair, (_, group) in found:
+                for layer in compared.layers or architecture.layers(file, group):
+                    place = f"{group}/{layer}/{score}"
                     if place in file:
-                        scores.setdefault(layer, {})[partner, seed] = file[place][()]
+                        scores.setdefault(layer, {})[pair] = file[place][()]
     return scores
 
 
-def measures(paths: Paths) -> list[str]:
+def measures(source: Paths | Compared) -> list[str]:
     """Those of `MEASURES` that are in the files."""
-    with storage.read(paths[-1], needs=["spectra", "seed0"]) as file:
-        groups = file["seed0"].values()
+    compared = source if isinstance(source, Compared) else of_seeds(source)
+    path, place = next(iter(compared.places.values()))
+    with storage.read(path, needs=["spectra", place]) as file:
+        groups = file[place].values()
         return [name for name in MEASURES if any(name in group for group in groups)]
 
 
-def of_pairs(paths: Paths, score: str, centrings: Sequence[str] = ()) -> Iterator[Scores]:
+def of_pairs(
+    source: Paths | Compared, score: str, centrings: Sequence[str] = ()
+) -> Iterator[Scores]:
     """A score of each layer, split and centring; without centrings, of one that is centred, and
     without an axis of splits, of test images."""
-    folds = pairs(paths, score=f"{score}_folds")
-    nulls = pairs(paths, score=f"{score}_null")
+    folds = pairs(source, score=f"{score}_folds")
+    nulls = pairs(source, score=f"{score}_null")
     places: list[tuple[int, ...]] = [(number,) for number in range(len(centrings))] or [()]
     splits = (
         [((), "test")] if score in OF_TEST else [((at,), each) for at, each in enumerate(SPLITS)]
     )
-    for layer, whole in pairs(paths, score=score).items():
+    for layer, whole in pairs(source, score=score).items():
         for (at, split), place in product(splits, places):
 
             def chosen(

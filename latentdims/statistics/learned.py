@@ -103,12 +103,13 @@ def bulk_variance(values: Array, *, dimension: int, neurons: int) -> float:
 
 
 def count_learned(
-    values: Array, *, initial: Array, dimension: int, neurons: int
+    values: Array, *, initial: Array | None, dimension: int, neurons: int
 ) -> dict[str, float]:
     """Eigenvalues above each of the three thresholds, and above the largest initial one of the same
     layer, a single draw of what the simulation repeats; NaN where a threshold is.
 
-    values, initial: non-zero eigenvalues of WᵀW / n, descending, of trained and untrained weights.
+    values, initial: non-zero eigenvalues of WᵀW / n, descending, of trained and untrained weights;
+    the latter None where they are not known, and nothing is counted against them.
     """
     shape = {"dimension": dimension, "neurons": neurons}
     bulk = bulk_variance(values, **shape)
@@ -116,8 +117,9 @@ def count_learned(
         "theory": threshold_by_theory(variance=initial_variance(dimension), **shape),
         "simulation": threshold_by_simulation(**shape),
         "bulk": threshold_by_theory(variance=bulk, **shape),
-        "initial": float(initial[0]),
     }
+    if initial is not None:
+        thresholds["initial"] = float(initial[0])
     return {
         name: float((values > threshold).sum()) if np.isfinite(threshold) else threshold
         for name, threshold in thresholds.items()

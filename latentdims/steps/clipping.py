@@ -21,6 +21,7 @@ from latentdims.images import data
 from latentdims.images.data import Split
 from latentdims.interventions import components, reruns
 from latentdims.models import architecture, networks
+from latentdims.models.architecture import Architecture
 from latentdims.models.networks import Network
 from latentdims.statistics import folds
 from latentdims.statistics.spectra import eigh, weight_components
@@ -54,24 +55,21 @@ def clip(
     not belong to the settings.
     """
     with data.opened(images, preprocessing=settings["preprocessing"], device=device) as stored:
-        test, sha256 = stored.split("test"), stored.sha256
-    loaded = networks.load(network, settings=settings, sha256=sha256)
-    trained = loaded.at(-1, device=device)
-    check_ranks(loaded.architecture, bases=bases, ranks=ranks)
-    if not trained.blocks:
-        some = data.some(len(test.labels), rerun_images)
-        test = Split(test.images[some], test.labels[some])
-    with storage.read(covariance, needs=["train"], made_with=settings) as moments:
-        found = _bases(trained, bases, moments, settings["seed"])
-
-    def chosen(vectors: Array) -> list[int]:
-        possible = vectors.shape[1]
-        if ranks != "all":
-            return [rank for rank in range(1, possible + 1) if rank in ranks]
-        return reruns.ranks(possible, None if trained.blocks else rerun_ranks)
-
-    kept = {name: chosen(vectors) for name, (vectors, _) in found.items()}
-    reference, accuracies = _accuracies(trained, test, found, kept)
+        loaded = networks.load(network, settings=settings, sha256=stored.sha256)
+        reason = networks.unscored(loaded.architecture, len(stored.classes))
+        if reason:
+            _write_undefined(output, loaded.architecture, reason, settings=settings)
+            return
+        trained = loaded.at(-1, device=device)
+        check_ranks(loaded.architecture, bases=bases, ranks=ranks)
+        test = stored.split("test")
+        if not trained.blocks:
+            test = test.chosen(data.some(len(test.labels), rerun_images))
+        with storage.read(covariance, needs=["train"], made_with=settings) as moments:
+            found = _bases(trained, bases, moments, settings["seed"])
+        most = None if trained.blocks else rerun_ranks
+        kept = {name: _kept(vectors.shape[1], ranks, most) for name, (vectors, _) in found.items()}
+        reference, accuracies = _accuracies(trained, test, found, kept)
     share = np.bincount(folds.of(len(test.labels))) / len(test.labels)
     of = f" of {len(test.labels)} images"
     with storage.create(output, settings=settings, device=device) as file:
@@ -84,6 +82,31 @@ def clip(
             what = f"test accuracy{of}, with this many dimensions"
             _save(group, "accuracy", accuracy, share, description=what)
             logger.info("%s: %d ranks", name, len(of_curve))
+
+
+def _write_undefined(
+    output: str | Path, described: Architecture, reason: str, *, settings: Mapping[str, Any]
+) -> None:
+    """The file of a network whose accuracy is undefined: the reason."""
+    logger.warning("nothing is clipped: %s", reason)
+    with storage.create(output, settings=settings) as file:
+        architecture.write(file, described)
+        file.attrs["undefined"] = reason
+        storage.write(
+            file,
+            "reference_accuracy",
+            np.nan,
+            units="percent",
+            description="test accuracy of the network",
+            reason=reason,
+        )
+
+
+def _kept(dimension: int, ranks: str | Sequence[int], most: int | None) -> list[int]:
+    """Which ranks a curve has: those that are asked for, or at most so many of all."""
+    if ranks == "all":
+        return reruns.ranks(dimension, most)
+    return [rank for rank in range(1, dimension + 1) if rank in ranks]
 
 
 def _accuracies(

@@ -19,6 +19,7 @@ from latentdims.errors import InputError
 from latentdims.images import data
 from latentdims.images.data import StoredImages
 from latentdims.models.architecture import Architecture
+from latentdims.models.epochs import ends
 
 if TYPE_CHECKING:  # scripts import steps before they know that torch is needed
     from latentdims.comparison.views import Matches, View
@@ -59,7 +60,7 @@ class Member:
         """Of the epochs at which it is compared, among those that were kept."""
         kept = self.network.epochs.tolist()
         if self.epoch is None:
-            return [0, len(kept) - 1] if kept[0] == 0 and len(kept) > 1 else [len(kept) - 1]
+            return sorted(range(len(kept))[place] for place in ends(kept).values())
         if self.epoch not in kept:
             raise InputError(
                 f"{self.name} was not kept at epoch {self.epoch:g}, but at "
@@ -102,7 +103,8 @@ def member(
     """From the file of a network, made with some settings, as in `covariance`."""
     from latentdims.models import networks  # torch
 
-    made_with = {key: settings[key] for key in ("network", "preprocessing", "seed", "training")}
+    of_member = ("epoch", "name", "positions")
+    made_with = {key: value for key, value in settings.items() if key not in of_member}
     return Member(
         name=f"{settings['name']}, seed {settings['seed']}",
         network=networks.load(path, settings=made_with, sha256=None),

@@ -128,7 +128,14 @@ def consensus(
 
 def _reason(files: Sequence[Measurements], layer: str) -> str:
     networks = {f"seed {file.seed}": file.stages(layer) for file in files}
-    return "; ".join(undefined(layer, networks, splits=SPLITS, centrings=["centred"]))
+    reasons = undefined(
+        layer,
+        networks,
+        splits=SPLITS,
+        centrings=["centred"],
+        untrained=files[0].untrained,
+    )
+    return "; ".join(reasons)
 
 
 def _all_pairs(files: Sequence[Measurements], layer: str, split: str, stage: int) -> Array:

@@ -20,16 +20,19 @@ def describe(
     """Write all sites that a network can have for the images of a data set, and the weights that
     read them, as JSON.
 
-    settings: {network, preprocessing}, the network without sites. sites: those that will be
-    measured, as NAME or NAME=AXIS; the file does not depend on them. Raises InputError where the
-    network, or one of the sites, cannot be measured.
+    settings: {network, preprocessing, adopted, classes}, the network without sites; whether it is
+    not trained here; and how many outputs it has, where these are not the classes of the data set.
+    sites: those that will be measured, as NAME or NAME=AXIS; the file does not depend on them.
+    Raises InputError where the network, or one of the sites, cannot be measured, or trained.
     """
     named = [each.partition("=") for each in sites.split()]
     axes = {name: int(axis) if axis else None for name, _, axis in named}
     family = Family.of({**settings["network"], "sites": axes})
     with data.opened(images, preprocessing=settings["preprocessing"], device="cpu") as stored:
-        found = family.parts(image_shape=stored.shape, classes=len(stored.classes))
-        family.check_made(image_shape=stored.shape, classes=len(stored.classes))
+        shape, classes = stored.shape, settings["classes"] or len(stored.classes)
+        found = family.parts(image_shape=shape, classes=classes)
+        trained = not settings["adopted"]
+        family.check_made(image_shape=shape, classes=classes, trained=trained)
     chosen = found.chosen(family.sites, undrawn="")
     for site in chosen.sites:
         of_output = " (the output)" if site.name == chosen.output else ""

@@ -21,7 +21,7 @@ from latentdims.images.data import Images, Split
 from latentdims.interventions.sampling import Draw, Procedure, Reference, Sampler, align
 from latentdims.models import architecture, networks
 from latentdims.models.blocks import initialise
-from latentdims.models.networks import BATCH, Network, score, torch_generator
+from latentdims.models.networks import Network, score, torch_generator
 from latentdims.recipes.descent import Descent
 from latentdims.recipes.stack import Stack
 from latentdims.statistics import folds
@@ -54,37 +54,42 @@ def generate(
     settings: Mapping[str, Any],
     device: str,
     alignment_images: int | None = None,
+    retraining: Mapping[str, Any] | None = None,
 ) -> None:
     """Write how networks do that are drawn from the weight covariances of a trained one.
 
     others: network files by seed, which covariances are averaged over besides this one. procedures:
     by name, `published` among them, the keys of `generation.variants` in the configuration.
     alignment_images: how many training images draws are aligned on, and take statistics of norms
-    from; all where not given. Raises InputError for a layer that the network does not have.
+    from; all where not given. retraining: how new classifiers are trained; as the network was,
+    where not given. Raises InputError for a layer that the network does not have.
     """
-    loaded = data.load(images, preprocessing=settings["preprocessing"], device=device)
+    with data.opened(images, preprocessing=settings["preprocessing"], device=device) as stored:
+        loaded = stored.images()
 
-    def trained(path: str | Path, seed: int) -> Network:
-        made_with = {**settings, "seed": seed}
-        return networks.load(path, settings=made_with, sha256=loaded.sha256).at(-1, device=device)
+        def trained(path: str | Path, seed: int) -> Network:
+            made_with = {**settings, "seed": seed}
+            found = networks.load(path, settings=made_with, sha256=loaded.sha256)
+            return found.at(-1, device=device)
 
-    own = trained(network, settings["seed"])
-    if own.architecture.undrawn:
-        _write_undrawn(output, own, loaded.test, settings=settings, device=device)
-        return
-    for name, options in procedures.items():
-        ranks.check_sampled(own.architecture, options, key=f"generation.variants.{name}")
-    partners = [trained(path, seed) for seed, path in others.items()]
-    shown = loaded.train.images
-    if alignment_images is not None and alignment_images < len(shown):
-        shown = shown[data.some(len(shown), alignment_images)]
-    reference = Reference.of(own, shown, others=partners)
-    drawn: dict[str, dict[str, Scores]] = {}  # by procedure and classifier
-    for name, options in procedures.items():
-        logger.info("%s: %s", name, options)
-        drawn[name] = _draws(reference, loaded, options, settings)
-    reference_scores = measures(own, {"": own.last.map.weight}, loaded.test)[""]
-    reasons = _reasons(reference, seed=settings["seed"])
+        own = trained(network, settings["seed"])
+        unscored = networks.unscored(own.architecture, len(loaded.classes))
+        if unscored or own.architecture.undrawn:
+            _write_undrawn(output, own, loaded.test, unscored, settings=settings, device=device)
+            return
+        for name, options in procedures.items():
+            ranks.check_sampled(own.architecture, options, key=f"generation.variants.{name}")
+        partners = [trained(path, seed) for seed, path in others.items()]
+        shown = loaded.train
+        if alignment_images is not None and alignment_images < len(shown.labels):
+            shown = shown.chosen(data.some(len(shown.labels), alignment_images))
+        reference = Reference.of(own, shown.images, others=partners)
+        drawn: dict[str, dict[str, Scores]] = {}  # by procedure and classifier
+        for name, options in procedures.items():
+            logger.info("%s: %s", name, options)
+            drawn[name] = _draws(reference, loaded, options, {"training": retraining, **settings})
+        reference_scores = measures(own, {"": own.last.map.weight}, loaded.test)[""]
+        reasons = _reasons(reference, seed=settings["seed"])
     with storage.create(output, settings=settings, device=device) as file:
         architecture.write(file, own.architecture)
         for measure, value in reference_scores.items():
@@ -104,17 +109,22 @@ def _write_undrawn(
     output: str | Path,
     own: Network,
     test: Split,
+    unscored: str,
     *,
     settings: Mapping[str, Any],
     device: str,
 ) -> None:
-    """The file of a network that none can be drawn from: its own scores, and the reason."""
-    logger.warning("no networks are drawn: %s", own.architecture.undrawn)
-    logits = torch.cat([own.logits(images) for images in test.images.split(BATCH)])
+    """The file of a network that none can be drawn from: its own scores, where it has them, and the
+    reason."""
+    undefined = unscored or own.architecture.undrawn
+    logger.warning("no networks are drawn: %s", undefined)
+    logits = torch.cat([own.logits(each) for each in test.images.split(own.architecture.at_once)])
+    if unscored:  # whatever they are, they are not of these labels
+        logits = torch.full((len(logits), int(test.labels.max()) + 1), torch.nan).to(logits)
     with storage.create(output, settings=settings, device=device) as file:
         architecture.write(file, own.architecture)
-        file.attrs["undefined"] = own.architecture.undrawn
-        reason = f"outputs of seed {settings['seed']} are not finite"
+        file.attrs["undefined"] = undefined
+        reason = unscored or f"outputs of seed {settings['seed']} are not finite"
         for measure, value in scores(logits, test.labels).items():
             _write(file, f"reference_{measure}", value, reason=reason)
 
@@ -183,7 +193,8 @@ def retrained(
     initialise(fresh, torch_generator(settings["seed"], stream=0))
     seen = drawn.features  # once for all steps
     if len(seen) < len(split.labels):
-        seen = torch.cat([drawn.network.features(batch) for batch in split.images.split(BATCH)])
+        batches = split.images.split(drawn.network.architecture.at_once)
+        seen = torch.cat([drawn.network.features(batch) for batch in batches])
     features = Split(fresh.before(seen).flatten(1), split.labels)
     fresh.before = nn.Identity()
     head = Stack([Network(drawn.network.architecture, fresh)])
@@ -203,7 +214,7 @@ def measures(
     """Scores of a network with each of some classifiers, on all images of a split and by fold."""
     *hidden, last = network.blocks.values()
     logits: dict[str, list[Tensor]] = {name: [] for name in classifiers}
-    for x in split.images.split(BATCH):
+    for x in split.images.split(network.architecture.at_once):
         for block in hidden:
             x = block(x)
         for name, weight in classifiers.items():

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from latentdims import record, storage
-from latentdims.models import architecture
+from latentdims.models import architecture, epochs
+from latentdims.models.epochs import UNTRAINED
 from latentdims.results import curves, drawn, markdown, numbers, quantities
+from latentdims.results.comparisons import PairOfMembers
 from latentdims.results.numbers import Number
 from latentdims.results.quantities import ONE_RUN, Name
 from latentdims.results.table import Row, write_csv
@@ -29,14 +31,18 @@ def summarise(
     table: str | Path,
     comparison: str | Path,
     published: Mapping[str, Any],
+    members: Sequence[tuple[str, str, int]] = (),
+    comparisons: Sequence[Mapping[str, Any]] = (),
 ) -> None:
     """Write the table of every number (CSV), and that of the headline numbers (Markdown).
 
     runs: (dataset, network, seed); networks: (dataset, network). inputs: for each of `KINDS`, one
     file per run; for `consensus` one per network, or none. published: numbers of others by dataset
-    and network, as the configuration resolves them. Means come first, then single networks, then
-    the points of curves. A mean is undefined, and its value empty, where that of one of its
-    networks is. The Markdown ends with a comment, the parameters of the job that runs.
+    and network, as the configuration resolves them. members: (comparison, member, seed), one file
+    of `compared` each; comparisons: their pairs, as `PairOfMembers` takes them.
+    Means come first, then single networks, then the points of curves. A mean is undefined, and its
+    value empty, where that of one of its networks is. The Markdown ends with a comment, the
+    parameters of the job that runs.
     """
     files: dict[tuple[str, str], dict[str, list[str]]] = {
         (dataset, network): {kind: [] for kind in (*KINDS, "consensus")}
@@ -52,13 +58,24 @@ def summarise(
     points: list[Row] = []
     for (dataset, network), paths in files.items():
         beside = published.get(dataset, {}).get(network, [])
+        columns = {"dataset": dataset, "network": network}
         for number in numbers.of(paths):
-            means += [_row(dataset, network, *each) for each in _means(number, beside)]
-            single += [_row(dataset, network, *each) for each in _networks(number)]
+            means += [_row(columns, *each) for each in _means(number, beside)]
+            single += [_row(columns, *each) for each in _networks(number)]
         for curve in curves.of(paths):
             for at, estimate in zip(curve.at, curve.estimates, strict=True):
-                points.append(_row(dataset, network, curve.name, estimate, {"at": at}))
+                points.append(_row(columns, curve.name, estimate, {"at": at}))
+    compared = dict(zip(members, inputs.get("compared", ()), strict=True))
+    for pair in map(PairOfMembers.of, comparisons):
+        for number in pair.numbers(compared):
+            means.append(_row(pair.columns, number.name, number.estimate))
+        for curve in pair.curves(compared):
+            for at, estimate in zip(curve.at, curve.estimates, strict=True):
+                points.append(_row(pair.columns, curve.name, estimate, {"at": at}))
     reasons = {network: _reasons(paths) for network, paths in files.items()}
+    for (name, member, _), path in compared.items():
+        told = reasons.setdefault((f"comparison {name}", member), [])
+        told += [reason for reason in _told([path]) if reason not in told]
     outputs = {of: architecture.of(paths["alignment"][0]).output for of, paths in files.items()}
     _log_undefined(means, reasons)
     write_csv(table, means + single + points)
@@ -68,10 +85,12 @@ def summarise(
     )
 
 
-def _row(dataset: str, network: str, name: Name, found: Estimate, more: Mapping[str, Any]) -> Row:
+def _row(
+    of: Mapping[str, Any], name: Name, found: Estimate, more: Mapping[str, Any] | None = None
+) -> Row:
+    """of: what it is of, by columns of the table."""
     unit = quantities.unit(name.quantity)
-    columns = {"dataset": dataset, "network": network, "unit": unit, **name._asdict()}
-    return Row(**columns, **found._asdict(), **more)
+    return Row(**of, unit=unit, **name._asdict(), **found._asdict(), **(more or {}))
 
 
 def _means(number: Number, beside: Published) -> Iterator[tuple[Name, Estimate, dict[str, Any]]]:
@@ -100,15 +119,26 @@ def _networks(number: Number) -> Iterator[tuple[Name, Estimate, dict[str, Any]]]
 
 
 def _reasons(paths: Mapping[str, Sequence[str]]) -> list[str]:
-    """Why numbers in the files of a network are undefined, each reason once."""
-    found = [reason for each in paths.values() for path in each for reason in storage.reasons(path)]
-    found += drawn.not_above(paths["generation"])
+    """Why numbers in the files of a network are undefined, or left out, each reason once."""
+    found = []
+    if UNTRAINED not in epochs.of(paths["network"][0]):
+        found.append("untrained networks are not known: what is compared with them is left out")
+    found += _told([path for each in paths.values() for path in each])
+    return list(dict.fromkeys([*found, *drawn.not_above(paths["generation"])]))
+
+
+def _told(paths: Sequence[str]) -> list[str]:
+    found = [reason for path in paths for reason in storage.reasons(path)]
     return list(dict.fromkeys(part for reason in found for part in reason.split("; ")))
 
 
 def _log_undefined(rows: Sequence[Row], reasons: Mapping[tuple[str, str], Sequence[str]]) -> None:
     for (dataset, network), told in reasons.items():
-        own = [row for row in rows if row.of == (dataset, network) and math.isnan(row.value)]
+        own = [
+            row
+            for row in rows
+            if row.of == (dataset, network) and math.isnan(row.value) and not row.comparison
+        ]
         names = [f"{row.quantity}/{row.layer}" if row.layer else row.quantity for row in own]
         if names:
             logger.info("%s, %s: undefined, so empty: %s", dataset, network, ", ".join(names))

@@ -1,31 +1,24 @@
-"""Training on images that already are in memory."""
+"""Training, on images in memory or, where they are too many, in their file."""
 
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import h5py
-import numpy as np
+import torch
 
-from latentdims import storage
 from latentdims.images import data
 from latentdims.images.data import Images
-from latentdims.models import architecture, families, networks
-from latentdims.models.architecture import Architecture
+from latentdims.models import families, network_file, networks
 from latentdims.models.blocks import set_statistics
+from latentdims.models.network_file import FOLDS, Record
 from latentdims.recipes.descent import Descent, to_numpy
 from latentdims.recipes.stack import Stack
-from latentdims.statistics import folds
 from latentdims.storage import SPLITS
 from latentdims.workflow.checkpoint import Checkpoint
 
 logger = logging.getLogger(__name__)
 
-# Of S networks: tensors kept/<epoch>/<name> (S, ...), history/<measure> (S, epochs), and
-# history/folds/<measure> (S, folds, epochs).
-Record = dict[str, np.ndarray]
-FOLDS = "history/folds/"
 SEEN = 2000  # images whose statistics the norms of an untrained network have
 
 
@@ -73,7 +66,18 @@ def train_together(
             made = {**settings, "seed": seed}
             train(images=images, output=output, settings=made, device=device, code=code)
         return
-    loaded = data.load(images, preprocessing=settings["preprocessing"], device=device)
+    with data.opened(images, preprocessing=settings["preprocessing"], device=device) as stored:
+        _train(stored.images(), outputs, settings, device=device, code=code)
+
+
+def _train(
+    loaded: Images,
+    outputs: Mapping[int, str | Path],
+    settings: Mapping[str, Any],
+    *,
+    device: str,
+    code: str,
+) -> None:
     seeds = list(outputs)
     stack = Stack([_initial(settings["network"], loaded, seed=seed) for seed in seeds])
     made_with = {"settings": settings, "seeds": seeds, "images": loaded.sha256, "code": code}
@@ -97,15 +101,18 @@ def train_together(
         if epoch in keep:
             for name, tensor in stack.tensors.items():
                 record[f"kept/{epoch}/{name}"] = to_numpy(tensor)
+    steps = -(-len(loaded.train.labels) // settings["training"]["batch_size"])  # of an epoch
     for index, (seed, output) in enumerate(outputs.items()):
         own = {name: values[index] for name, values in record.items()}
         made = {**settings, "seed": seed}
-        _save(
+        network_file.write(
             output,
             own,
-            loaded,
             stack.architecture,
-            epochs=sorted(keep),
+            epochs={epoch: round(epoch * steps) for epoch in sorted(keep)},
+            history=range(epochs + 1),
+            affine=loaded.affine,
+            sha256=loaded.sha256,
             settings=made,
             device=device,
         )
@@ -121,25 +128,16 @@ def _initial(settings: Mapping[str, Any], images: Images, *, seed: int) -> netwo
         seed=seed,
         device=str(images.train.images.device),
     )
-    set_statistics(network.module, images.train.images[:SEEN].split(networks.BATCH))
+    seen = images.train.chosen(torch.arange(min(SEEN, len(images.train.labels))))
+    set_statistics(network.module, seen.images.split(network.architecture.at_once))
     return network
 
 
 def _measure(stack: Stack, images: Images, record: Record) -> None:
-    """Add loss and accuracy of each network on both splits to its history, those on test images
-    also by fold."""
+    """Add loss and accuracy of each network on both splits to its history."""
     for split in SPLITS:
         found = stack.by_image(getattr(images, split)).cpu().numpy()  # (S, 2, N)
-        for measure, values in zip(("loss", "accuracy"), found.swapaxes(0, 1), strict=True):
-            _append(record, f"history/{split}_{measure}", values.mean(1))
-            if split == "test":
-                _append(record, f"{FOLDS}test_{measure}", folds.means(values))
-
-
-def _append(record: Record, name: str, values: np.ndarray) -> None:
-    """Add what was measured at one epoch, (S, ...), to a history (S, ..., epochs)."""
-    values = values[..., None]
-    record[name] = np.append(record[name], values, axis=-1) if name in record else values
+        network_file.measured(record, split, found)
 
 
 def _log(record: Record, epoch: str, *, seeds: Sequence[int]) -> None:
@@ -150,61 +148,3 @@ def _log(record: Record, epoch: str, *, seeds: Sequence[int]) -> None:
             for name in history
         }
         logger.info("seed %d, %s: %s", seed, epoch, last)
-
-
-def _save(
-    output: str | Path,
-    record: Mapping[str, np.ndarray],
-    images: Images,
-    described: Architecture,
-    *,
-    epochs: Sequence[int],
-    settings: Mapping[str, Any],
-    device: str,
-) -> None:
-    """Write the file of one network, from its part of the record."""
-    first = "kept/0/"
-    tensors = sorted(name.removeprefix(first) for name in record if name.startswith(first))
-    steps = -(-len(images.train.labels) // settings["training"]["batch_size"])  # of an epoch
-    kept = np.array(epochs, dtype=np.float64)
-    with storage.create(output, settings=settings, device=device) as file:
-        architecture.write(file, described)
-        file.attrs["images_sha256"] = images.sha256
-        storage.axis(file, "epoch", kept, units="epochs")
-        for name, values, units in (
-            ("epochs", kept, "epochs"),
-            ("steps", np.rint(kept * steps).astype(np.int64), "steps of the descent"),
-        ):
-            what = f"{units} after which weights were kept"
-            storage.write(file, name, values, units=units, description=what, dimensions=("epoch",))
-        images.affine.write(file)
-        file.create_group("weights")  # empty, where nothing that is learned is a linear map
-        for tensor, name in networks.file_names(described, tensors).items():
-            values = np.stack([record[f"kept/{epoch}/{tensor}"] for epoch in epochs])
-            storage.write(
-                file,
-                name,
-                values,
-                units="1",
-                description=f"{tensor} of the module at each kept epoch",
-                dimensions=networks.axes(name, values.ndim),
-            )
-        _save_history(file, record)
-
-
-def _save_history(file: h5py.File, record: Mapping[str, np.ndarray]) -> None:
-    units = {"loss": ("nats", "cross-entropy"), "accuracy": ("percent", "accuracy")}
-    epochs = np.arange(record["history/test_loss"].shape[-1], dtype=np.float64)
-    storage.axis(file.create_group("history"), "epoch", epochs, units="epochs")
-    for name in sorted(name for name in record if name.startswith("history/")):
-        unit, what = units[name.rsplit("_", 1)[1]]
-        fold = name.startswith(FOLDS)
-        storage.write(
-            file,
-            name,
-            record[name],
-            units=unit,
-            description=f"{what} after each epoch, the first before training"
-            + (", on each fold of the test images" if fold else ""),
-            dimensions=("fold", "epoch") if fold else ("epoch",),
-        )

@@ -13,6 +13,7 @@ from typing import Any
 import h5py
 
 from latentdims import storage
+from latentdims.configuration import adopted
 from latentdims.errors import InputError
 from latentdims.models import architecture, families
 from latentdims.models.architecture import Architecture
@@ -52,7 +53,8 @@ class Shapes:
                 if "architecture" in file.attrs:
                     return cls(known or architecture.read(file), {})
                 stored = {split: file[f"{split}/images"].shape for split in SPLITS}
-                classes = len(file["classes"])
+                asked = settings.get("checkpoints")
+                classes = adopted.classes(asked, len(file["classes"]))
             _, channels, *size = stored["train"]
             seen = 1 if "gray" in settings["preprocessing"]["steps"] else channels
             network = known or families.described(
@@ -128,6 +130,14 @@ def train(shapes: Shapes, *, training: Mapping[str, Any], networks: int = 1) -> 
     of_weights = ((5 + kept) * networks + 2 * kept) * shapes.weights
     batch = 4 * _numbers(training["batch_size"] * shapes.values) * networks
     return with_torch() + 1.5 * shapes.loaded + of_weights + batch
+
+
+def adopt(shapes: Shapes, *, epochs: int) -> float:
+    """Of the network the module, a checkpoint as it is and as it fits, and all that are kept, twice
+    as they are written; and what it makes of a batch of images, which stream."""
+    of_weights = (4 + 2 * epochs) * shapes.weights
+    batch = _numbers(BATCH * (math.prod(shapes.network.image_shape) + 2 * shapes.network.largest))
+    return with_torch() + of_weights + BATCHES + batch
 
 
 def clip(shapes: Shapes) -> float:

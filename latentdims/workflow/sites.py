@@ -9,7 +9,7 @@ from typing import Any
 
 import h5py
 
-from latentdims.configuration import config_file
+from latentdims.configuration import adopted, config_file
 from latentdims.configuration.config import resolve
 from latentdims.errors import InputError, nearest
 from latentdims.images import datasets
@@ -43,7 +43,7 @@ def table(config: str, name: str) -> str:
         networks[name].setdefault("sites", ["all"])
     settings = resolve(given)
     dataset = next(dataset for dataset, network in settings["runs"] if network == name)
-    shape, classes = _images(dataset, settings)
+    shape, classes = _images(dataset, name, settings)
     rows = [HEADER, *_rows(settings["networks"][name], shape, classes)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = [
@@ -82,11 +82,18 @@ def check(settings: Mapping[str, Any], folder: Path, code: Callable[[str], str])
             raise InputError(f"networks.{name}.{error}") from None
 
 
-def _images(dataset: str, settings: Mapping[str, Any]) -> tuple[tuple[int, int, int], int]:
-    """Shape (C, H, W) after preprocessing, and the number of classes."""
-    known = datasets.image_shape(settings["datasets"][dataset])
-    if known:
-        return known
+def _images(
+    dataset: str, network: str, settings: Mapping[str, Any]
+) -> tuple[tuple[int, int, int], int]:
+    """Shape (C, H, W) of the images as a network sees them, and the number of its classes."""
+    seen = datasets.seen(settings["datasets"][dataset], settings["preprocessing"][dataset][network])
+    found = datasets.image_shape(seen) or _stored(dataset, seen, settings)
+    return found[0], adopted.classes(settings["adopted"].get(network), found[1])
+
+
+def _stored(
+    dataset: str, seen: Mapping[str, Any], settings: Mapping[str, Any]
+) -> tuple[tuple[int, int, int], int]:
     path = Path(settings["results"], "resources", f"{dataset}.h5")
     if not path.exists():
         raise InputError(
@@ -95,7 +102,7 @@ def _images(dataset: str, settings: Mapping[str, Any]) -> tuple[tuple[int, int, 
         )
     with h5py.File(path, "r", locking=False) as file:
         _, channels, height, width = file["train/images"].shape
-        gray = "gray" in settings["datasets"][dataset]["preprocessing"]["steps"]
+        gray = "gray" in seen["preprocessing"]["steps"]
         return (1 if gray else channels, height, width), len(file["classes"])
 
 

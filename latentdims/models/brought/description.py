@@ -48,14 +48,10 @@ def describe(module: nn.Module, *, image_shape: tuple[int, int, int], classes: i
     )
 
 
-def check_made(
-    first: nn.Module, again: nn.Module, other: nn.Module, *, image_shape: tuple[int, int, int]
-) -> None:
-    """Raise InputError unless modules of the same seed are the same, and one of another seed is,
-    once it holds the tensors of the first.
+def check_drawn(first: nn.Module, again: nn.Module) -> None:
+    """Raise InputError unless modules of the same seed are the same.
 
-    What a module draws elsewhere than from torch's generator would be new in each run, and what it
-    draws outside its parameters and buffers would be new in each job that reads its file.
+    What a module draws elsewhere than from torch's generator would be new in each run.
     """
     tensors = first.state_dict()
     for name, tensor in again.state_dict().items():
@@ -64,7 +60,27 @@ def check_made(
                 f"architecture: {name} is another each time that the module is made, also from "
                 "the same seed; draw it from PyTorch's generator, such as with torch.randn"
             )
-    other.load_state_dict(tensors)
+
+
+def check_trained(module: nn.Module, *, image_shape: tuple[int, int, int], classes: int) -> None:
+    """Raise InputError for a module that cannot be trained here."""
+    frozen = [name for name, each in module.named_parameters() if not each.requires_grad]
+    if frozen:
+        raise InputError(
+            f"architecture: {frozen[0]} is frozen (requires_grad is false), and would be trained; "
+            "make it a buffer"
+        )
+    made, _ = _passed(module.train(), _images(image_shape))
+    _check_output(made, classes, "while it is trained")
+
+
+def check_stored(first: nn.Module, other: nn.Module, *, image_shape: tuple[int, int, int]) -> None:
+    """Raise InputError unless a module of another seed is the same, once it holds the tensors of
+    the first.
+
+    What it draws outside its parameters and buffers would be new in each job that reads its file.
+    """
+    other.load_state_dict(first.state_dict())
     images = _images(image_shape)
     found, loaded = (_passed(each.eval(), images)[0] for each in (first, other))
     if not _same(found, loaded):
@@ -89,7 +105,6 @@ def _passes(module: nn.Module, *, image_shape: tuple[int, int, int], classes: in
     _check_learned(module)
     _check_copied(module)
     images = _images(image_shape)
-    _check_output(_passed(module.train(), images)[0], classes, "while it is trained")
     output, seen = _passed(module.eval(), images)
     _check_output(output, classes, "in evaluation mode")
     if not output.isfinite().all():
@@ -128,7 +143,6 @@ def _passed(module: nn.Module, images: Tensor) -> tuple[Any, dict[str, Visit]]:
 
 
 def _check_learned(module: nn.Module) -> None:
-    frozen = [name for name, each in module.named_parameters() if not each.requires_grad]
     if not list(module.parameters()):
         raise InputError("architecture: nothing is learned: the module has no parameters")
     lazy = [name for name, each in module.named_parameters() if nn.parameter.is_lazy(each)]
@@ -136,11 +150,6 @@ def _check_learned(module: nn.Module) -> None:
         raise InputError(
             f"architecture: {lazy[0]} has no shape before images pass through the module; use a "
             "layer that is not lazy, with the number of its inputs"
-        )
-    if frozen:
-        raise InputError(
-            f"architecture: {frozen[0]} is frozen (requires_grad is false), and would be trained; "
-            "make it a buffer"
         )
 
 

@@ -80,15 +80,20 @@ class Family:
         module = self._drawn(0, image_shape=image_shape, classes=classes)
         return description.describe(module, image_shape=image_shape, classes=classes)
 
-    def check_made(self, *, image_shape: tuple[int, int, int], classes: int) -> None:
-        """Raise InputError where the module, made again, is another: its seed and a file of its
-        tensors must tell all of it."""
+    def check_made(
+        self, *, image_shape: tuple[int, int, int], classes: int, trained: bool = True
+    ) -> None:
+        """Raise InputError where a file of its tensors does not tell all of the module; or, if it
+        is to be trained, where its seed does not, or where it cannot be."""
         from latentdims.models.brought import description
 
         first, again, other = (
             self._drawn(seed, image_shape=image_shape, classes=classes) for seed in (0, 0, 1)
         )
-        description.check_made(first, again, other, image_shape=image_shape)
+        if trained:
+            description.check_drawn(first, again)
+            description.check_trained(first, image_shape=image_shape, classes=classes)
+        description.check_stored(first, other, image_shape=image_shape)
 
     def _drawn(self, seed: int, *, image_shape: tuple[int, int, int], classes: int) -> "nn.Module":
         """The module with weights of a seed."""

@@ -1,0 +1,163 @@
+"""Networks whose checkpoints the configuration names, so that they are adopted, not trained."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from string import Formatter
+from typing import Any
+
+from latentdims.configuration.config_file import expanded
+from latentdims.configuration.schema import NOTHING, plain
+from latentdims.errors import InputError, nearest
+
+Asked = dict[str, Any]
+Epoch = int | float
+
+NAMES = ("checkpoints", "untrained", "classes")  # keys of a network that are read here
+HDF5 = b"\x89HDF\r\n\x1a\n"  # how its files begin
+
+
+def adopted(networks: Mapping[str, dict[str, Any]], *, seeds: int) -> dict[str, Asked]:
+    """What is asked for of each network that is adopted, by its name; its keys are taken out of the
+    networks.
+
+    {classes, epochs, trained, untrained}: the number of its outputs, or None where that is the
+    number of classes of the data set; the epochs of its checkpoints, or None of a single one; and
+    {path, key, prefix} of each. Raises InputError for keys that do not go together.
+    """
+    found = {}
+    for name, network in networks.items():
+        given = {key: network.pop(key, None) for key in NAMES}
+        given = {key: value for key, value in given.items() if value not in NOTHING}
+        try:
+            if "checkpoints" in given:
+                found[name] = _asked(given, network, seeds=seeds)
+            elif given:
+                raise InputError(
+                    f"{next(iter(given))}: is for a network with `checkpoints`; add these, or "
+                    "leave it out"
+                )
+        except InputError as error:
+            raise InputError(f"networks.{name}.{error}") from None
+    return found
+
+
+def _asked(given: Mapping[str, Any], network: Mapping[str, Any], *, seeds: int) -> Asked:
+    if network.get("training") not in NOTHING:
+        raise InputError("training: the network is adopted, not trained; leave this key out")
+    trained, untrained = (_place(given.get(key)) for key in NAMES[:2])
+    assert trained is not None
+    epochs = _epochs(trained.pop("epochs", None))
+    for key, place, fields in (
+        ("checkpoints", trained, ["seed", *(["epoch"] if epochs else [])]),
+        ("untrained", untrained, ["seed"]),
+    ):
+        if place:
+            _check_fields(key, place["path"], fields, seeds=seeds)
+    return {
+        "classes": given.get("classes"),
+        "epochs": epochs,
+        "trained": trained,
+        "untrained": untrained,
+    }
+
+
+def _place(given: Any) -> dict[str, Any] | None:
+    if given is None:
+        return None
+    place = {"path": given} if isinstance(given, str) else given
+    return {"key": None, "prefix": None, **place, "path": expanded(place["path"])}
+
+
+def _epochs(given: Sequence[Any] | None) -> list[Epoch] | None:
+    if given is None:
+        return None
+    epochs: list[Epoch] = [plain(epoch) for epoch in given]
+    if epochs != sorted(set(epochs)) or epochs[0] <= 0:
+        raise InputError(
+            f"checkpoints.epochs: found {epochs}, expected numbers above 0 in ascending order; "
+            "epoch 0 is given by the key untrained"
+        )
+    return epochs
+
+
+def _check_fields(key: str, path: str, known: Sequence[str], *, seeds: int) -> None:
+    """Raise InputError where a path does not tell the files of seeds apart, or names what there is
+    not."""
+    try:
+        fields = [field for _, field, _, _ in Formatter().parse(path) if field is not None]
+        for field in fields:
+            if field == "epoch" and field not in known:
+                raise InputError(f"{key}: {path} has {{epoch}}; list them as checkpoints.epochs")
+            if field not in known:
+                raise InputError(f"{key}: {path} has {{{field}}}; {nearest(field, known)}")
+        path.format(seed=0, epoch=1)
+    except ValueError as error:
+        raise InputError(
+            f"{key}: {path} has braces of another kind than {{seed}} ({error})"
+        ) from None
+    if "seed" not in fields and seeds > 1:
+        raise InputError(
+            f"{key}: {path} is the same file for each of the {seeds} seeds; write {{seed}} where "
+            "their number stands, or set seeds: 1"
+        )
+
+
+def classes(asked: Asked | None, of_images: int) -> int:
+    """The number of outputs of a network, adopted or not, by that of the classes of images."""
+    return (asked or {}).get("classes") or of_images
+
+
+def kept(asked: Asked) -> list[Epoch]:
+    """The epochs of the network's file: 0 where it is known untrained; a checkpoint of no known
+    epoch counts as 1."""
+    return [*([0] if asked["untrained"] else []), *(asked["epochs"] or [1])]
+
+
+def files(asked: Asked, seed: int) -> list[str]:
+    """The file of each of these epochs."""
+    untrained = [asked["untrained"]["path"].format(seed=seed)] if asked["untrained"] else []
+    path = asked["trained"]["path"]
+    return untrained + [path.format(seed=seed, epoch=epoch) for epoch in asked["epochs"] or [1]]
+
+
+def check_files(name: str, asked: Asked, *, seeds: int) -> None:
+    """Raise InputError where a file of a network is not there, or is the same for several epochs
+    and no network.h5."""
+    for seed in range(seeds):
+        for key, path in _files_by_key(asked, seed):
+            if not Path(path).is_file():
+                found = "is no file" if Path(path).exists() else "there is no file"
+                raise InputError(
+                    f"networks.{name}.{key}: {found}, {path}, for seed {seed}; give its path, seen "
+                    f"from {Path.cwd()}, or set seeds to how many there are"
+                )
+        paths = files(asked, seed)[-len(asked["epochs"] or [1]) :]
+        if len(set(paths)) < len(paths) and not _is_hdf5(paths[0]):
+            raise InputError(
+                f"networks.{name}.checkpoints: {paths[0]} is the same file for each of the "
+                f"{len(paths)} epochs; write {{epoch}} where their number stands"
+            )
+
+
+def _files_by_key(asked: Asked, seed: int) -> Iterator[tuple[str, str]]:
+    keys = ["untrained"] if asked["untrained"] else []
+    keys += ["checkpoints"] * len(asked["epochs"] or [1])
+    return zip(keys, files(asked, seed), strict=True)
+
+
+def _is_hdf5(path: str) -> bool:
+    try:
+        with Path(path).open("rb") as file:
+            return file.read(len(HDF5)) == HDF5
+    except OSError:
+        return True  # its job will say what is wrong with it
+
+
+def settings(asked: Asked) -> Asked:
+    """What the network depends on: not where its files lie."""
+
+    places = {
+        name: asked[name] and {key: asked[name][key] for key in ("key", "prefix")}
+        for name in ("trained", "untrained")
+    }
+    return {"classes": asked["classes"], "epochs": asked["epochs"], **places}
