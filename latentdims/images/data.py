@@ -185,7 +185,7 @@ class StoredImages:
             {split: replace(stored, affine=affine) for split, stored in self.splits.items()},
         )
 
-    def split(self, name: str, *, at_most: float = IN_MEMORY) -> Split:
+    def split(self, name: str, *, at_most: float | None = None) -> Split:
         """One split: in memory, where all images take at most so many bytes there; else they are
         read while the file is open."""
         import torch
@@ -193,10 +193,11 @@ class StoredImages:
         stored = self.splits[name]
         labels = torch.from_numpy(stored.labels)
         values = sum(math.prod(each.shape) for each in self.splits.values())
-        images = stored.all() if 4 * values <= at_most else stored
+        limit = IN_MEMORY if at_most is None else at_most
+        images = stored.all() if 4 * values <= limit else stored
         return Split(images=images, labels=labels.to(stored.device))
 
-    def images(self, *, at_most: float = IN_MEMORY) -> Images:
+    def images(self, *, at_most: float | None = None) -> Images:
         """Both splits."""
         train, test = (self.split(name, at_most=at_most) for name in storage.SPLITS)
         affine = self.splits["train"].affine
