@@ -118,8 +118,10 @@ class Shapes:
 
 def prepare(source: Mapping[str, Any], files: Sequence[str]) -> float:
     """The names of all images, which take three times as much as an archive of small ones, and a
-    part of the images; all of published ones, whose archives are about as large. Raises FileNotFoundError
-    where a file is not there yet."""
+    part of the images; all of published ones, whose archives are about as large.
+
+    Raises FileNotFoundError where a file is not there yet.
+    """
     if source["source"] == "embedded":
         return PLAIN + PARTS
     paths = [Path(file) for file in files]
