@@ -92,6 +92,7 @@ def settings_of(width: int) -> dict[str, Any]:
             "gradient_clipping": None,
             "augmentation": [],
             "keep_epochs": [],
+            "keep_steps": [],
         },
     }
 
@@ -287,9 +288,9 @@ def declared(step: str, chain: Any, *, samples: int, seeds: int) -> float:
     procedures = {"published": {"classifiers": [], "width": 1.0}}
     found = {
         "train": lambda: memory.train(shapes, training=settings_of(0)["training"]),
-        "covariance": lambda: memory.covariance(shapes, partners=seeds - 1, epochs=2),
-        "align": lambda: memory.align(shapes, partners=seeds - 1, epochs=2, pairings=PAIRINGS),
-        "consensus": lambda: memory.consensus(shapes, seeds=seeds, epochs=2),
+        "covariance": lambda: memory.covariance(shapes, partners=seeds - 1),
+        "align": lambda: memory.align(shapes, partners=seeds - 1, pairings=PAIRINGS),
+        "consensus": lambda: memory.consensus(shapes, seeds=seeds),
         "clip": lambda: memory.clip(shapes),
         "generate": lambda: memory.generate(shapes, procedures=procedures),
     }

@@ -102,7 +102,7 @@ def _train(tutorial: Tutorial, network: str) -> Iterator[Step]:
     def descend() -> dict[str, np.ndarray]:
         loaded = data.load(tutorial.images, preprocessing=settings["preprocessing"], device="cpu")
         stack = Stack([start])
-        for _ in Descent(stack, settings["training"], seeds=[0]).epochs(loaded.train):
+        for _ in Descent(stack, settings["training"], seeds=[0]).steps(loaded.train):
             pass
         return {name: x.numpy() for name, x in stack.network(0).weights.items()}
 

@@ -20,7 +20,7 @@ rule align:
         mem_mb=needed(
             memory.align,
             partners=number_of_partners,
-            epochs=measured_epochs,
+            kept=kept_by,
             neighbours=lambda wildcards: SETTINGS["alignment"]["neighbours"],
             pairings=null_pairings,
         ),
@@ -47,7 +47,11 @@ rule consensus:
         "../envs/latentdims.yaml"
     threads: 1
     resources:
-        mem_mb=needed(memory.consensus, seeds=lambda wildcards: len(SEEDS), epochs=measured_epochs),
+        mem_mb=needed(
+            memory.consensus,
+            seeds=lambda wildcards: len(seeds_of(wildcards.network)),
+            kept=kept_by,
+        ),
         runtime=growing(60),
     params:
         code=code_with_family("consensus.py"),

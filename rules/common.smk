@@ -12,7 +12,7 @@ from latentdims.configuration.config import resolve
 from latentdims.errors import InputError
 from latentdims.figures import catalogue
 from latentdims.images.sources import content, local
-from latentdims.models import families
+from latentdims.models import families, responses
 from latentdims.models.epochs import ends
 from latentdims.workflow.provenance import stamp
 
@@ -26,7 +26,9 @@ try:
         for name, dataset in SETTINGS["datasets"].items()
     }
     for name, asked in SETTINGS["adopted"].items():
-        adopted.check_files(name, asked, seeds=SETTINGS["seeds"])
+        adopted.check_files(name, asked)
+        if responses.are_given(network := SETTINGS["networks"][name]):
+            responses.Family.of(network).check_files(asked["seeds"])
     if workflow.is_main_process:  # jobs need not list all images again
         for dataset in SETTINGS["datasets"].values():
             content.check_layout(dataset)

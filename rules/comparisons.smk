@@ -95,7 +95,7 @@ rule comparison_figure:
         code=lambda wildcards: code(
             "comparison_figure.py", f"latentdims.figures.comparisons.{wildcards.figure}"
         ),
-        comparison=drawn_of,
+        comparison=shown_in_figure,
         name="{figure}",
         seeds=len(SEEDS),
     script:

@@ -19,7 +19,7 @@ rule covariance:
     threads: 1
     resources:
         gpu=1,
-        mem_mb=needed(memory.covariance, partners=number_of_partners, epochs=measured_epochs),
+        mem_mb=needed(memory.covariance, partners=number_of_partners, kept=kept_by),
         runtime=growing(60),
     params:
         code=code_with_family("covariance.py"),
@@ -51,7 +51,7 @@ if PARTS > 1:
             "../envs/latentdims.yaml"
         threads: 1
         resources:
-            mem_mb=needed(memory.covariance, partners=number_of_partners, epochs=measured_epochs),
+            mem_mb=needed(memory.covariance, partners=number_of_partners, kept=kept_by),
             runtime=growing(30),
         params:
             code=code_with_family("merge.py"),

@@ -18,7 +18,7 @@ def figure_sources(wildcards):
     return {
         kind: collect(
             f"<results>/{wildcards.dataset}/{wildcards.network}/seed{{seed}}/{kind}.h5",
-            seed=SEEDS,
+            seed=seeds_of(wildcards.network),
         )
         for kind in catalogue.SOURCES[wildcards.figure]
     }

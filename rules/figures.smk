@@ -55,7 +55,7 @@ rule figure:
     params:
         code=lambda wildcards: code("figure.py", f"latentdims.figures.{wildcards.figure}"),
         name="{figure}",
-        pairs=PAIRS,
-        seeds=len(SEEDS),
+        pairs=lambda wildcards: pairs_of(wildcards.network),
+        seeds=lambda wildcards: len(seeds_of(wildcards.network)),
     script:
         "../scripts/figure.py"

@@ -83,7 +83,9 @@ def other_seeds(wildcards):
     averaged = any(
         options["covariances"] == "averaged" for options in SETTINGS["generation"].values()
     )
-    return [seed for seed in SEEDS if averaged and seed != int(wildcards.seed)]
+    return [
+        seed for seed in seeds_of(wildcards.network) if averaged and seed != int(wildcards.seed)
+    ]
 
 
 def of_others(path):
@@ -96,5 +98,8 @@ def of_others(path):
 def of_seeds(path):
     """An input function: a path with {seed}, for each of the seeds."""
     return lambda wildcards: collect(
-        path, dataset=wildcards.dataset, network=wildcards.network, seed=SEEDS
+        path,
+        dataset=wildcards.dataset,
+        network=wildcards.network,
+        seed=seeds_of(wildcards.network),
     )

@@ -6,7 +6,7 @@ MEMBERS = [
     {"comparison": name, "member": member, "seed": seed}
     for name, comparison in COMPARISONS.items()
     for member in comparison["members"]
-    for seed in SEEDS
+    for seed in seeds_of(comparison["members"][member]["network"])
 ]
 
 
@@ -14,7 +14,13 @@ def seeds_compared(pair, seed):
     """The partner's seeds that one of a member's is compared with."""
     if pair["partner"] == pair["own"]:
         return partners.of(seed, **CHOICE_OF_PAIRS)
-    return partners.across(seed, len(SEEDS), same_start=pair["same_start"], **CHOICE_OF_PAIRS)
+    others = seeds_of(network_of(pair["partner"]))
+    return partners.across(seed, len(others), same_start=pair["same_start"], **CHOICE_OF_PAIRS)
+
+
+def network_of(name):
+    """Of a member, by its name."""
+    return name.partition("/")[2].partition("@")[0]
 
 
 # As latentdims/results/comparisons.py takes them.
@@ -24,7 +30,11 @@ PAIRS_OF_MEMBERS = [
         "partner": pair["partner"],
         "own": pair["own"],
         "layers": list(pair["matches"]),
-        "seeds": [[each, seed] for seed in SEEDS for each in seeds_compared(pair, seed)],
+        "seeds": [
+            [each, seed]
+            for seed in seeds_of(network_of(pair["own"]))
+            for each in seeds_compared(pair, seed)
+        ],
     }
     for name, comparison in COMPARISONS.items()
     for pair in comparison["pairs"]
@@ -36,7 +46,7 @@ FIGURES_OF_COMPARISONS = {
 }
 
 
-def drawn_of(wildcards):
+def shown_in_figure(wildcards):
     """What the figures of a comparison are of, as latentdims/figures/comparisons/ takes it."""
     comparison = COMPARISONS[wildcards.comparison]
     return {

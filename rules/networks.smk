@@ -1,8 +1,6 @@
 if SETTINGS["together"]:
 
     rule train:
-        wildcard_constraints:
-            network=one_of(set(SETTINGS["networks"]) - set(SETTINGS["adopted"])),
         input:
             images=rules.prepare.output.images,
             architecture=described,
@@ -13,6 +11,8 @@ if SETTINGS["together"]:
         # Not cached, as the other is: Snakemake's cache does not take several files of one job.
         benchmark:
             "<results>/logs/train/{dataset}/{network}.tsv"
+        wildcard_constraints:
+            network=one_of(set(SETTINGS["networks"]) - set(SETTINGS["adopted"])),
         priority: 2  # what everything waits for
         conda:
             "../envs/latentdims.yaml"
@@ -36,8 +36,6 @@ if SETTINGS["together"]:
 else:
 
     rule train:
-        wildcard_constraints:
-            network=one_of(set(SETTINGS["networks"]) - set(SETTINGS["adopted"])),
         input:
             images=rules.prepare.output.images,
             architecture=described,
@@ -45,6 +43,8 @@ else:
             network=NETWORK,
         log:
             "<results>/logs/train/{dataset}/{network}/seed{seed}.log",
+        wildcard_constraints:
+            network=one_of(set(SETTINGS["networks"]) - set(SETTINGS["adopted"])),
         cache: "omit-software"
         priority: 2  # what everything waits for
         conda:
@@ -64,8 +64,6 @@ else:
 
 
 rule adopt:
-    wildcard_constraints:
-        network=one_of(SETTINGS["adopted"]),
     input:
         images=rules.prepare.output.images,
         architecture=described,
@@ -73,6 +71,8 @@ rule adopt:
         network=NETWORK,
     log:
         "<results>/logs/adopt/{dataset}/{network}/seed{seed}.log",
+    wildcard_constraints:
+        network=one_of(SETTINGS["adopted"]),
     cache: "omit-software"
     priority: 3  # what cannot be adopted is refused before others are trained
     conda:

@@ -4,9 +4,18 @@ CHOICE_OF_PAIRS = {
     "pairs": SETTINGS["alignment"]["pairs"],
     "number": SETTINGS["alignment"]["partners"],
 }
-PAIRS = partners.count(len(SEEDS), **CHOICE_OF_PAIRS)
-# A mean of the others needs all of them.
-ALL_PAIRS = len(SEEDS) > 2 and PAIRS == len(SEEDS) * (len(SEEDS) - 1) // 2
+
+
+def pairs_of(network):
+    """The number of pairs of its seeds."""
+    return partners.count(len(seeds_of(network)), **CHOICE_OF_PAIRS)
+
+
+def is_averaged(network):
+    """Whether its networks are aligned with the mean of the others, which needs all pairs."""
+    seeds = len(seeds_of(network))
+    return seeds > 2 and pairs_of(network) == seeds * (seeds - 1) // 2
+
 
 ALIGNMENT_OPTIONS = {
     "centrings": SETTINGS["alignment"]["centrings"],
@@ -25,14 +34,18 @@ def number_of_partners(wildcards):
     return len(partner_seeds(wildcards))
 
 
-def measured_epochs(wildcards):
-    """The number of epochs at which networks are compared."""
+def kept_by(wildcards):
+    """At which epochs networks are compared: None of the ends of a training, its recipe where it is
+    whenever that keeps weights, and a list where the network is adopted."""
     kept = SETTINGS["kept"][wildcards.network]
-    return len(kept if SETTINGS["alignment"]["epochs"] == "kept" else ends(kept))
+    every = SETTINGS["alignment"]["epochs"] == "kept"
+    if wildcards.network in SETTINGS["adopted"]:
+        return kept if every else list(ends(kept))
+    return recipe_of(wildcards) if every else None
 
 
 def kept_epochs(wildcards):
-    """The number of epochs that the file of a network has."""
+    """The number of epochs that the file of an adopted network has."""
     return len(SETTINGS["kept"][wildcards.network])
 
 

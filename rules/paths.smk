@@ -1,10 +1,21 @@
 # Which files there are, by wildcards.
 
-SEEDS = list(range(SETTINGS["seeds"]))
+SEEDS = list(range(SETTINGS["seeds"]))  # of networks that are trained
+
+
+def seeds_of(network):
+    """Of any: those of an adopted network are how many there are."""
+    return list(range(SETTINGS["seeds_of"][network]))
+
+
+def drawn_of(network):
+    """Names of its figures."""
+    return catalogue.drawn(seeds=len(seeds_of(network)), epochs=SETTINGS["alignment"]["epochs"])
+
+
 NETWORKS = dict(zip(["dataset", "network"], map(list, zip(*SETTINGS["runs"]))))
-RUNS = {name: [value for value in NETWORKS[name] for _ in SEEDS] for name in NETWORKS}
-RUNS["seed"] = SEEDS * len(NETWORKS["network"])
-DRAWN = [name for name in catalogue.SOURCES if len(SEEDS) > 1 or name not in catalogue.OF_PAIRS]
+EACH = [(*run, seed) for run in SETTINGS["runs"] for seed in seeds_of(run[1])]
+RUNS = dict(zip(["dataset", "network", "seed"], map(list, zip(*EACH))))
 PARTS = SETTINGS["covariance"]["parts"]  # jobs that a pass over the images is split into
 
 # Paths that are collected: outputs of rules would not do where they lie in a storage.

@@ -37,7 +37,7 @@ def say_left():
     """Figures of other settings, which a reader would take for those of this configuration."""
     folder = results_folder() / "figures"
     drawn = {f"{dataset}/samples" for dataset in SETTINGS["datasets"]}
-    drawn |= {f"{'/'.join(of)}/{name}" for of in zip(*NETWORKS.values()) for name in DRAWN}
+    drawn |= {f"{'/'.join(of)}/{name}" for of in SETTINGS["runs"] for name in drawn_of(of[1])}
     drawn |= {
         f"comparisons/{name}/{figure}"
         for name, figures_of in FIGURES_OF_COMPARISONS.items()

@@ -6,7 +6,11 @@ rule summary:
         clipping=collect(CLIPPING, zip, **RUNS),
         generation=collect(GENERATION, zip, **RUNS),
         compared=[COMPARED_ALIGNMENT.format(**member) for member in MEMBERS],
-        consensus=collect(CONSENSUS, zip, **NETWORKS) if ALL_PAIRS else [],
+        consensus=[
+            CONSENSUS.format(dataset=dataset, network=network)
+            for dataset, network in SETTINGS["runs"]
+            if is_averaged(network)
+        ],
     output:
         table=report(
             "<results>/summary.csv",
@@ -33,6 +37,7 @@ rule summary:
         mem_mb=170,
         runtime=10,
     params:
+        averaged=[list(run) for run in SETTINGS["runs"] if is_averaged(run[1])],
         code=code("summary.py"),
         comparisons=PAIRS_OF_MEMBERS,
         members=[list(member.values()) for member in MEMBERS],

@@ -10,6 +10,7 @@ with running(snakemake):
         networks=snakemake.params.networks,
         table=snakemake.output.table,
         comparison=snakemake.output.comparison,
+        averaged=[tuple(network) for network in snakemake.params.averaged],
         published=snakemake.params.published,
         members=[tuple(member) for member in snakemake.params.members],
         comparisons=snakemake.params.comparisons,

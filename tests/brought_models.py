@@ -124,6 +124,42 @@ class Bare(nn.Module):
         return x.mean((2, 3)) @ self.weight.T
 
 
+class Named(nn.Module):
+    """Calls its parts by the names of what they take."""
+
+    def __init__(self, image_shape, classes):
+        super().__init__()
+        self.stem = nn.Conv2d(image_shape[0], 5, 3, stride=2)
+        self.act = nn.GELU()
+        self.head = nn.Linear(5, classes)
+
+    def forward(self, x):
+        x = self.act(input=self.stem(input=x))
+        return self.head(input=x.mean((2, 3)))
+
+
+def seeded(image_shape, classes):
+    torch.manual_seed(5)
+    return grouped(image_shape, classes)
+
+
+def constant(image_shape, classes):
+    module = grouped(image_shape, classes)
+    for number, parameter in enumerate(module.parameters()):
+        nn.init.constant_(parameter, 0.1 * number)
+    return module
+
+
+def wrapped(image_shape, classes, how=""):
+    module = grouped(image_shape, classes)
+    if how == "compiled":
+        return torch.compile(module)
+    if how == "compiled in place":
+        module[0].compile()
+        return module
+    return nn.Sequential(nn.DataParallel(module))
+
+
 def leaving(image_shape, classes):
     raise SystemExit("usage: train.py [--epochs EPOCHS]")
 

@@ -168,7 +168,7 @@ def finished(tmp_path_factory, worker_id) -> Workflow:
     return Workflow(folder)
 
 
-@pytest.fixture(scope="session", params=["mlp", "cnn", "norm", "scattering", "resnet"])
+@pytest.fixture(scope="session", params=["mlp", "cnn", "norm", "scattering", "resnet", "adopted"])
 def study(request, tmp_path_factory):
     """Files of three tiny networks of one kind, to be read only; of the tests in wiring/."""
     from study import Study  # on the path of these tests alone

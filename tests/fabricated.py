@@ -99,6 +99,7 @@ def _alignment(file, random, widths, *, seed, draws):
             _pair(pair, random, {"activation": neurons, "weight": rank})
             if layer == next(iter(widths)):
                 _unrotated(pair, fan_in)
+        _final(file.create_group(f"final/{layer}"), random, neurons, rank)
         fan_in = neurons
 
 
@@ -125,6 +126,14 @@ def _pair(group, random, sizes):
         write(group, f"{kind}_subspace", shares, "epoch", f"{of}k")
         null = np.sort(random.uniform(0, 0.5, (PAIRINGS, 2, size)))
         write(group, f"{kind}_subspace_null", null, "pairing", "epoch", f"{of}k")
+
+
+def _final(group, random, neurons, rank):
+    """What a network shares with itself at its last epoch."""
+    _pair(group, random, {"activation": neurons, "weight": rank})
+    for name, axis in (("variance", "rank"), ("cosine", "rank"), ("span", "k")):
+        values = random.uniform(0.1, 1, (2, rank))
+        write(group, f"weight_{name}", values, "epoch", f"weight_{axis}")
 
 
 def _unrotated(group, dimension):
@@ -178,6 +187,7 @@ def _kill(path: Path, *, layer: str, seed: int) -> None:
                 return
             own = name.startswith("spectra") and seed == 1
             pair = name.startswith("seed") and (seed == 1 or name.startswith("seed1"))
+            pair |= name.startswith("final") and seed == 1
             if own and "weight" not in name:
                 item[...] = 0
             scores = any(score in name for score in ("similarity", "cka", "cca", "mutual"))
@@ -196,7 +206,7 @@ def keep_one(path: str, layer: str, *, of: str) -> None:
         kept = tuple(each for each in getattr(network, gone) if each.name != layer)
         architecture.write(file, dataclasses.replace(network, **{gone: kept}))
         for place in file:
-            if place != "spectra" and not place.startswith("seed"):
+            if not place.startswith(("spectra", "seed", "final")):
                 if f"{place}/{layer}" in file and (place == "weight") == (gone == "weights"):
                     del file[f"{place}/{layer}"]
             elif layer in file[place]:

@@ -13,4 +13,5 @@ CONSTANT = {
     "gradient_clipping": None,
     "augmentation": [],
     "keep_epochs": [],
+    "keep_steps": [],
 }

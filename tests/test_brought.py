@@ -59,6 +59,11 @@ def test_what_a_forward_pass_finds():
     assert reads == [("stem", IMAGES), ("second", "relu"), ("head", "second")]
 
 
+def test_parts_may_be_called_by_the_names_of_what_they_take():
+    _, weights = told(described(brought("Named", ["act"])))
+    assert weights == [("stem", (5, 2, 9), IMAGES), ("head", (4, 5, 1), "act")]
+
+
 def test_a_training_needs_no_sites():
     sites, weights = told(described({"architecture": f"{MODELS}:grouped"}))
     assert sites == []
@@ -112,6 +117,25 @@ def test_what_cannot_be_trained_can_be_adopted(how, message):
     family.check_made(image_shape=SHAPE, classes=CLASSES, trained=False)
 
 
+@pytest.mark.parametrize("function", ["seeded", "constant"])
+def test_seeds_that_start_alike_are_refused(function):
+    with pytest.raises(InputError, match=r"all seeds start .* leave torch\.manual_seed out"):
+        families.of(brought(function)).check_made(image_shape=SHAPE, classes=CLASSES)
+
+
+def test_what_a_file_draws_when_it_is_imported_changes_no_seed(tmp_path):
+    path = tmp_path / "draws.py"
+    path.write_text("import torch\nfrom brought_models import grouped\ntorch.manual_seed(5)\n")
+    settings = {"architecture": f"{path}:grouped", "sites": ["0"]}
+
+    def start(seed):
+        torch.manual_seed(seed + 20)  # what else is drawn in the process
+        return networks.initial(settings, image_shape=SHAPE, classes=CLASSES, seed=seed)
+
+    first, other, again = (start(seed).module[3].weight for seed in (1, 2, 1))
+    assert torch.equal(first, again) and not torch.equal(first, other)
+
+
 @BROUGHT
 def test_a_rotation_at_a_site_and_in_the_weights_that_read_it_changes_nothing(settings_of):
     """So channels, taps and what is read are what they are said to be."""
@@ -155,6 +179,7 @@ REFUSED = {
     "lazy": (brought("Odd", how="lazy"), r"last\.weight has no shape before images pass"),
     "named images": (brought("Odd", ["images"]), "'images' means the images that the network"),
     "no parts": (brought("Bare"), "has no submodule that runs"),
+    "parallel": (brought("wrapped"), "0 is a DataParallel; return what it holds"),
     "exit": (brought("leaving"), r"raised SystemExit in line \d+ of .*: usage"),
     "key of ours": (brought("grouped", classes=3), "classes: leave it out .* from the data set"),
     "weights of others": (
@@ -180,6 +205,30 @@ REFUSED = {
     "no function": (brought("groupde"), "has no 'groupde'; did you mean 'grouped'"),
     "no kind": ({"architecture": "timm:vit", "sites": ["0"]}, "expected a family, torchvision:"),
     "no model": ({"architecture": "torchvision:resnet19", "sites": ["0"]}, "mean 'resnet1"),
+    "key handed on": (
+        {"architecture": "torchvision:vgg11", "sites": ["0"], "dropuot": 0.1},
+        "dropuot: torchvision:vgg11 does not take it; did you mean 'dropout'",
+    ),
+    "key passed over": (
+        {"architecture": "torchvision:mobilenet_v3_small", "sites": ["0"], "dropuot": 0.1},
+        "dropuot: .* did you mean 'dropout'",
+    ),
+    "key of this package": (
+        {"architecture": "torchvision:resnet18", "sites": ["0"], "small_imgs": True},
+        "did you mean 'small_images'",
+    ),
+    "size": (
+        {"architecture": "torchvision:vit_b_16", "sites": ["encoder"], "image_size": 48},
+        r"reads images of 48 x 48, found 11 x 11; give the data set \(an imagefolder\) size: 48",
+    ),
+    "too small": (
+        {"architecture": "torchvision:alexnet", "sites": ["features"]},
+        "raised RuntimeError for images .*; if they are too small for it, enlarge them",
+    ),
+    "patches": (
+        {"architecture": "torchvision:swin_t", "sites": ["norm"], "small_images": True},
+        r"small_images: .* features\.0\.0, cuts images into patches of 4 x 4",
+    ),
     "no word": (
         {"architecture": "torchvision:resnet18", "sites": ["0"], "small_images": 3},
         "true",
@@ -192,6 +241,27 @@ def test_refused(settings_of, message):
     with pytest.raises(InputError, match=re.compile(message, re.DOTALL)) as error:
         described(settings_of)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # torch.compile imports what is old
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [("compiled", r"the module is compiled \(torch.compile"), ("compiled in place", "0 is comp")],
+)
+def test_compiled_modules_are_refused(how, message):
+    with pytest.raises(InputError, match=message):
+        described(brought("wrapped", how=how))
+
+
+def test_auxiliary_classifiers_are_left_out_by_a_key():
+    """And no warning is raised of how weights are drawn."""
+    settings = {"architecture": "torchvision:googlenet", "sites": ["conv1"]}
+    message = (
+        "returns a GoogLeNetOutputs while it is trained, .*; give it the key aux_logits: false"
+    )
+    with pytest.raises(InputError, match=message):
+        described(settings, (1, 32, 32))
+    assert described({**settings, "aux_logits": False}, (1, 32, 32)).names[0] == "conv1"
 
 
 def test_a_file_that_is_no_python(tmp_path):
@@ -207,6 +277,26 @@ def test_a_file_that_is_no_python(tmp_path):
     path.write_text("import nothing_there\nmake = 3")
     with pytest.raises(InputError, match="raised ModuleNotFoundError in line 1"):
         described({"architecture": f"{path}:make", "sites": ["0"]})
+
+
+def test_a_relative_import_is_refused_unless_it_has_an_alternative(tmp_path):
+    text = MODELS.with_name("brought_parts.py").read_text(encoding="utf-8")
+    (tmp_path / "pieces.py").write_text(text)
+    path = tmp_path / "relative.py"
+    for line, instead in (
+        ("from .pieces import Grouped", "write `from pieces import Grouped`, or a file beside"),
+        ("from . import pieces", "write `import pieces`, or a file beside the package"),
+        ("from ..pieces import Grouped", "fails; write a file beside the package"),
+    ):
+        path.write_text(f"import torch\n{line}\n\ndef make(image_shape, classes):\n    return 3\n")
+        with pytest.raises(InputError, match=re.escape(instead)) as error:
+            described({"architecture": f"{path}:make", "sites": ["0"]})
+        assert f"`{line}` in line 2" in str(error.value)
+    path.write_text(
+        "try:\n    from .pieces import Grouped\nexcept ImportError:\n    import pieces\n"
+        "from brought_models import grouped as make\n"
+    )
+    assert described({**GROUPED, "architecture": f"{path}:make"}).names
 
 
 def test_a_function_may_be_imported_in_any_way(tmp_path):
@@ -366,3 +456,30 @@ def test_code_beside_a_file_counts(tmp_path):
     assert stamped() != before
     with pytest.raises(InputError, match=r"brought_models\.py was edited while the run"):
         provenance.check_code(before, folder=script.parent)
+
+
+def test_code_that_a_package_imports_by_dots_counts(tmp_path):
+    """Of its own folder and the one above, and of files that have the same name."""
+    models, package = tmp_path / "models.py", tmp_path / "package"
+    (package / "deep").mkdir(parents=True)
+    models.write_text("from package.deep import net\n")
+    (package / "__init__.py").write_text("")
+    (package / "deep" / "__init__.py").write_text("from . import parts\n")
+    (package / "deep" / "net.py").write_text("from .parts import x\nfrom ..parts import y\n")
+    (package / "parts.py").write_text("y = 1\n")
+    (package / "deep" / "parts.py").write_text("x = 1\n")
+    script = Path(__file__).parents[1] / "scripts" / "train.py"
+
+    def stamped():
+        provenance._parse.cache_clear()
+        return provenance.fingerprint(script, str(models))
+
+    seen = {stamped()}
+    for path in (package / "deep" / "net.py", package / "parts.py", package / "deep" / "parts.py"):
+        path.write_text(path.read_text() + "z = 2\n")
+        seen.add(stamped())
+        (package / "deep" / "__init__.py").write_text("from . import parts\nz = 3\n")
+        seen.add(stamped())
+    assert len(seen) == 5
+    parts = {package / "parts.py", package / "deep" / "parts.py"}
+    assert parts < {*provenance.reached(script, str(models))}

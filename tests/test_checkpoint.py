@@ -40,7 +40,7 @@ def stop(monkeypatch):
 @pytest.fixture
 def train(images, settings):
     def run(output, *, code="", **options):
-        made = settings("cnn", epochs=3, keep_epochs=[1], **options)
+        made = settings("cnn", epochs=3, keep_epochs=[1, 1.6], keep_steps=[1, 11], **options)
         training.train(images=images, output=output, settings=made, device="cpu", code=code)
 
     return run
@@ -79,7 +79,7 @@ def test_a_training_that_is_stopped_at_every_step_gets_to_its_end(train, stop, t
 def test_a_training_of_several_seeds_that_was_stopped_ends_as_one_that_was_not(
     step, images, settings, stop, tmp_path
 ):
-    made = settings("cnn", epochs=3, keep_epochs=[1])
+    made = settings("cnn", epochs=3, keep_epochs=[1, 1.6], keep_steps=[1, 11])
     del made["seed"]
 
     def train(name):

@@ -242,6 +242,12 @@ def test_the_order_of_keys_is_forgotten():
         (config(seeds=None), "seeds: found None, expected a whole number"),
         (config(training={"learning_rate": "fast"}), "expected a number"),
         (config(training={"epochs": 2, "keep_epochs": [3]}), "3 is beyond the last epoch, 2"),
+        (config(training={"epochs": 2, "keep_epochs": [2.1]}), r"2\.1 is beyond the last epoch, 2"),
+        (recipe(keep_steps="powers"), "found 'powers', expected 'powers_of_two' or a list"),
+        (
+            recipe(epochs=2, batch_size=64, keep_steps=[3, 251]),
+            r"networks\.net\.training\.keep_steps: 251 is beyond the last step, 250",
+        ),
         (
             config(generation={"alignment_images": "most"}),
             "generation.alignment_images: found 'most'",

@@ -78,7 +78,7 @@ def test_report_shows_every_figure_with_its_caption_in_the_order_of_the_pipeline
     names = re.findall(r"<h3>Network (\w+)</h3>", page)
     assert names == ["cnn", "mlp"]
     shown = re.findall(r"<figure>.*?<svg.*?</svg>.*?<figcaption>\s*(.*?)</figcaption>", page, re.S)
-    assert len(shown) == 1 + len(names) * len(catalogue.SOURCES)
+    assert len(shown) == 1 + len(names) * len(catalogue.drawn(seeds=3))
     assert all("<p>" in caption for caption in shown)
     assert "Training images of the data set" in shown[0]
     assert "Accuracy and cross-entropy" in shown[1]

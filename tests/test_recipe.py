@@ -6,7 +6,7 @@ import torch
 from torch.optim import lr_scheduler
 
 from latentdims.errors import InputError
-from latentdims.recipes.recipe import check, learning_rate
+from latentdims.recipes.recipe import check, check_kept, kept_steps, learning_rate
 
 EPS = np.finfo(np.float64).eps
 DEFAULTS = {
@@ -120,3 +120,33 @@ def test_options_that_the_schedule_does_not_use_are_ignored():
     check({**DEFAULTS, "milestones": [90, 20], "warm_up": 12.0})
     check({**DEFAULTS, "nesterov": True})
     assert rates(milestones=[1]) == rates()
+
+
+KEEPS = {"epochs": 3, "keep_epochs": [], "keep_steps": []}
+
+
+@pytest.mark.parametrize(
+    ("options", "steps"),
+    [
+        ({}, [0, 21]),
+        ({"keep_epochs": [1.0, 0.0, 3.0]}, [0, 7, 21]),
+        ({"keep_epochs": [0.5, 0.55, 2.9]}, [0, 4, 20, 21]),  # 3.5 and 3.85: one step
+        ({"keep_epochs": [0.01]}, [0, 21]),
+        ({"keep_steps": "powers_of_two"}, [0, 1, 2, 4, 8, 16, 21]),
+        ({"keep_steps": [19, 4, 21]}, [0, 4, 19, 21]),
+        ({"keep_epochs": [1.0, 1.2], "keep_steps": "powers_of_two"}, [0, 1, 2, 4, 7, 8, 16, 21]),
+    ],
+)
+def test_which_steps_are_kept(options, steps):
+    assert kept_steps({**KEEPS, **options}, steps_per_epoch=7) == steps
+    check_kept({**KEEPS, **options}, steps_per_epoch=7)
+
+
+def test_a_power_of_two_that_is_the_last_step_is_kept_once():
+    made = {**KEEPS, "epochs": 2, "keep_steps": "powers_of_two"}
+    assert kept_steps(made, steps_per_epoch=4) == [0, 1, 2, 4, 8]
+
+
+def test_a_step_beyond_the_last_is_refused():
+    with pytest.raises(InputError, match=r"keep_steps: 22 is beyond the last step, 21 \(epochs"):
+        check_kept({**KEEPS, "keep_steps": [4, 22]}, steps_per_epoch=7)

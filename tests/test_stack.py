@@ -46,7 +46,7 @@ def test_each_ends_where_it_ends_alone(name, images_for, settings):
     def trained(seeds, dtype):
         stack = stack_of(name, seeds, dtype=dtype)
         descent = Descent(stack, made["training"], seeds=seeds)
-        for _ in descent.epochs(Split(split.images.to(dtype), split.labels)):
+        for _ in descent.steps(Split(split.images.to(dtype), split.labels)):
             pass
         return stack.tensors
 
@@ -64,7 +64,8 @@ def test_each_ends_where_it_ends_alone(name, images_for, settings):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_each_has_the_file_that_it_has_alone(name, images_for, tmp_path, settings):
-    images, made = images_for(name), settings(name, epochs=3, keep_epochs=[1])
+    kept = {"keep_epochs": [1], "keep_steps": "powers_of_two"}
+    images, made = images_for(name), settings(name, epochs=3, **kept)
     shared = {key: made[key] for key in made if key != "seed"}
     outputs = {seed: tmp_path / f"{seed}.h5" for seed in SEEDS}
     training.train_together(images=images, outputs=outputs, settings=shared, device="cpu")

@@ -14,7 +14,7 @@ from latentdims import storage
 from latentdims.figures import catalogue
 from latentdims.workflow import memory
 
-FIGURES = len(catalogue.SOURCES)
+FIGURES = len(catalogue.drawn(seeds=2))
 
 
 def test_plan_of_a_small_configuration(fresh):
@@ -76,14 +76,14 @@ def test_every_artefact_is_there_and_whole(finished):
             for kind in ("network", "covariance", "alignment", "clipping", "generation"):
                 with storage.read(folder / f"{kind}.h5") as file:
                     assert storage.settings(file)["seed"] == seed
-        for figure in catalogue.SOURCES:
+        for figure in catalogue.drawn(seeds=2):
             path = results / "figures" / "shapes" / network / f"{figure}.svg"
             assert "<svg" in path.read_text()
             assert path.with_suffix(".pdf").read_bytes().startswith(b"%PDF")
     table = (results / "summary.csv").read_text()
     assert table.startswith("comparison,dataset,network,seed,partner,layer,quantity,")
     report = (results / "report.html").read_text()
-    assert all(figure in report for figure in catalogue.SOURCES)
+    assert all(figure in report for figure in catalogue.drawn(seeds=2))
     assert list(results.rglob("*.partial")) == list(results.rglob(".*")) == []
     logs = (results / "logs" / "covariance" / "shapes" / "cnn" / "seed1.log").read_text()
     assert re.search(r"done in .* MB", logs)

@@ -64,6 +64,17 @@ DATASETS = {  # name: (description, axes)
         f"{UNRELATED}; of the first layer, which needs no rotation, k / d of random directions",
         ("pairing", "epoch", "weight_k"),
     ),
+    "weight_variance": (
+        "variance vᵀ WᵀW v / n of the weights along each eigenvector v of the last weight "
+        "covariance, descending by its last eigenvalues",
+        ("epoch", "weight_rank"),
+    ),
+    "weight_cosine": (
+        "|cosine| of each eigenvector of the weight covariance with the last one of that rank, in "
+        "the coordinates of the network",
+        ("epoch", "weight_rank"),
+    ),
+    "weight_span": ("overlap of the spans of the first k of them", ("epoch", "weight_k")),
 }
 
 MOMENTS = {"second_moment": "uncentred", "covariance": "centred"}

@@ -7,6 +7,7 @@ import h5py
 import numpy as np
 
 from latentdims import storage
+from latentdims.comparison.measured import FINAL
 from latentdims.comparison.moments import Moments
 from latentdims.models import networks
 from latentdims.models.architecture import Architecture
@@ -66,10 +67,12 @@ class Cross(NamedTuple):
 Crosses = Mapping[str, Sequence[Cross]]  # by site of the network, in the order of its moments
 
 
-def of_seeds(network: Architecture, seeds: Sequence[int]) -> Crosses:
-    """Each site with the same one of networks of other seeds."""
+def of_seeds(network: Architecture, seeds: Sequence[int], *, epochs: str = "ends") -> Crosses:
+    """Each site with the same one of networks of other seeds, and, where all `kept` epochs are
+    measured, of the network itself at the last."""
+    partners = [f"seed{seed}" for seed in seeds] + [FINAL] * (epochs == "kept")
     return {
-        site.name: [Cross(site.name, f"seed{seed}", site.channels) for seed in seeds]
+        site.name: [Cross(site.name, partner, site.channels) for partner in partners]
         for site in network.sites
     }
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import product
 from pathlib import Path
@@ -26,6 +26,7 @@ Array = NDArray[np.float64]
 CENTRINGS = ("uncentred", "centred")  # and `position`, where each position has its own mean
 KINDS = {"train": "training image", "test": "test image"}
 FOLD = "test fold"
+FINAL = "final"  # the group of a partner that is the network itself at its last epoch
 CONSTANT = (100 * float(np.finfo(np.float32).eps)) ** 2  # variance that rounding makes of a square
 
 
@@ -123,10 +124,14 @@ def centre(cross: Array, partner: Means, own: Means, centring: str) -> Array:
 
 @dataclass(frozen=True)
 class Measurements:
-    """The open covariance file of one network, which also holds its weights at every epoch."""
+    """The open covariance file of one network, which also holds its weights at every epoch.
+
+    first: the epoch that it begins with, by its index in the file.
+    """
 
     file: h5py.File
     architecture: Architecture
+    first: int = 0
 
     @property
     def seed(self) -> int:
@@ -140,6 +145,16 @@ class Measurements:
         needs = [*SPLITS, "weights"]
         with storage.read(path, needs=needs, made_with=settings) as file:
             yield cls(file, architecture.read(file))
+
+    @property
+    def is_along_training(self) -> bool:
+        """Whether the network was compared with itself at its last epoch."""
+        sites = self.architecture.sites
+        return any(f"train/{site.name}/cross_covariance/{FINAL}" in self.file for site in sites)
+
+    def final(self) -> "Measurements":
+        """The same at the last epoch alone."""
+        return replace(self, first=self.first + len(self.epochs) - 1)
 
     def check_comparable(self, partner: "Measurements") -> None:
         """Raise InputError where the networks have other layers, or the covariances are over
@@ -175,11 +190,12 @@ class Measurements:
     @property
     def epochs(self) -> Array:
         """(E,) that were measured."""
-        return np.asarray(self.file["epoch"][()])
+        return np.asarray(self.file["epoch"][self.first :])
 
     def cross(self, layer: str, partner: str, stage: int) -> dict[str, Array]:
         """Cross-covariance of a partner, such as seed0, with this network, (C, D), by split and by
         fold of the test images, at one index of the axis of epochs."""
+        stage += self.first
         key = f"{layer}/cross_covariance/{partner}"
         totals = {split: finite(self.file, f"{split}/{key}", stage) for split in SPLITS}
         folds_key = f"test/{layer}/folds/cross_covariance/{partner}"
@@ -188,16 +204,18 @@ class Measurements:
 
     def fold_covariances(self, layer: str, split: str, stage: int) -> Array:
         """(F, C, C): the covariance of each fold of the images, at one index of the epochs."""
-        return finite(self.file, f"{split}/{layer}/folds/covariance", np.s_[:, stage])
+        at = np.s_[:, self.first + stage]
+        return finite(self.file, f"{split}/{layer}/folds/covariance", at)
 
     def train_folds(self, layer: str, stage: int) -> FoldMoments:
         """Of each fold of the training images, at one index of the epochs."""
         kinds = (f"train/{layer}/folds/{kind}" for kind in ("count", "mean", "covariance"))
-        return FoldMoments(*(finite(self.file, kind, np.s_[:, stage]) for kind in kinds))
+        at = np.s_[:, self.first + stage]
+        return FoldMoments(*(finite(self.file, kind, at) for kind in kinds))
 
     def weights(self, name: str) -> list[Weights]:
         """A learned map at every epoch."""
-        return [Weights(values) for values in finite(self.file, f"weights/{name}")]
+        return [Weights(values) for values in finite(self.file, f"weights/{name}")[self.first :]]
 
     def stages(self, site: str) -> list[Measured]:
         """What was measured at a site at every epoch."""
@@ -211,8 +229,9 @@ class Measurements:
         """(E, ...) by split, and by fold of the test images; empty where there is no such kind."""
         if f"test/{layer}/{kind}" not in self.file:
             return {}
-        totals = {split: finite(self.file, f"{split}/{layer}/{kind}") for split in SPLITS}
-        folds = finite(self.file, f"test/{layer}/folds/{kind}")
+        since = np.s_[self.first :]
+        totals = {split: finite(self.file, f"{split}/{layer}/{kind}", since) for split in SPLITS}
+        folds = finite(self.file, f"test/{layer}/folds/{kind}", np.s_[:, self.first :])
         return totals | {fold_name(number): fold for number, fold in enumerate(folds)}
 
 

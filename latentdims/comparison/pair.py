@@ -104,6 +104,30 @@ def compare_weights(
     }
 
 
+def along_training(stages: Sequence[Weights]) -> dict[str, Array]:
+    """How weights (by epoch) come to their last ones: along each of the R eigenvectors of the last
+    weight covariance, and by the eigenvectors of each epoch, unaligned: of one network, all are
+    in the same coordinates.
+
+    Returns `weight_variance` vᵀ WᵀW v / n, `weight_cosine` and `weight_span`, each (E, R).
+    """
+    vectors = stages[-1].components[1]  # (d, R)
+    found = []
+    for stage in stages:
+        matrix = np.asarray(stage.values, dtype=np.float64).reshape(len(stage.values), -1)
+        cosines = np.abs(stage.components[1].T @ vectors)
+        if weightless(stage, stages[-1]):
+            cosines[:] = np.nan
+        found.append(
+            {
+                "weight_variance": ((matrix @ vectors) ** 2).mean(0),
+                "weight_cosine": np.diagonal(cosines),
+                "weight_span": subspace_overlap(cosines),
+            }
+        )
+    return {name: np.stack([each[name] for each in found]) for name in found[0]}
+
+
 def name_of_rotation(centring: str) -> str:
     """What the file calls it; the uncentred one is the published one."""
     return "rotation" if centring == "uncentred" else f"rotation_{centring}"

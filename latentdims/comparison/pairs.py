@@ -11,7 +11,14 @@ from numpy.typing import NDArray
 
 from latentdims.comparison import alignment_file, pair
 from latentdims.comparison.matching import stage_beside
-from latentdims.comparison.measured import Measured, Measurements, Weights, undefined, weightless
+from latentdims.comparison.measured import (
+    FINAL,
+    Measured,
+    Measurements,
+    Weights,
+    undefined,
+    weightless,
+)
 from latentdims.models import architecture
 from latentdims.storage import SPLITS
 
@@ -37,6 +44,13 @@ class Member:
     name: str
     measurements: Measurements
     view: Callable[[str, int], "View"]
+
+
+def final(member: Member) -> Member:
+    """The same network at its last epoch, as a partner of itself at all of them."""
+    last = len(member.measurements.epochs) - 1
+    name = f"{member.name} at its last epoch"
+    return Member(name, member.measurements.final(), lambda split, _: member.view(split, last))
 
 
 @dataclass(frozen=True)
@@ -242,4 +256,6 @@ def write(
         )
         reasons = both.reasons()
         for layer, found in both.compare(pairings=pairings).items():
+            if place == FINAL and layer in weights:
+                found |= pair.along_training(weights[layer])
             alignment_file.write_pair(file.create_group(f"{place}/{layer}"), found, reasons[layer])

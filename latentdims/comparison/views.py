@@ -5,11 +5,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Generic, Protocol, TypeVar
 
+import numpy as np
+import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from latentdims.images.data import Stored
 from latentdims.models.architecture import Architecture, Site
-from latentdims.models.networks import Network
+from latentdims.models.networks import Network, Recorded, Trained
 
 Made = TypeVar("Made")
 Levels = Iterator[tuple[Site, Tensor]]
@@ -51,6 +54,42 @@ class NetworkView:
     def representations(self, samples: Tensor) -> Levels:
         """As `View` has it."""
         return self.network.representations(self.images[samples])
+
+
+@dataclass(frozen=True)
+class ResponsesView:
+    """Responses that are brought, to the images of one split."""
+
+    recorded: Recorded
+    split: str
+    device: str
+
+    @property
+    def architecture(self) -> Architecture:
+        """Sites alone."""
+        return self.recorded.architecture
+
+    def __len__(self) -> int:
+        return len(self._of(self.architecture.sites[0]))
+
+    def _of(self, site: Site) -> NDArray[np.float32]:
+        return self.recorded.responses[f"{self.split}/{site.name}"]
+
+    def representations(self, samples: Tensor) -> Levels:
+        """As `View` has it."""
+        for site in self.architecture.sites:
+            rows = self._of(site)[samples.cpu().numpy()]
+            yield site, torch.from_numpy(np.ascontiguousarray(rows)).to(self.device)
+
+
+def of(
+    loaded: Trained | Recorded, epoch: int, images: Mapping[str, Stored], *, device: str
+) -> dict[str, View]:
+    """What is known of a network at one index of its epochs, shown the images of each split."""
+    if isinstance(loaded, Recorded):
+        return {split: ResponsesView(loaded, split, device) for split in images}
+    network = loaded.at(epoch, device=device)
+    return {split: NetworkView(network, stored) for split, stored in images.items()}
 
 
 @dataclass(frozen=True)

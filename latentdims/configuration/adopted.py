@@ -1,4 +1,4 @@
-"""Networks whose checkpoints the configuration names, so that they are adopted, not trained."""
+"""Networks of which the configuration names checkpoints or responses: adopted, not trained."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -8,11 +8,12 @@ from typing import Any
 from latentdims.configuration.config_file import expanded
 from latentdims.configuration.schema import NOTHING, plain
 from latentdims.errors import InputError, nearest
+from latentdims.models import responses
 
 Asked = dict[str, Any]
 Epoch = int | float
 
-NAMES = ("checkpoints", "untrained", "classes")  # keys of a network that are read here
+NAMES = ("checkpoints", "untrained", "classes", "seeds")  # keys of a network that are read here
 HDF5 = b"\x89HDF\r\n\x1a\n"  # how its files begin
 
 
@@ -20,17 +21,20 @@ def adopted(networks: Mapping[str, dict[str, Any]], *, seeds: int) -> dict[str, 
     """What is asked for of each network that is adopted, by its name; its keys are taken out of the
     networks.
 
-    {classes, epochs, trained, untrained}: the number of its outputs, or None where that is the
-    number of classes of the data set; the epochs of its checkpoints, or None of a single one; and
-    {path, key, prefix} of each. Raises InputError for keys that do not go together.
+    {seeds, classes, epochs, trained, untrained}: how many there are; the number of its outputs, or
+    None where that is the number of classes of the data set; the epochs of its checkpoints, or None
+    of a single one; and {path, key, prefix} of each. Raises InputError for keys that do not go
+    together.
     """
     found = {}
     for name, network in networks.items():
         given = {key: network.pop(key, None) for key in NAMES}
         given = {key: value for key, value in given.items() if value not in NOTHING}
         try:
-            if "checkpoints" in given:
-                found[name] = _asked(given, network, seeds=seeds)
+            if responses.are_given(network):
+                found[name] = _responses(given, network, seeds=seeds)
+            elif "checkpoints" in given:
+                found[name] = _asked(given, network, seeds=given.get("seeds") or seeds)
             elif given:
                 raise InputError(
                     f"{next(iter(given))}: is for a network with `checkpoints`; add these, or "
@@ -39,6 +43,17 @@ def adopted(networks: Mapping[str, dict[str, Any]], *, seeds: int) -> dict[str, 
         except InputError as error:
             raise InputError(f"networks.{name}.{error}") from None
     return found
+
+
+def _responses(given: Mapping[str, Any], network: Mapping[str, Any], *, seeds: int) -> Asked:
+    if others := [key for key in given if key != "seeds"]:
+        raise InputError(f"{others[0]}: a network of which responses are known has none; remove it")
+    family = responses.Family.of({k: v for k, v in network.items() if v not in NOTHING})
+    seeds = given.get("seeds") or seeds
+    _check_fields("responses", family.responses, ["seed"], seeds=seeds)
+    trained = {"key": None, "prefix": None, "path": expanded(family.responses)}
+    none = {"classes": None, "epochs": None, "untrained": None}
+    return {"seeds": seeds, "trained": trained, **none}
 
 
 def _asked(given: Mapping[str, Any], network: Mapping[str, Any], *, seeds: int) -> Asked:
@@ -54,6 +69,7 @@ def _asked(given: Mapping[str, Any], network: Mapping[str, Any], *, seeds: int) 
         if place:
             _check_fields(key, place["path"], fields, seeds=seeds)
     return {
+        "seeds": seeds,
         "classes": given.get("classes"),
         "epochs": epochs,
         "trained": trained,
@@ -120,16 +136,16 @@ def files(asked: Asked, seed: int) -> list[str]:
     return untrained + [path.format(seed=seed, epoch=epoch) for epoch in asked["epochs"] or [1]]
 
 
-def check_files(name: str, asked: Asked, *, seeds: int) -> None:
+def check_files(name: str, asked: Asked) -> None:
     """Raise InputError where a file of a network is not there, or is the same for several epochs
     and no network.h5."""
-    for seed in range(seeds):
+    for seed in range(asked["seeds"]):
         for key, path in _files_by_key(asked, seed):
             if not Path(path).is_file():
                 found = "is no file" if Path(path).exists() else "there is no file"
                 raise InputError(
                     f"networks.{name}.{key}: {found}, {path}, for seed {seed}; give its path, seen "
-                    f"from {Path.cwd()}, or set seeds to how many there are"
+                    f"from {Path.cwd()}, or set seeds of the network to how many there are"
                 )
         paths = files(asked, seed)[-len(asked["epochs"] or [1]) :]
         if len(set(paths)) < len(paths) and not _is_hdf5(paths[0]):

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from latentdims.comparison.matching import WAYS, matched
 from latentdims.errors import InputError, nearest
 from latentdims.images import datasets
-from latentdims.models import families
+from latentdims.models import families, responses
 from latentdims.models.epochs import ends
 
 TEXT = re.compile(r"(?:(?P<dataset>[\w-]+)/)?(?P<network>[\w-]+)(?:@(?P<epoch>[\d.]+))?")
@@ -165,10 +165,10 @@ def _pair(
     )
     found = matched(theirs, ours, match, names=(partner.name, own.name))
     same_start = partner.network == own.network
-    if same_start and resolved["seeds"] < 2:
+    if same_start and resolved["seeds_of"][own.network] < 2:
         raise InputError(
             f"members: {partner.name} and {own.name} have the same random start for the same seed, "
-            "so that other seeds are compared, but seeds is 1; give more"
+            "so that other seeds are compared, but there is one alone; give more seeds"
         )
     return {
         "partner": partner.name,
@@ -235,6 +235,12 @@ def _reference(
 
 def _check_images(member: Member, images: str, resolved: Mapping[str, Any]) -> None:
     """Raise InputError where a network cannot be shown the images, as far as it is known now."""
+    network = resolved["networks"][member.network]
+    if responses.are_given(network) and member.dataset != images:
+        raise InputError(
+            f"images: {member.name} are responses to images of {member.dataset}, and not to those "
+            f"of {images}; name {member.dataset}"
+        )
     shapes = [datasets.image_shape(resolved["datasets"][each]) for each in (member.dataset, images)]
     if not all(shapes):
         return

@@ -15,7 +15,7 @@ from latentdims.configuration.config_file import expanded
 from latentdims.configuration.schema import NOTHING, complete, explain, plain
 from latentdims.errors import InputError, nearest
 from latentdims.images import datasets
-from latentdims.models import families
+from latentdims.models import families, responses
 from latentdims.recipes import recipe
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -55,6 +55,9 @@ def resolve(config: Mapping[str, Any]) -> dict[str, Any]:
     resolved["runs"] = _runs(resolved)
     resolved["preprocessing"] = _preprocessing(resolved)
     resolved["adopted"] = adopted.adopted(resolved["networks"], seeds=resolved["seeds"])
+    resolved["seeds_of"] = {
+        name: resolved["adopted"].get(name, resolved)["seeds"] for name in resolved["networks"]
+    }
     resolved["recipes"] = _recipes(resolved, schema["properties"]["training"])
     resolved["kept"] = _kept(resolved)
     if resolved["alignment"]["pairs"] == "first" and resolved["alignment"]["partners"]:
@@ -128,8 +131,17 @@ def _check_epochs(training: Mapping[str, Any]) -> None:
     for epoch in training["keep_epochs"]:
         if epoch > training["epochs"]:
             raise InputError(
-                f"training.keep_epochs: {epoch} is beyond the last epoch, {training['epochs']}"
+                f"training.keep_epochs: {epoch:g} is beyond the last epoch, {training['epochs']}"
             )
+
+
+def _check_steps(training: Mapping[str, Any], network: str, resolved: Mapping[str, Any]) -> None:
+    """The same of steps, as far as it is known how many images each data set has."""
+    for dataset, name in resolved["runs"]:
+        images = resolved["datasets"][dataset].get("train_samples")
+        if name == network and images is not None:
+            steps = recipe.steps_per_epoch(training, images=images)
+            recipe.check_kept(training, steps_per_epoch=steps)
 
 
 def _recipes(resolved: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
@@ -145,6 +157,7 @@ def _recipes(resolved: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str
             raise InputError(f"{key}.{explain(error)}")
         try:
             _check_epochs(merged)
+            _check_steps(merged, name, resolved)
             recipe.check(merged)
         except InputError as error:
             raise InputError(f"{key}.{str(error).removeprefix('training.')}") from None
@@ -214,7 +227,7 @@ def _check_network(name: str, network: Mapping[str, Any], resolved: Mapping[str,
             )
         for dataset, of in resolved["runs"]:
             known = _known(dataset, name, resolved) if of == name else None
-            if known and not families.is_brought(network):
+            if known and not families.is_brought(network) and not responses.are_given(network):
                 found = families.described(network, image_shape=known[0], classes=known[1])
                 clipping = resolved["clipping"]
                 ranks.check_ranks(found, bases=clipping["bases"], ranks=clipping["ranks"])

@@ -33,7 +33,10 @@ def published(settings: Mapping[str, Any]) -> dict[str, dict[str, list[Entry]]]:
                 )
             *_, last = kept = settings["kept"][network]
             known = quantities.of_network(
-                settings["networks"][network], settings, untrained=kept[0] == 0
+                settings["networks"][network],
+                settings,
+                untrained=kept[0] == 0,
+                seeds=settings["seeds_of"][network],
             )
             for quantity, given in numbers.items():
                 full = f"{key}.{network}.{quantity}"

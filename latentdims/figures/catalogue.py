@@ -14,6 +14,7 @@ SOURCES = {  # what each figure is drawn from, one file per seed
     "eigenvectors": ("alignment",),
     "weight_eigenvectors": ("alignment",),
     "generation": ("generation",),
+    "along_training": ("alignment",),
 }
 OF_PAIRS = (  # need at least two seeds
     "alignment",
@@ -22,6 +23,15 @@ OF_PAIRS = (  # need at least two seeds
     "eigenvectors",
     "weight_eigenvectors",
 )
+OF_KEPT = ("along_training",)  # need more epochs than the first and the last
+
+
+def drawn(*, seeds: int, epochs: str = "ends") -> list[str]:
+    """Those of a configuration with some seeds; epochs: of `alignment`."""
+    left_out = {*(() if seeds > 1 else OF_PAIRS), *(() if epochs == "kept" else OF_KEPT)}
+    return [name for name in SOURCES if name not in left_out]
+
+
 OF_COMPARISONS = ("pairs", "layers", "widths")
 
 
@@ -35,7 +45,8 @@ def of_comparison(
     """
     several = any(len(pair["matches"]) > max(_sides(pair)) for pair in comparison["pairs"])
     found = ["layers"] if several else ["pairs"]
-    kinds = {networks[each["network"]]["architecture"] for each in comparison["members"].values()}
+    of = [networks[each["network"]].get("architecture") for each in comparison["members"].values()]
+    kinds = {*of}
     if comparison["reference"] and len(comparison["members"]) > 2 and len(kinds) == 1:
         found.append("widths")
     return found

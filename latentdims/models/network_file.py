@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from latentdims import storage
 from latentdims.images.preprocessing import Affine
-from latentdims.models import architecture, networks
+from latentdims.models import architecture, networks, responses
 from latentdims.models.architecture import Architecture
 from latentdims.statistics import folds
 
-# Tensors kept/<epoch>/<name>; history/<measure> (measured,), and history/folds/<measure> (folds,
+# Tensors kept/<when>/<name>; history/<measure> (measured,), and history/folds/<measure> (folds,
 # measured). Of S networks at once, with a leading axis.
 Record = dict[str, NDArray[Any]]
 FOLDS = "history/folds/"
@@ -44,42 +44,40 @@ def write(
     record: Mapping[str, NDArray[Any]],
     described: Architecture,
     *,
-    epochs: Mapping[float, int],
+    kept: Mapping[str, tuple[float, int]],
     history: Sequence[float],
     affine: Affine,
     sha256: str,
     settings: Mapping[str, Any],
     device: str,
+    answers: Mapping[str, NDArray[np.float32]] | None = None,
     steps: str = "steps of the descent after which weights were kept",
     reason: str = "",
 ) -> None:
     """Write the file of one network.
 
-    record: of this network alone. epochs: that were kept, with the number of steps until then,
-    which `steps` says in words. history: epochs at which it was measured. affine, sha256: of the
-    images that it saw. reason: why its history is undefined, where it is.
+    record: of this network alone. kept: the epoch and the number of steps of each time that the
+    record has; `steps` says in words what they are. history: epochs at which it was measured.
+    affine, sha256: of the images that it saw. answers: responses, where nothing else is known of
+    it, as `responses.write` takes them. reason: why its history is undefined, where it is.
     """
-    first = f"kept/{next(iter(epochs))}/"
+    first = f"kept/{next(iter(kept))}/"
     tensors = sorted(name.removeprefix(first) for name in record if name.startswith(first))
-    kept = np.array(list(epochs), dtype=np.float64)
+    epochs = np.array([epoch for epoch, _ in kept.values()], dtype=np.float64)
+    taken = np.array([number for _, number in kept.values()], dtype=np.int64)
     with storage.create(output, settings=settings, device=device) as file:
         architecture.write(file, described)
         affine.write(file)
         file.attrs["images_sha256"] = sha256
-        storage.axis(file, "epoch", kept, units="epochs")
+        storage.axis(file, "epoch", epochs, units="epochs")
         for name, values, units, what in (
-            ("epochs", kept, "epochs", "epochs after which weights were kept"),
-            (
-                "steps",
-                np.array(list(epochs.values()), dtype=np.int64),
-                "steps of the descent",
-                steps,
-            ),
+            ("epochs", epochs, "epochs", "epochs after which weights were kept"),
+            ("steps", taken, "steps of the descent", steps),
         ):
             storage.write(file, name, values, units=units, description=what, dimensions=("epoch",))
         file.create_group("weights")  # empty, where nothing that is learned is a linear map
         for tensor, name in networks.file_names(described, tensors).items():
-            stacked = np.stack([record[f"kept/{epoch}/{tensor}"] for epoch in epochs])
+            stacked = np.stack([record[f"kept/{when}/{tensor}"] for when in kept])
             storage.write(
                 file,
                 name,
@@ -88,6 +86,7 @@ def write(
                 description=f"{tensor} of the module at each kept epoch",
                 dimensions=networks.axes(name, stacked.ndim),
             )
+        responses.write(file, answers or {})
         _write_history(file, record, history, reason)
 
 

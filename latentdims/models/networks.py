@@ -18,7 +18,7 @@ from torch.nn import functional
 from latentdims import broken, storage
 from latentdims.images.data import Split
 from latentdims.images.preprocessing import Affine
-from latentdims.models import architecture, families
+from latentdims.models import architecture, families, responses
 from latentdims.models.architecture import Architecture, Site
 from latentdims.models.blocks import Block, initialise
 
@@ -199,6 +199,8 @@ def calibration_error(logits: Tensor, labels: Tensor, *, bins: int = 15) -> floa
 
 def unscored(network: Architecture, classes: int) -> str:
     """Why outputs of a network say nothing of the classes of images; empty where they do."""
+    if network.undrawn == responses.UNKNOWN:
+        return responses.UNKNOWN
     if network.classes == classes:
         return ""
     return f"its {network.classes} outputs are not the {classes} classes of the data set"
@@ -257,7 +259,34 @@ def stored(file: h5py.File, network: Architecture) -> dict[str, np.ndarray]:
     return weights | storage.arrays(file, "state")
 
 
-def load(path: str | Path, *, settings: Mapping[str, Any], sha256: str | None) -> Trained:
+@dataclass(frozen=True)
+class Recorded:
+    """A network file of which responses alone are known, at one epoch.
+
+    responses: (N, ...) by `<split>/<site>`, read from the file as they are needed. affine: the
+    preprocessing of the data set, which they do not depend on. sha256: of its images.
+    """
+
+    architecture: Architecture
+    epochs: np.ndarray
+    responses: dict[str, np.ndarray]
+    affine: Affine
+    sha256: str
+
+    @property
+    def weights(self) -> dict[str, np.ndarray]:
+        """There are none."""
+        return {}
+
+    @property
+    def tensors(self) -> dict[str, np.ndarray]:
+        """All that is known of it."""
+        return self.responses
+
+
+def load(
+    path: str | Path, *, settings: Mapping[str, Any], sha256: str | None
+) -> "Trained | Recorded":
     """Read a network file, and check that it is the one that was asked for.
 
     settings: of the network, all but the sites of which must have made it; sha256: of the data set
@@ -274,6 +303,14 @@ def load(path: str | Path, *, settings: Mapping[str, Any], sha256: str | None) -
                 f"the data set of today ({sha256[:12]}…)",
             )
         found = architecture.read(file)
+        if responses.are_given(settings["network"]):
+            return Recorded(
+                found,
+                file["epochs"][()],
+                responses.mapped(file),
+                Affine.read(file),
+                str(file.attrs["images_sha256"]),
+            )
         tensors = stored(file, found)
         if families.is_brought(settings["network"]):
             found = families.described(

@@ -11,6 +11,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from latentdims import storage
 from latentdims.configuration.config_file import expanded
 from latentdims.errors import InputError, nearest
 from latentdims.models.architecture import Architecture, Site
@@ -49,21 +50,17 @@ class Family:
 
     def path(self, seed: int) -> Path:
         """Of one subject."""
-        return Path(expanded(self.responses.replace("{seed}", str(seed))))
+        return Path(expanded(self.responses.format(seed=seed)))
 
     def check_files(self, seeds: int) -> None:
-        """Raise InputError where a subject has no file, or other sites than the first."""
-        if seeds > 1 and "{seed}" not in self.responses:
-            raise InputError(
-                f"responses: '{self.responses}' is one file for {seeds} seeds; write {{seed}} "
-                "where their number stands"
-            )
+        """Raise InputError where a file has other sites or units than the first."""
         first = self._shapes(0)
         for seed in range(1, seeds):
-            if list(found := self._shapes(seed)) != list(first):
+            if (found := self._shapes(seed)) != first:
                 raise InputError(
-                    f"responses: {self.path(seed)} has {', '.join(found)}, and {self.path(0)} has "
-                    f"{', '.join(first)}; name those that all have as sites"
+                    f"responses: {self.path(seed)} has {_sizes(found)}, and {self.path(0)} has "
+                    f"{_sizes(first)}; give each a network of its own, with seeds: 1, and compare "
+                    "them in `comparisons`"
                 )
 
     def _shapes(self, seed: int) -> dict[str, tuple[int, ...]]:
@@ -71,13 +68,21 @@ class Family:
         path = self.path(seed)
         try:
             with h5py.File(path, "r", locking=False) as file:
-                return {name: file[f"train/{name}"].shape[1:] for name in self._names(file, path)}
+                names = self._names(file, path)
+                shapes = {name: tuple(file[f"train/{name}"].shape[1:]) for name in names}
         except FileNotFoundError:
             raise InputError(
                 f"responses: there is no file {path}; paths begin at {Path.cwd()}"
             ) from None
         except OSError as error:
             raise InputError(f"responses: {path} is no HDF5 file ({error})") from None
+        for name, shape in shapes.items():
+            if len(shape) not in (1, 3) or not math.prod(shape):
+                raise InputError(
+                    f"responses: {path} has shape (images, {', '.join(map(str, shape))}) in "
+                    f"train/{name}, expected (images, units) or (images, channels, height, width)"
+                )
+        return shapes
 
     def _names(self, file: h5py.File, path: Path) -> list[str]:
         for split in SPLITS:
@@ -97,22 +102,12 @@ class Family:
             raise InputError(f"responses: {path} holds no site; it needs train/<site>, test/<site>")
         return list(self.sites) or found
 
-    def describe(
-        self, *, image_shape: tuple[int, int, int], classes: int, seed: int = 0
-    ) -> Architecture:
-        """Sites alone, by the file of one subject, whose number of units may be its own."""
-        shapes = self._shapes(seed)
-        for name, shape in shapes.items():
-            if len(shape) not in (1, 3) or not math.prod(shape):
-                raise InputError(
-                    f"responses: {self.path(seed)} has shape (images, "
-                    f"{', '.join(map(str, shape))}) in train/{name}, expected (images, units) or "
-                    "(images, channels, height, width)"
-                )
+    def describe(self, *, image_shape: tuple[int, int, int], classes: int) -> Architecture:
+        """Sites alone, as the first file has them. Raises InputError for what is no responses."""
         return Architecture(
             image_shape=image_shape,
             classes=classes,
-            sites=tuple(Site(name, name, tuple(shape)) for name, shape in shapes.items()),
+            sites=tuple(Site(name, name, shape) for name, shape in self._shapes(0).items()),
             weights=(),
             output=None,
             undrawn=UNKNOWN,
@@ -155,6 +150,10 @@ class Family:
         return found
 
 
+def _sizes(shapes: Mapping[str, tuple[int, ...]]) -> str:
+    return ", ".join(f"{name} ({' x '.join(map(str, shape))})" for name, shape in shapes.items())
+
+
 def _finite(stored: h5py.Dataset, place: str) -> NDArray[np.float32]:
     values = np.empty(stored.shape, dtype=np.float32)
     step = max(1, CHUNK // math.prod(stored.shape[1:]))
@@ -169,6 +168,36 @@ def _finite(stored: h5py.Dataset, place: str) -> NDArray[np.float32]:
     return values
 
 
-def is_given(settings: Mapping[str, Any]) -> bool:
+def are_given(settings: Mapping[str, Any]) -> bool:
     """Whether a network of the configuration is responses alone."""
     return "responses" in settings
+
+
+def mapped(file: h5py.File) -> dict[str, NDArray[np.float32]]:
+    """Those in an open file of a network, by `<split>/<site>`, from the disk as they are read."""
+    found: dict[str, NDArray[np.float32]] = {}
+    for split in SPLITS:
+        for name, stored in file[f"responses/{split}"].items():
+            if isinstance(stored, h5py.Dataset) and not h5py.h5ds.is_scale(stored.id):
+                found[f"{split}/{name}"] = np.memmap(
+                    file.filename,
+                    dtype=stored.dtype,
+                    mode="r",
+                    offset=stored.id.get_offset(),
+                    shape=stored.shape,
+                )
+    return found
+
+
+def write(file: h5py.File, found: Mapping[str, NDArray[np.float32]]) -> None:
+    """Into the file of a network, from which `mapped` reads them."""
+    for name, values in found.items():
+        axes = ("sample", "channel", "row", "column")[: values.ndim]
+        storage.write(
+            file,
+            f"responses/{name}",
+            values,
+            units="as they were brought",
+            description="responses to each image of the data set",
+            dimensions=axes,
+        )

@@ -1,6 +1,6 @@
 """The steps of training, which can be stopped after any of them."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, NoReturn
 
 import numpy as np
@@ -12,7 +12,7 @@ from latentdims.images.data import Split
 from latentdims.models.networks import torch_generator
 from latentdims.recipes import augmentation
 from latentdims.recipes.optimiser import Optimiser
-from latentdims.recipes.recipe import learning_rate
+from latentdims.recipes.recipe import learning_rate, steps_per_epoch
 from latentdims.recipes.stack import Stack
 from latentdims.workflow.job import progress
 
@@ -36,8 +36,16 @@ class Descent:
         self._losses: list[Tensor] = []  # (S,) of each step
         self._optimiser = Optimiser(stack.parameters, options)
 
-    def epochs(self, split: Split, *, pause: Callable[[], None] = lambda: None) -> Iterator[int]:
-        """Yields 0 before the first epoch, then each that ends; `pause` is called at each step."""
+    def steps(
+        self,
+        split: Split,
+        *,
+        keep: Collection[int] = (),
+        pause: Callable[[], None] = lambda: None,
+    ) -> Iterator[int]:
+        """Yields the number of steps taken: 0, then each of `keep`, and where an epoch ends.
+        `pause` is called at each step."""
+        per_epoch = self._per_epoch(split)
         if self._epoch == self._step == 0:
             yield 0
         first, last = self._epoch + 1, self._options["epochs"]
@@ -53,15 +61,21 @@ class Descent:
                 self._optimiser.step(self._stack.gradients(), self._rate(split))
                 self._losses.append(each.detach())
                 self._step += 1
+                taken = self._epoch * per_epoch + self._step
+                if taken in keep and self._step < per_epoch:  # before a checkpoint, which holds it
+                    yield taken
                 pause()
             self._check_losses()
             self._epoch, self._step, self._losses = epoch, 0, []
-            yield epoch
+            yield epoch * per_epoch
 
     def _rate(self, split: Split) -> float:
-        steps = -(-len(split.labels) // self._options["batch_size"])
+        steps = self._per_epoch(split)
         step = self._epoch * steps + self._step
         return learning_rate(self._options, step=step, steps_per_epoch=steps)
+
+    def _per_epoch(self, split: Split) -> int:
+        return steps_per_epoch(self._options, images=len(split.labels))
 
     def _batches(self, split: Split) -> Iterator[tuple[Tensor, Tensor]]:
         """Images (S, B, C, H, W) and labels (S, B): every sample once for each network, in a new

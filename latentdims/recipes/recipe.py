@@ -1,4 +1,5 @@
-"""How a network is trained: the learning rate of each step, and which options go together.
+"""How a network is trained: the learning rate of each step, which of them are kept, and which
+options go together.
 
 It needs no torch, so that a configuration can be checked before anything starts.
 """
@@ -48,6 +49,33 @@ def _one_cycle(rate: float, *, step: int, steps: int) -> float:
 def _annealed(start: float, end: float, share: float) -> float:
     """Half a period of the cosine, from `start` at share 0 to `end` at share 1."""
     return end + (start - end) / 2 * (math.cos(math.pi * share) + 1)
+
+
+def steps_per_epoch(options: Mapping[str, Any], *, images: int) -> int:
+    """Of so many training images; the last step of an epoch may have fewer than the others."""
+    return -(-images // int(options["batch_size"]))
+
+
+def kept_steps(options: Mapping[str, Any], *, steps_per_epoch: int) -> list[int]:
+    """The steps after which weights are kept, in ascending order: 0, the last, and those of
+    `keep_epochs` and `keep_steps`. A part of an epoch is rounded to a step."""
+    last = options["epochs"] * steps_per_epoch
+    asked = options["keep_steps"]
+    if asked == "powers_of_two":
+        asked = [2**power for power in range(last.bit_length())]
+    epochs = [round(epoch * steps_per_epoch) for epoch in options["keep_epochs"]]
+    return sorted({0, *asked, *epochs, last})
+
+
+def check_kept(options: Mapping[str, Any], *, steps_per_epoch: int) -> None:
+    """Raise InputError where a step that is to be kept is beyond the last."""
+    last = options["epochs"] * steps_per_epoch
+    beyond = kept_steps(options, steps_per_epoch=steps_per_epoch)[-1]
+    if beyond > last:
+        raise InputError(
+            f"training.keep_steps: {beyond} is beyond the last step, {last} (epochs: "
+            f"{options['epochs']}, each of {steps_per_epoch} steps); take it out, or train longer"
+        )
 
 
 def check(options: Mapping[str, Any]) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from latentdims import storage
 from latentdims.models import architecture
 from latentdims.models.epochs import ends
-from latentdims.results import scores
+from latentdims.results import along, scores
 from latentdims.results.quantities import Name, within
 from latentdims.results.scores import Compared
 from latentdims.statistics.intervals import Estimate, curve_over_networks, curve_over_pairs
@@ -37,6 +37,10 @@ def of(paths: Mapping[str, Paths]) -> Iterator[Curve]:
     if len(paths["alignment"]) > 1:
         yield from of_pairs(scores.of_seeds(paths["alignment"]), kinds=("activation", "weight"))
     yield from _clipping(paths["clipping"])
+    if along.is_measured(paths["alignment"][0]):
+        at = along.epochs(paths["alignment"])
+        for points in along.of(paths["alignment"]):
+            yield Curve(points.name, at, points.estimates)
 
 
 def _training(paths: Paths) -> Iterator[Curve]:

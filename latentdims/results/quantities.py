@@ -123,6 +123,7 @@ SINGLE = {  # numbers, by names with the fields below in braces
         "1", POSITIVE, "hidden", ("train",), ("uncentred",), _WHITE_TOO, draws=2
     ),
 }
+LEADING = 5  # eigenvectors of the last weights whose curves are in the table
 CURVES = {  # point by point: their units and ranges alone are needed
     "accuracy_by_epoch": Quantity("percent", PERCENT),
     "loss_by_epoch": Quantity("nats", POSITIVE),
@@ -131,12 +132,20 @@ CURVES = {  # point by point: their units and ranges alone are needed
     "subspace_overlap_activation": Quantity("1", SHARE),
     "subspace_overlap_weight": Quantity("1", SHARE),
     "clipped_accuracy_{basis}": Quantity("percent", PERCENT),
+    "similarity_by_epoch": Quantity("1", COSINE),
+    "similarity_to_final_by_epoch": Quantity("1", COSINE),
+    "participation_ratio_by_epoch": Quantity("1", NEURONS),
+    "learned_components_{chance}_by_epoch": Quantity("1", POSITIVE),
+    "weight_amplification_{rank}_by_epoch": Quantity("1", POSITIVE),
+    "weight_cosine_{rank}_by_epoch": Quantity("1", SHARE),
+    "weight_span_{rank}_by_epoch": Quantity("1", SHARE),
 }
 INITIAL = "initial"  # weights themselves, which a network has where it is known untrained
 CHANCES = ("theory", "simulation", "bulk", INITIAL)
 WORDS = {  # what stands for the fields, which a configuration names
     "chance": f"(?:{'|'.join(CHANCES)})",
     "basis": r"\w+",
+    "rank": r"\d+",
     "way": r"(?:_\w+)?",
     "classifier": r"(?:_\w+)?",
     "procedure": r"(?:_\w+)?",
@@ -174,13 +183,19 @@ def within(name: str, *, neurons: int | None = None) -> Range:
 
 
 def of_network(
-    network: Mapping[str, Any], settings: Mapping[str, Any], *, untrained: bool = True
+    network: Mapping[str, Any],
+    settings: Mapping[str, Any],
+    *,
+    untrained: bool = True,
+    seeds: int | None = None,
 ) -> dict[Name, bool]:
     """Every single number of a network, without its epoch, and whether seeds and draws are enough.
 
     network: its settings; settings: the configuration, complete. untrained: whether the network is
-    known before it was trained.
+    known before it was trained. seeds: how many there are of it; those of the configuration, where
+    not given.
     """
+    seeds = settings["seeds"] if seeds is None else seeds
     described = families.outline(network)
     layers = {"": [""], "hidden": [site.name for site in described.hidden]}
     layers["sites"] = [site.name for site in described.sites]
@@ -217,7 +232,7 @@ def of_network(
                 if name.null == UNTRAINED and not untrained:
                     continue
                 drawn = ways.get(f"_{WHITE}{way}" if name.null == WHITE else way, 0)
-                enough = _seeds(settings) >= quantity.seeds
+                enough = _compared(settings, seeds) >= quantity.seeds
                 found[name] = enough and (quantity.draws == 1 or drawn >= quantity.draws)
     return found
 
@@ -236,9 +251,9 @@ def _columns(
         yield Name(name, layer, split, centring, None, null)
 
 
-def _seeds(settings: Mapping[str, Any]) -> int:
+def _compared(settings: Mapping[str, Any], seeds: int) -> int:
     """Networks that are compared all with all; two where only some pairs are."""
-    alignment, seeds = settings["alignment"], settings["seeds"]
+    alignment = settings["alignment"]
     all_pairs = alignment["pairs"] == "all" and (alignment["partners"] or seeds) >= seeds - 1
     return seeds if all_pairs else min(seeds, 2)
 

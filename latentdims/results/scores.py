@@ -22,6 +22,7 @@ Pairs = Mapping[tuple[int, int], Array]
 Paths = Sequence[str | Path]
 
 MEASURES = ("cka", "cca", "mutual_neighbours")  # beside the similarity, centred
+FINAL = "final"  # the group of a network itself at its last epoch
 OF_TEST = ("mutual_neighbours",)  # of test images alone
 
 
@@ -58,7 +59,7 @@ def drawn(paths: Paths, name: str) -> Array:
 @dataclass(frozen=True)
 class Scores:
     """Scores of the pairs at each epoch (E,), on test images also by fold (F, E), and on unrelated
-    images (pairings, E)."""
+    images (pairings, E). A network and itself are a pair, too."""
 
     name: Name
     whole: Pairs
@@ -86,6 +87,22 @@ class Scores:
         if len({np.ndim(each) for each in found.values()}) > 1:
             return {pair: scores[epoch] for pair, scores in self.whole.items()}
         return found
+
+    @property
+    def of_networks(self) -> bool:
+        """Whether each is of a network and itself."""
+        return all(one == other for one, other in self.whole)
+
+    def curves(self) -> dict[tuple[int, int], Array]:
+        """By pair: the scores at all epochs (E,), or by fold (F, E) if they are defined."""
+        by_fold = self.whole.keys() == self.folds.keys() and all(
+            np.isfinite(self.folds[pair][:, np.isfinite(scores)]).all()
+            for pair, scores in self.whole.items()
+        )
+        return {
+            pair: crossed(scores, self.folds[pair], axis=0) if by_fold else scores
+            for pair, scores in self.whole.items()
+        }
 
     def unrelated(self, epoch: int) -> Array:
         """On unrelated images, of every pair and pairing, (pairs · pairings,)."""
@@ -121,6 +138,11 @@ def of_seeds(paths: Paths) -> Compared:
             found = [partner for partner in range(seed) if f"seed{partner}" in file]
         places |= {(partner, seed): (path, f"seed{partner}") for partner in found}
     return Compared(places)
+
+
+def of_finals(paths: Paths) -> Compared:
+    """Each network and itself at its last epoch, as the pair of a seed with itself."""
+    return Compared({(seed, seed): (path, FINAL) for seed, path in enumerate(paths)})
 
 
 def pairs(

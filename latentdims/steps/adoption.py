@@ -14,7 +14,7 @@ from latentdims.errors import InputError
 from latentdims.images import data
 from latentdims.images.data import Stored
 from latentdims.images.sources import content
-from latentdims.models import network_file, networks
+from latentdims.models import network_file, networks, responses
 from latentdims.models.brought import checkpoints
 from latentdims.models.network_file import Record
 from latentdims.models.networks import Network
@@ -38,6 +38,9 @@ def adopt(
     {seed, network, checkpoints, preprocessing}, as resolved from the configuration. Raises
     InputError for a file that does not hold the network, or was changed since the run was planned.
     """
+    if responses.are_given(settings["network"]):
+        _adopt_responses(images, output, files[0], contents[0], settings)
+        return
     asked = settings["checkpoints"]
     record: Record = {}
     epochs = adopted.kept(asked)
@@ -51,8 +54,7 @@ def adopt(
         reason = networks.unscored(network.architecture, len(stored.classes))
         for epoch, path, hashed in zip(epochs, files, contents, strict=True):
             tensors = _tensors(network, asked, epoch, path)
-            if content.content(path) != hashed:
-                raise InputError(f"{path}: was changed while the run went on; run it again")
+            _check_content(path, hashed)
             network.module.load_state_dict(tensors)
             record |= {f"kept/{epoch}/{name}": tensors[name].numpy() for name in tensors}
             for split in SPLITS:
@@ -63,7 +65,7 @@ def adopt(
         output,
         record,
         network.architecture,
-        epochs=dict.fromkeys(epochs, 0),
+        kept={str(epoch): (epoch, 0) for epoch in epochs},
         steps="unknown, so 0: the network was trained elsewhere",
         history=epochs,
         affine=stored.splits["train"].affine,
@@ -72,6 +74,42 @@ def adopt(
         device=device,
         reason=reason,
     )
+
+
+def _check_content(path: str, hashed: str) -> None:
+    if content.content(path) != hashed:
+        raise InputError(f"{path}: was changed while the run went on; run it again")
+
+
+def _adopt_responses(
+    images: str | Path, output: str | Path, path: str, hashed: str, settings: Mapping[str, Any]
+) -> None:
+    """The same of responses, which have no accuracy."""
+    family = responses.Family.of(settings["network"])
+    record: Record = {}
+    with data.opened(images, preprocessing=settings["preprocessing"], device="cpu") as stored:
+        samples = {split: len(each) for split, each in stored.splits.items()}
+        found = family.read(settings["seed"], samples)
+        _check_content(path, hashed)
+        for split, number in samples.items():
+            network_file.measured(record, split, np.full((2, number), np.nan))
+            for site in {name.partition("/")[2]: None for name in found}:
+                shape = found[f"{split}/{site}"].shape
+                logger.info("%s responses of %s: %s", split, site, " x ".join(map(str, shape)))
+        network_file.write(
+            output,
+            record,
+            family.describe(image_shape=stored.shape, classes=len(stored.classes)),
+            kept={"1": (1, 0)},
+            steps="unknown, so 0: responses were brought",
+            history=[1],
+            affine=stored.splits["train"].affine,
+            sha256=stored.sha256,
+            answers=found,
+            settings=settings,
+            device="cpu",
+            reason=responses.UNKNOWN,
+        )
 
 
 def _tensors(

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from latentdims import storage
 from latentdims.comparison import pair, pairs
-from latentdims.comparison.measured import CENTRINGS, Measurements
+from latentdims.comparison.measured import CENTRINGS, FINAL, Measurements
 from latentdims.images import data
 from latentdims.images.data import StoredImages
 
 if TYPE_CHECKING:  # scripts import steps before they know that torch is needed
-    from latentdims.comparison.views import Matches, NetworkView
-    from latentdims.models.networks import Network, Trained
+    from latentdims.comparison.views import Matches, View
+    from latentdims.models.networks import Recorded, Trained
 
 
 def align(
@@ -32,7 +32,8 @@ def align(
     pairings: int = 20,
     neighbours: int | None = None,
 ) -> None:
-    """Write the spectra of a network, and its alignment with each partner, layer by layer.
+    """Write the spectra of a network, and its alignment with each partner, layer by layer; also
+    with itself at its last epoch, where its covariances are of all epochs that were kept.
 
     network, networks, covariance, partners: the file of the network, those of its partners by seed,
     and the same of covariances; partners have the settings of the network but for their seeds.
@@ -54,16 +55,20 @@ def align(
             load = partial(trained.load, path, settings=made_with, sha256=file.sha256)
             return shown(f"seed {seed}", measured, load, file, device=device)
 
+        network_itself = member(network, settings["seed"], own)
+        matches = same_sites(own.architecture)
+
         def opened() -> Iterator[tuple[str, pairs.Member, "Matches"]]:
             for seed, path in partners.items():
                 with Measurements.open(path, {**settings, "seed": seed}) as partner:
                     own.check_comparable(partner)
-                    matches = same_sites(own.architecture)
                     yield f"seed{seed}", member(networks[seed], seed, partner), matches
+            if own.is_along_training:
+                yield FINAL, pairs.final(network_itself), matches
 
         pairs.write(
             result,
-            member(network, settings["seed"], own),
+            network_itself,
             opened(),
             maps=True,
             pairings=pairings,
@@ -74,7 +79,7 @@ def align(
 def shown(
     name: str,
     measured: Measurements,
-    load: Callable[[], "Trained"],
+    load: Callable[[], "Trained | Recorded"],
     images: StoredImages,
     *,
     device: str,
@@ -83,16 +88,16 @@ def shown(
 
     name: in words. measured: its open file of covariances. load: reads it, where it is needed.
     """
-    from latentdims.comparison.views import NetworkView  # torch
+    from latentdims.comparison import views  # torch
 
     loaded = cache(load)
 
     @cache
-    def network(stage: int) -> "Network":
+    def at(stage: int) -> dict[str, "View"]:
         place = list(loaded().epochs).index(measured.epochs[stage])
-        return loaded().at(place, device=device)
+        return views.of(loaded(), place, images.splits, device=device)
 
-    def view(split: str, stage: int) -> "NetworkView":
-        return NetworkView(network(stage), images.splits[split])
+    def view(split: str, stage: int) -> "View":
+        return at(stage)[split]
 
     return pairs.Member(name, measured, view)

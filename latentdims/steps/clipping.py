@@ -57,7 +57,7 @@ def clip(
     with data.opened(images, preprocessing=settings["preprocessing"], device=device) as stored:
         loaded = networks.load(network, settings=settings, sha256=stored.sha256)
         reason = networks.unscored(loaded.architecture, len(stored.classes))
-        if reason:
+        if reason or isinstance(loaded, networks.Recorded):
             _write_undefined(output, loaded.architecture, reason, settings=settings)
             return
         trained = loaded.at(-1, device=device)

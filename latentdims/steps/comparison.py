@@ -23,7 +23,7 @@ from latentdims.models.epochs import ends
 
 if TYPE_CHECKING:  # scripts import steps before they know that torch is needed
     from latentdims.comparison.views import Matches, View
-    from latentdims.models.networks import Trained
+    from latentdims.models.networks import Recorded, Trained
 
 PIXELS: Mapping[str, Any] = {"steps": []}  # members preprocess images themselves
 
@@ -48,7 +48,7 @@ class Member:
     """
 
     name: str
-    network: "Trained"
+    network: "Trained | Recorded"
     images: StoredImages
     epoch: float | None
     averaged: bool
@@ -80,12 +80,31 @@ class Member:
         """Its sites, without the weights between them, which are not compared."""
         return replace(self.view("train", 0).architecture, weights=())
 
-    @cache  # noqa: B019 - a member lives as long as its job
     def view(self, split: str, stage: int) -> "View":
         """What it makes of the images of a split, at one of its epochs, by index."""
-        from latentdims.comparison.views import Averaged, NetworkView  # torch
+        from latentdims.comparison.views import Averaged  # torch
 
-        network = self.network.at(self._indices[stage], device=self.device)
+        view = self._views(stage)[split]
+        return Averaged(view) if self.averaged else view
+
+    @cache  # noqa: B019 - a member lives as long as its job
+    def _views(self, stage: int) -> dict[str, "View"]:
+        from latentdims.comparison import views  # torch
+
+        self._check_shown()
+        images = self.images.through(self.network.affine)
+        return views.of(self.network, self._indices[stage], images, device=self.device)
+
+    def _check_shown(self) -> None:
+        """Raise InputError where it cannot see the images, or did not."""
+        from latentdims.models.networks import Recorded  # torch
+
+        network = self.network
+        if isinstance(network, Recorded) and network.sha256 != self.images.sha256:
+            raise InputError(
+                f"{self.name} are responses to other images than those of the comparison; name "
+                "the data set that they are of as its images"
+            )
         _, *size = network.architecture.image_shape
         shown = self.images.shape[1:]
         if tuple(size) != tuple(shown):
@@ -93,8 +112,6 @@ class Member:
                 f"{self.name} sees {size[0]} x {size[1]} pixels, and the images of the comparison "
                 f"have {shown[0]} x {shown[1]}; show it others, or resize them"
             )
-        view = NetworkView(network, self.images.through(self.network.affine)[split])
-        return Averaged(view) if self.averaged else view
 
 
 def member(

@@ -16,8 +16,9 @@ from torch import Tensor
 
 from latentdims import broken, storage
 from latentdims.comparison import covariance_file
+from latentdims.comparison import views as of_networks
 from latentdims.comparison.moments import Centred, Moments
-from latentdims.comparison.views import Matches, NetworkView, View, Walk, same_sites
+from latentdims.comparison.views import Matches, View, Walk, same_sites
 from latentdims.images import data
 from latentdims.models import networks
 from latentdims.models.architecture import Architecture
@@ -165,7 +166,8 @@ def covariance(
 
     partners: network files by their seed. settings: {seed, network, training, preprocessing} of
     the network; its partners differ from it in the seed alone. epochs: `ends`, the first and the
-    last, or `kept`, all whose weights were kept. part: its number and how many there
+    last, or `kept`, all whose weights were kept; then the network at its last epoch is a partner,
+    too. part: its number and how many there
     are, for the sums over a range of the samples, which `merge` takes. code: names the code that
     runs; an interrupted pass resumes only under the same code.
     Raises InputError where a network file is not the one that the settings describe.
@@ -181,18 +183,20 @@ def covariance(
         made_with = {"settings": described, "images": file.sha256, "networks": hashes}
         made_with |= {"epochs": epochs, "code": code}
         checkpoint = Checkpoint(output, made_with=made_with, device=device)
-        networks_at = {
-            str(index): [each.at(index, device=device) for each in loaded.values()]
+        shown = {
+            str(index): [
+                of_networks.of(each, index, file.splits, device=device) for each in loaded.values()
+            ]
             for index in covariance_file.indices(own, epochs)
         }
-        views = {
-            split: {
-                epoch: [NetworkView(each, stored) for each in found]
-                for epoch, found in networks_at.items()
-            }
-            for split, stored in file.splits.items()
+        if epochs == "kept":
+            final = of_networks.of(own, -1, file.splits, device=device)
+            shown = {epoch: [*some, final, at] for epoch, (*some, at) in shown.items()}
+        by_split = {
+            split: {epoch: [each[split] for each in members] for epoch, members in shown.items()}
+            for split in file.splits
         }
-        passes = passed(views, checkpoint, part=part, device=device)
+        passes = passed(by_split, checkpoint, part=part, device=device)
         attributes = {
             "images_sha256": file.sha256,
             "architecture": own.architecture.text(),
@@ -200,7 +204,7 @@ def covariance(
     with storage.create(output, settings=described, device=device) as result:
         result.attrs.update(attributes)
         if part is None:
-            crosses = covariance_file.of_seeds(own.architecture, sorted(partners))
+            crosses = covariance_file.of_seeds(own.architecture, sorted(partners), epochs=epochs)
             covariance_file.write(result, own, passes, crosses=crosses, epochs=epochs)
         else:
             for name, values in _state(passes).items():
@@ -269,7 +273,7 @@ def merge(
     own = networks.load(network, settings=settings, sha256=attributes["images_sha256"])
     with storage.create(output, settings=settings) as result:
         result.attrs.update(attributes)
-        crosses = covariance_file.of_seeds(own.architecture, partners)
+        crosses = covariance_file.of_seeds(own.architecture, partners, epochs=epochs)
         covariance_file.write(result, own, passes, crosses=crosses, epochs=epochs)
 
 

@@ -21,7 +21,7 @@ from latentdims.images.data import Images, Split
 from latentdims.interventions.sampling import Draw, Procedure, Reference, Sampler, align
 from latentdims.models import architecture, networks
 from latentdims.models.blocks import initialise
-from latentdims.models.networks import Network, score, torch_generator
+from latentdims.models.networks import Network, Recorded, score, torch_generator
 from latentdims.recipes.descent import Descent
 from latentdims.recipes.stack import Stack
 from latentdims.statistics import folds
@@ -67,19 +67,20 @@ def generate(
     with data.opened(images, preprocessing=settings["preprocessing"], device=device) as stored:
         loaded = stored.images()
 
-        def trained(path: str | Path, seed: int) -> Network:
+        def trained(path: str | Path, seed: int) -> Network | Recorded:
             made_with = {**settings, "seed": seed}
             found = networks.load(path, settings=made_with, sha256=loaded.sha256)
-            return found.at(-1, device=device)
+            return found if isinstance(found, Recorded) else found.at(-1, device=device)
 
         own = trained(network, settings["seed"])
         unscored = networks.unscored(own.architecture, len(loaded.classes))
-        if unscored or own.architecture.undrawn:
+        if isinstance(own, Recorded) or unscored or own.architecture.undrawn:
             _write_undrawn(output, own, loaded.test, unscored, settings=settings, device=device)
             return
         for name, options in procedures.items():
             ranks.check_sampled(own.architecture, options, key=f"generation.variants.{name}")
-        partners = [trained(path, seed) for seed, path in others.items()]
+        found_others = (trained(path, seed) for seed, path in others.items())
+        partners = [each for each in found_others if isinstance(each, Network)]
         shown = loaded.train
         if alignment_images is not None and alignment_images < len(shown.labels):
             shown = shown.chosen(data.some(len(shown.labels), alignment_images))
@@ -107,7 +108,7 @@ def generate(
 
 def _write_undrawn(
     output: str | Path,
-    own: Network,
+    own: Network | Recorded,
     test: Split,
     unscored: str,
     *,
@@ -118,14 +119,17 @@ def _write_undrawn(
     reason."""
     undefined = unscored or own.architecture.undrawn
     logger.warning("no networks are drawn: %s", undefined)
-    logits = torch.cat([own.logits(each) for each in test.images.split(own.architecture.at_once)])
-    if unscored:  # whatever they are, they are not of these labels
-        logits = torch.full((len(logits), int(test.labels.max()) + 1), torch.nan).to(logits)
+    names = ("accuracy", "loss", "calibration_error")
+    found: dict[str, Score] = dict.fromkeys(names, np.nan)
+    if not unscored and isinstance(own, Network):
+        batches = test.images.split(own.architecture.at_once)
+        logits = torch.cat([own.logits(batch) for batch in batches])
+        found = scores(logits, test.labels)
     with storage.create(output, settings=settings, device=device) as file:
         architecture.write(file, own.architecture)
         file.attrs["undefined"] = undefined
         reason = unscored or f"outputs of seed {settings['seed']} are not finite"
-        for measure, value in scores(logits, test.labels).items():
+        for measure, value in found.items():
             _write(file, f"reference_{measure}", value, reason=reason)
 
 
@@ -199,7 +203,7 @@ def retrained(
     fresh.before = nn.Identity()
     head = Stack([Network(drawn.network.architecture, fresh)])
     options = {**settings["training"], "augmentation": []}
-    for _ in Descent(head, options, seeds=[settings["seed"]]).epochs(features):
+    for _ in Descent(head, options, seeds=[settings["seed"]]).steps(features):
         pass
     return head.tensors["map.weight"][0]
 

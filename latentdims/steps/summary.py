@@ -31,15 +31,17 @@ def summarise(
     table: str | Path,
     comparison: str | Path,
     published: Mapping[str, Any],
+    averaged: Sequence[tuple[str, str]] | None = None,
     members: Sequence[tuple[str, str, int]] = (),
     comparisons: Sequence[Mapping[str, Any]] = (),
 ) -> None:
     """Write the table of every number (CSV), and that of the headline numbers (Markdown).
 
     runs: (dataset, network, seed); networks: (dataset, network). inputs: for each of `KINDS`, one
-    file per run; for `consensus` one per network, or none. published: numbers of others by dataset
-    and network, as the configuration resolves them. members: (comparison, member, seed), one file
-    of `compared` each; comparisons: their pairs, as `PairOfMembers` takes them.
+    file per run; for `consensus` one per network of `averaged`, or of all, or none. published:
+    numbers of others by dataset and network, as the configuration resolves them. members:
+    (comparison, member, seed), one file of `compared` each; comparisons: their pairs, as
+    `PairOfMembers` takes them.
     Means come first, then single networks, then the points of curves. A mean is undefined, and its
     value empty, where that of one of its networks is. The Markdown ends with a comment, the
     parameters of the job that runs.
@@ -51,7 +53,7 @@ def summarise(
     for run, (dataset, network, _) in enumerate(runs):
         for kind in KINDS:
             files[dataset, network][kind].append(inputs[kind][run])
-    for (dataset, network), path in zip(networks, inputs["consensus"], strict=False):
+    for (dataset, network), path in zip(averaged or networks, inputs["consensus"], strict=False):
         files[dataset, network]["consensus"].append(path)
     means: list[Row] = []
     single: list[Row] = []

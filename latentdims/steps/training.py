@@ -12,6 +12,7 @@ from latentdims.images.data import Images
 from latentdims.models import families, network_file, networks
 from latentdims.models.blocks import set_statistics
 from latentdims.models.network_file import FOLDS, Record
+from latentdims.recipes import recipe
 from latentdims.recipes.descent import Descent, to_numpy
 from latentdims.recipes.stack import Stack
 from latentdims.storage import SPLITS
@@ -34,8 +35,8 @@ def train(
 
     settings: {seed, network, training, preprocessing}, as resolved from the configuration. code:
     names the code that runs; an interrupted training resumes only under the same code.
-    Raises InputError for an architecture that does not fit the images, and for a loss that is not
-    finite.
+    Raises InputError for an architecture that does not fit the images, for a step to be kept that
+    is beyond the last, and for a loss that is not finite.
     """
     train_together(
         images=images,
@@ -78,11 +79,15 @@ def _train(
     device: str,
     code: str,
 ) -> None:
+    options = settings["training"]
+    per_epoch = recipe.steps_per_epoch(options, images=len(loaded.train.labels))
+    recipe.check_kept(options, steps_per_epoch=per_epoch)
+    kept = recipe.kept_steps(options, steps_per_epoch=per_epoch)
     seeds = list(outputs)
     stack = Stack([_initial(settings["network"], loaded, seed=seed) for seed in seeds])
     made_with = {"settings": settings, "seeds": seeds, "images": loaded.sha256, "code": code}
     checkpoint = Checkpoint(outputs[seeds[0]], made_with=made_with, device=device)
-    descent = Descent(stack, settings["training"], seeds=seeds)
+    descent = Descent(stack, options, seeds=seeds)
     record: Record = {}
     if state := checkpoint.load():
         descent.restore(state)
@@ -91,17 +96,17 @@ def _train(
     def pause() -> None:
         checkpoint.save_when_due(lambda: {**descent.state(), **record})
 
-    epochs = settings["training"]["epochs"]
-    keep = {0, *settings["training"]["keep_epochs"], epochs}
-    for epoch in descent.epochs(loaded.train, pause=pause):
-        _measure(stack, loaded, record)
-        if epoch:
-            descent.check({name: record[name] for name in record if name.startswith("history/")})
-        _log(record, f"epoch {epoch} of {epochs}", seeds=seeds)
-        if epoch in keep:
+    for step in descent.steps(loaded.train, keep=kept, pause=pause):
+        epoch, within = divmod(step, per_epoch)
+        if not within:
+            _measure(stack, loaded, record)
+            if step:
+                found = {name: record[name] for name in record if name.startswith("history/")}
+                descent.check(found)
+            _log(record, f"epoch {epoch} of {options['epochs']}", seeds=seeds)
+        if step in kept:
             for name, tensor in stack.tensors.items():
-                record[f"kept/{epoch}/{name}"] = to_numpy(tensor)
-    steps = -(-len(loaded.train.labels) // settings["training"]["batch_size"])  # of an epoch
+                record[f"kept/{step}/{name}"] = to_numpy(tensor)
     for index, (seed, output) in enumerate(outputs.items()):
         own = {name: values[index] for name, values in record.items()}
         made = {**settings, "seed": seed}
@@ -109,8 +114,8 @@ def _train(
             output,
             own,
             stack.architecture,
-            epochs={epoch: round(epoch * steps) for epoch in sorted(keep)},
-            history=range(epochs + 1),
+            kept={str(step): (step / per_epoch, step) for step in kept},
+            history=range(options["epochs"] + 1),
             affine=loaded.affine,
             sha256=loaded.sha256,
             settings=made,

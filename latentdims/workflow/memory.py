@@ -18,6 +18,7 @@ from latentdims.errors import InputError
 from latentdims.images import data
 from latentdims.models import architecture, families
 from latentdims.models.architecture import Architecture
+from latentdims.recipes import recipe
 from latentdims.statistics.folds import FOLDS
 from latentdims.storage import SPLITS
 
@@ -31,13 +32,19 @@ UNKNOWN = 3000  # what cannot be read
 PARTS = 60  # what is drawn, or decoded, at a time, and Pillow
 FOLDER = 300  # names of images that are not in an archive; how many there are is not known
 
+# When networks are compared: at the first epoch and the last, whenever a recipe keeps weights, or
+# at so many epochs as are listed.
+Kept = Mapping[str, Any] | Sequence[Any] | None
+
 
 @dataclass(frozen=True)
 class Shapes:
-    """Of what a network sees and computes; samples: how many images by split, where it matters."""
+    """Of what a network sees and computes; samples: how many images by split, known from images;
+    kept: how many times its weights were kept, known from its own files."""
 
     network: Architecture
     samples: Mapping[str, int]
+    kept: int = 0
 
     @classmethod
     def read(
@@ -52,7 +59,7 @@ class Shapes:
             known = families.chosen(settings["network"], described) if described else None
             with h5py.File(path, "r", locking=False) as file:
                 if "architecture" in file.attrs:
-                    return cls(known or architecture.read(file), {})
+                    return cls(known or architecture.read(file), {}, len(file["epoch"]))
                 stored = {split: file[f"{split}/images"].shape for split in SPLITS}
                 asked = settings.get("checkpoints")
                 classes = adopted.classes(asked, len(file["classes"]))
@@ -64,6 +71,19 @@ class Shapes:
         except (OSError, KeyError, TypeError, ValueError, InputError):
             return None
         return cls(network, {split: shape[0] for split, shape in stored.items()})
+
+    def measured(self, kept: Kept) -> int:
+        """At how many epochs networks are compared."""
+        if isinstance(kept, Mapping):
+            return self.times_kept(kept)
+        return 2 if kept is None else len(kept)
+
+    def times_kept(self, training: Mapping[str, Any]) -> int:
+        """How many times weights are kept by a recipe."""
+        if self.kept:
+            return self.kept
+        steps = recipe.steps_per_epoch(training, images=self.samples["train"])
+        return len(recipe.kept_steps(training, steps_per_epoch=steps))
 
     @property
     def loaded(self) -> float:
@@ -135,7 +155,7 @@ def train(shapes: Shapes, *, training: Mapping[str, Any], networks: int = 1) -> 
     """The images, in the order of an epoch; of each network the weights, their gradients, momentum
     and steps, all that are kept, and what a step holds of its batch; of one, what is kept once more
     as it is written."""
-    kept = len({0, *training["keep_epochs"], training["epochs"]})
+    kept = shapes.times_kept(training)
     of_weights = ((5 + kept) * networks + 2 * kept) * shapes.weights
     batch = 4 * _numbers(training["batch_size"] * shapes.values) * networks
     return with_torch() + shapes.in_memory + of_weights + batch
@@ -160,12 +180,14 @@ def clip(shapes: Shapes) -> float:
     return with_torch() + share * shapes.in_memory + 10 * shapes.matrices + batch
 
 
-def covariance(shapes: Shapes, *, partners: int, epochs: int) -> float:
+def covariance(shapes: Shapes, *, partners: int, kept: Kept = None) -> float:
     """Sums of all layers by fold, and three times as much while they are written; images stream.
 
-    With partners, those of training images are kept as one.
+    With partners, those of training images are kept as one. kept: the recipe, where all that it
+    keeps is measured, and the network itself at its last epoch is a partner, too.
     """
-    sums = epochs * (2 * FOLDS + (1 + FOLDS) * partners) * shapes.covariances
+    partners += kept is not None
+    sums = shapes.measured(kept) * (2 * FOLDS + (1 + FOLDS) * partners) * shapes.covariances
     return with_torch() + 4 * sums + (36 + shapes.at_once) * (partners + 1)
 
 
@@ -190,33 +212,40 @@ def generate(
 
 
 def align(
-    shapes: Shapes, *, partners: int, epochs: int, pairings: int, neighbours: int | None = None
+    shapes: Shapes,
+    *,
+    partners: int,
+    pairings: int,
+    kept: Kept = None,
+    neighbours: int | None = None,
 ) -> float:
     """The network and a partner with their folds, what is said of each pair, decompositions of the
-    largest layer, and products for all pairings; for neighbours, what both say of a fold."""
-    kept = epochs * (2 * (4 + FOLDS) + 2 * partners) * shapes.covariances
+    largest layer, and products for all pairings; for neighbours, what both say of a fold. kept: as
+    above."""
+    partners += kept is not None
+    measured = shapes.measured(kept) * (2 * (4 + FOLDS) + 2 * partners) * shapes.covariances
     unrelated = 8 * (1 + pairings) * shapes.covariances
     near = 0.0
     if neighbours is not None:
         share = shapes.samples["test"] / FOLDS / shapes.samples["train"]
         near = 4 * share * shapes.representations
     batch = 4 * (shapes.at_once - _numbers(1 << 20))  # twice as many images, of two networks
-    return with_torch() + kept + unrelated + 10 * shapes.matrices + BATCHES + batch + near
+    return with_torch() + measured + unrelated + 10 * shapes.matrices + BATCHES + batch + near
 
 
 def compare_covariance(members: Sequence[Shapes], *, partners: int) -> float:
     """As `covariance` of the largest of some members, at two epochs, with all networks at once."""
-    return max(covariance(each, partners=partners, epochs=2) for each in members)
+    return max(covariance(each, partners=partners) for each in members)
 
 
 def compare_align(members: Sequence[Shapes], *, partners: int, pairings: int) -> float:
     """As `align` of the largest of some members, at two epochs."""
-    return max(align(each, partners=partners, epochs=2, pairings=pairings) for each in members)
+    return max(align(each, partners=partners, pairings=pairings) for each in members)
 
 
-def consensus(shapes: Shapes, *, seeds: int, epochs: int) -> float:
-    """Covariances of all pairs of a layer, of both splits."""
-    return PLAIN + 2 * epochs * seeds**2 * shapes.covariances
+def consensus(shapes: Shapes, *, seeds: int, kept: Kept = None) -> float:
+    """Covariances of all pairs of a layer, of both splits. kept: as above."""
+    return PLAIN + 2 * shapes.measured(kept) * seeds**2 * shapes.covariances
 
 
 def with_torch() -> float:

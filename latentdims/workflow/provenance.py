@@ -5,6 +5,7 @@ import ast
 import hashlib
 import os
 import shlex
+from collections.abc import Sequence
 from functools import cache
 from itertools import chain
 from pathlib import Path
@@ -25,11 +26,14 @@ def fingerprint(script: str | Path, *modules: str) -> str:
     the user, with what they import from beside them.
     Comments, docstrings, blank lines and time stamps do not count, nor does what runs jobs.
     """
-    trees = {
-        path.relative_to(PACKAGE.parent).as_posix() if PACKAGE in path.parents else path.name: tree
+    trees = [
+        (
+            path.relative_to(PACKAGE.parent).as_posix() if PACKAGE in path.parents else path.name,
+            tree,
+        )
         for path, tree in reached(script, *modules).items()
-    }
-    return hashlib.sha256(repr(sorted(trees.items())).encode()).hexdigest()[:16]
+    ]
+    return hashlib.sha256(repr(sorted(trees)).encode()).hexdigest()[:16]
 
 
 def reached(script: str | Path, *modules: str) -> dict[Path, str]:
@@ -46,10 +50,8 @@ def reached(script: str | Path, *modules: str) -> dict[Path, str]:
         if path not in trees and PACKAGE / "workflow" not in path.parents:
             trees[path], names = _parse(path)
             pending += chain.from_iterable(map(_sources, names))
-            beside = {file.parent for file in own} if PACKAGE not in path.parents else set()
-            pending += [
-                file for name in names for folder in beside for file in _beside(folder, name)
-            ]
+            if PACKAGE not in path.parents:
+                pending += chain.from_iterable(_own(path, own, name) for name in names)
     return trees
 
 
@@ -105,8 +107,9 @@ def _parse(path: Path) -> tuple[str, list[str]]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             imports += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            imports += [f"{node.module}.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            begin = "." * node.level + (f"{node.module}." if node.module else "")
+            imports += [f"{begin}{alias.name}" for alias in node.names]
         elif isinstance(node, DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
             node.body = node.body[1:] or [ast.Pass()]
     return ast.dump(tree), imports
@@ -116,6 +119,15 @@ def _sources(name: str) -> list[Path]:
     """The files of a module of the package, and of the packages that it lies in; none for anything
     else. The last part may also be of what the module defines."""
     return _beside(PACKAGE.parent, name) if name.split(".")[0] == PACKAGE.name else []
+
+
+def _own(path: Path, named: Sequence[Path], name: str) -> list[Path]:
+    """The same of what a file of the user imports: from beside those that are named, or, with dots
+    before its name, from the file's own folder and those above."""
+    dots = len(name) - len(name.lstrip("."))
+    if dots:
+        return _beside(path.parents[dots - 1], name[dots:])
+    return [file for folder in {each.parent for each in named} for file in _beside(folder, name)]
 
 
 def _beside(folder: Path, name: str) -> list[Path]:

@@ -43,6 +43,12 @@ def stack(files: Files, name: str) -> Array:
     return np.array([file[name][()] for file in files], dtype=float)
 
 
+def ends(file: h5py.File) -> list[tuple[int, float, str]]:
+    """Index, epoch and null of untrained networks, if they are known, and of trained ones."""
+    first, *_, last = [*file["epoch"][()], file["epoch"][-1]]
+    return [(0, 0.0, "untrained")] * (first == 0) + [(-1, float(last), "")]
+
+
 def each_and_mean(named: Mapping, values: Array, within: tuple | None) -> Rows:
     """The mean over networks of values (S,) or (S, F), and the value of each."""
     yield key(**named), by_hand.networks(values, within)
@@ -127,7 +133,7 @@ def scores(files, layer, name, split, place, told, last, power, within) -> Rows:
         return np.sign(score) * np.abs(score) ** power
 
     found = {}
-    for when, epoch in ((0.0, 0), (last, -1)):
+    for epoch, when, which in ends(files[0]):
         values = {}
         for pair, score in pairs(files, layer, name).items():
             value = np.atleast_1d(signed(score[(epoch, *at)]))
@@ -142,9 +148,8 @@ def scores(files, layer, name, split, place, told, last, power, within) -> Rows:
             for each in pairs(files, layer, f"{name}_null").values()
         ]
         yield key(**told, epoch=when, null="unrelated"), band(np.array(null), len(files))
-        which = {"null": "untrained"} if epoch == 0 else {}
-        yield key(**told, epoch=when, **which), by_hand.pairs(values, within)
-    if name == "similarity":
+        yield key(**told, epoch=when, null=which), by_hand.pairs(values, within)
+    if name == "similarity" and 0.0 in found:
         gained = {pair: found[last][pair] - found[0.0][pair] for pair in found[last]}
         told = {**told, "quantity": f"{told['quantity']}_above_untrained"}
         yield key(**told, epoch=last), by_hand.pairs(gained, (-2, 2))
@@ -169,7 +174,7 @@ def p_value(files, layer, name, split, place) -> Found:
 def consensus(files: Files, last: float) -> Rows:
     for file in files:
         for layer in (name for name in file if isinstance(file[name], h5py.Group)):
-            for epoch, when, null in ((0, 0.0, "untrained"), (-1, last, "")):
+            for epoch, when, null in ends(file):
                 for number, split in enumerate(SPLITS):
                     s = file[layer]["similarity"][epoch, number]
                     named = {"quantity": "variance_explained_by_mean", "layer": layer}
@@ -192,15 +197,18 @@ def spectra(files: Files, last: float) -> Rows:
 def weight_spectra(files: Files, layer: str, last: float) -> Rows:
     place = f"spectra/{layer}"
     neurons, fan_in = (files[0][place].attrs[name] for name in ("neurons", "fan_in"))
-    for epoch, when, null in ((0, 0.0, "untrained"), (-1, last, "")):
+    for epoch, when, null in ends(files[0]):
         weights = stack(files, f"{place}/weight")[:, epoch]
         for rank, found in enumerate(by_hand.curve(weights[:, None], POSITIVE), 1):
             yield key("weight_eigenvalue", layer=layer, epoch=when, null=null, at=rank), found
     initial, trained = stack(files, f"{place}/weight").transpose(1, 0, 2)[[0, -1]]
+    unknown = [] if len(ends(files[0])) > 1 else ["initial"]
     edge = np.full(len(files), (1 + (fan_in / neurons) ** 0.5) ** 2 / 3 / fan_in)
     named = {"layer": layer, "epoch": last}
     yield from each_and_mean({"quantity": "marchenko_pastur_edge", **named}, edge, POSITIVE)
     for chance, counts in learned_components.counts(initial, trained, fan_in, neurons).items():
+        if chance in unknown:
+            continue
         told = {"quantity": f"learned_components_{chance}", **named}
         yield key(**told), alone(counts.mean(), len(files))
         yield from each(told, counts)
@@ -209,7 +217,7 @@ def weight_spectra(files: Files, layer: str, last: float) -> Rows:
 def moment_spectra(files: Files, layer: str, last: float) -> Rows:
     place = f"spectra/{layer}"
     for centring, moment in MOMENTS.items():
-        for epoch, when, null in ((0, 0.0, "untrained"), (-1, last, "")):
+        for epoch, when, null in ends(files[0]):
             named = {"layer": layer, "epoch": when, "null": null}
             for split, end in (("train", ""), ("test", "_held_out")):
                 values = stack(files, f"{place}/{moment}{end}")[:, epoch]
@@ -272,7 +280,7 @@ def overlaps(files: Files, last: float) -> Rows:
     for kind in ("activation", "weight"):
         for layer in with_a(files, f"{kind}_subspace"):
             found = pairs(files, layer, f"{kind}_subspace")
-            for epoch, when, null in ((0, 0.0, "untrained"), (-1, last, "")):
+            for epoch, when, null in ends(files[0]):
                 curve = {pair: values[epoch][None] for pair, values in found.items()}
                 for k, numbers in enumerate(by_hand.curve_of_pairs(curve, SHARE), 1):
                     told = {"layer": layer, "epoch": when, "null": null, "at": k}

@@ -29,7 +29,7 @@ class Kind(NamedTuple):
     image: (C, H, W). data: a seed with which no feature is silent on all training images, and no
     eigenvalue of weights is as that of chance. together: seeds that are trained together, the
     others alone. which: epochs that are measured. reads: the site that weights read, where that is
-    not of the layer before.
+    not of the layer before. adopted: epochs of checkpoints, of one that is not trained.
     """
 
     network: dict[str, Any]
@@ -40,6 +40,7 @@ class Kind(NamedTuple):
     together: tuple[int, ...] = (0, 1)
     which: str = "kept"
     reads: dict[str, str | None] | None = None
+    adopted: tuple[int, ...] = ()
 
     @property
     def sites(self) -> list[str]:
@@ -100,6 +101,12 @@ KINDS = {
         which="ends",
     ),
 }
+KINDS["adopted"] = KINDS["mlp"]._replace(
+    network={"architecture": "mlp", "widths": [11, 8]},
+    shapes={"layer1": (11, 495), "layer2": (8, 11), "classifier": (4, 8)},
+    which="kept",
+    adopted=(1, 2),
+)
 TRAINING = {
     **CONSTANT,
     "epochs": 2,
@@ -163,8 +170,13 @@ class Study:
         made = {
             "network": self.kind.network,
             "preprocessing": {"steps": ["normalize"], "mean": MEAN, "std": STD},
-            "training": TRAINING,
         }
+        if self.kind.adopted:
+            place = {"key": "net.weights", "prefix": "m."}
+            asked = {"classes": None, "epochs": list(self.kind.adopted), "trained": place}
+            made["checkpoints"] = {**asked, "untrained": None}
+        else:
+            made["training"] = TRAINING
         return made if seed is None else {**made, "seed": seed}
 
     def common(self, seed: int) -> dict[str, Any]:
@@ -181,6 +193,10 @@ class Study:
         from latentdims.steps import training
 
         found = {seed: self.path(f"network{seed}") for seed in SEEDS}
+        if self.kind.adopted:
+            for seed, output in found.items():
+                self._adopt(seed, output)
+            return found
         common = {"images": self.path("images"), "device": "cpu"}
         if together := {seed: found[seed] for seed in self.kind.together}:
             training.train_together(outputs=together, settings=self.settings(None), **common)
@@ -188,9 +204,39 @@ class Study:
             training.train(output=found[seed], settings=self.settings(seed), **common)
         return found
 
+    def checkpoint(self, seed: int, epoch: int) -> Weights:
+        """Weights that were trained elsewhere, of epoch 2 more than of epoch 1."""
+        random = np.random.default_rng([seed, 7])
+        return {
+            name: (x + epoch * 0.01 * random.standard_normal(x.shape)).astype(np.float32)
+            for name, x in reference.initial(self.kind.shapes, seed + 5).items()
+        }
+
+    def _adopt(self, seed: int, output: Path) -> None:
+        from latentdims.images.sources import content
+        from latentdims.steps import adoption
+
+        files = [self.folder / f"{seed}_{epoch}.pt" for epoch in self.kind.adopted]
+        for epoch, path in zip(self.kind.adopted, files, strict=True):
+            weights = {
+                f"m.{name}.map.weight": torch.from_numpy(x)
+                for name, x in self.checkpoint(seed, epoch).items()
+            }
+            torch.save({"epoch": epoch, "net": {"weights": weights}}, path)
+        adoption.adopt(
+            images=self.path("images"),
+            output=output,
+            files=list(map(str, files)),
+            contents=[content.content(path) for path in files],
+            settings=self.settings(seed),
+            device="cpu",
+        )
+
     @property
     def epochs(self) -> list[int]:
         """That are measured."""
+        if self.kind.adopted:
+            return list(self.kind.adopted)
         return [0, 2] if self.kind.which == "ends" else [0, 1, 2]
 
     @cached_property
@@ -274,6 +320,7 @@ class Study:
                 others={other: self.networks[other] for other in SEEDS if other != seed},
                 output=output,
                 procedures=PROCEDURES,
+                retraining=TRAINING if self.kind.adopted else None,
                 **self.common(seed),
             )
         return output
@@ -310,14 +357,15 @@ class Study:
     def weights(self, seed: int, epoch: int) -> Weights:
         """As they are in the file of a network."""
         with h5py.File(self.networks[seed]) as file:
-            return {name: file[f"weights/{name}"][epoch].astype(float) for name in self.kind.shapes}
+            place = list(file["epochs"]).index(epoch)
+            return {name: file[f"weights/{name}"][place].astype(float) for name in self.kind.shapes}
 
     def formed(self, seed: int, epoch: int) -> Form:
         """What a network is besides its weights, with the statistics in its file."""
         with h5py.File(self.networks[seed]) as file:
-            form = self.kind.form
+            form, place = self.kind.form, list(file["epochs"]).index(epoch)
             found = {
-                norm: tuple(file[f"state/{norm}.{kept}"][epoch].astype(float) for kept in form.kept)
+                norm: tuple(file[f"state/{norm}.{kept}"][place].astype(float) for kept in form.kept)
                 for norm in form.norms
             }
         return self.kind.form._replace(statistics=found)

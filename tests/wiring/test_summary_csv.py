@@ -180,7 +180,7 @@ def test_every_row_of_a_finished_run(finished, network):
     check(table(finished.folder / "results/summary.csv", "shapes", network), wanted)
 
 
-@pytest.mark.parametrize("study", ["scattering", "resnet"], indirect=True)
+@pytest.mark.parametrize("study", ["scattering", "resnet", "adopted"], indirect=True)
 def test_every_row_of_networks_of_unlike_layers(study, tmp_path):
     files = study.summarised
     found = table(summarised(files, tmp_path, len(files["network"])), "d", "n")

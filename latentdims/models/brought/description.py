@@ -18,6 +18,8 @@ TOLERANCE = 1e-5  # of the largest value: float32, in another order of sums
 BATCHED = 1e-3  # the same, through all layers
 SAMPLES, FEWER = 3, 2  # images in two passes, which no number of channels must depend on
 
+PARALLEL = ("DataParallel", "DistributedDataParallel", "FullyShardedDataParallel")
+
 Seen = Mapping[str, Visit]
 
 
@@ -48,12 +50,18 @@ def describe(module: nn.Module, *, image_shape: tuple[int, int, int], classes: i
     )
 
 
-def check_drawn(first: nn.Module, again: nn.Module) -> None:
-    """Raise InputError unless modules of the same seed are the same.
+def check_drawn(first: nn.Module, again: nn.Module, other: nn.Module) -> None:
+    """Raise InputError unless modules of the same seed are the same, and one of another seed has
+    other weights.
 
     What a module draws elsewhere than from torch's generator would be new in each run.
     """
-    tensors = first.state_dict()
+    tensors, others = first.state_dict(), dict(other.named_parameters())
+    if all(torch.equal(tensor, others[name]) for name, tensor in first.named_parameters()):
+        raise InputError(
+            "architecture: all seeds start from the same weights; leave torch.manual_seed out of "
+            "the function, and draw weights at random: each seed starts PyTorch's generator anew"
+        )
     for name, tensor in again.state_dict().items():
         if not torch.equal(tensor, tensors[name]):
             raise InputError(
@@ -102,6 +110,7 @@ class Passes:
 
 def _passes(module: nn.Module, *, image_shape: tuple[int, int, int], classes: int) -> Passes:
     """Raises InputError where the module cannot be measured."""
+    _check_plain(module)
     _check_learned(module)
     _check_copied(module)
     images = _images(image_shape)
@@ -138,8 +147,25 @@ def _passed(module: nn.Module, images: Tensor) -> tuple[Any, dict[str, Visit]]:
         text = " ".join(str(error).split())
         raise InputError(
             f"architecture: the module raised {type(error).__name__} for images of shape "
-            f"{tuple(images.shape[1:])}: {text}"
+            f"{tuple(images.shape[1:])}: {text}; if they are too small for it, enlarge them (the "
+            "key `size` of an imagefolder)"
         ) from error
+
+
+def _check_plain(module: nn.Module) -> None:
+    """Raise InputError for what hides the parts of a module, or runs without them."""
+    for name, part in module.named_modules():
+        kind, where = type(part).__name__, name or "the module"
+        if kind == "OptimizedModule" or part._compiled_call_impl is not None:
+            raise InputError(
+                f"architecture: {where} is compiled (torch.compile), which hides its parts; "
+                "return it as it is"
+            )
+        if kind in PARALLEL:
+            raise InputError(
+                f"architecture: {where} is a {kind}; return what it holds, its attribute `module`: "
+                "each job runs on one device"
+            )
 
 
 def _check_learned(module: nn.Module) -> None:
@@ -177,8 +203,10 @@ def _check_copied(module: nn.Module) -> None:
 
 def _check_output(output: Any, classes: int, when: str) -> None:
     if not isinstance(output, Tensor):
+        auxiliary = "aux_logits" in " ".join(getattr(output, "_fields", ()))  # of torchvision
+        key = "; give it the key aux_logits: false" if auxiliary else ""
         raise InputError(
-            f"architecture: the module returns {_kind(output)} {when}, expected logits alone"
+            f"architecture: the module returns {_kind(output)} {when}, expected logits alone{key}"
         )
     if output.ndim != 2 or output.shape[1] != classes:
         raise InputError(

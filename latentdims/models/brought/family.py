@@ -91,7 +91,7 @@ class Family:
             self._drawn(seed, image_shape=image_shape, classes=classes) for seed in (0, 0, 1)
         )
         if trained:
-            description.check_drawn(first, again)
+            description.check_drawn(first, again, other)
             description.check_trained(first, image_shape=image_shape, classes=classes)
         description.check_stored(first, other, image_shape=image_shape)
 
@@ -112,6 +112,7 @@ class Family:
         if not self.files:
             from latentdims.models.brought import stem
 
+            stem.check_size(module, image_shape=image_shape)
             stem.fit(module, channels=image_shape[0], small_images=self.small_images)
         return module
 

@@ -6,6 +6,7 @@ so that a workflow is planned without torch; `made` calls the function.
 
 import ast
 import inspect
+import re
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
@@ -101,8 +102,9 @@ def made(
 ) -> "nn.Module":
     """What the function returns for images of a shape (C, H, W) and other keys.
 
-    A user's function takes `image_shape` and `classes`, one of torchvision `num_classes`. Raises
-    InputError where it takes other keys, raises an error, or returns no module.
+    A user's function takes `image_shape` and `classes`, one of torchvision `num_classes` and the
+    keys of the class that it returns. Raises InputError where it takes other keys, raises an error,
+    or returns no module.
     """
     from torch import nn
 
@@ -121,8 +123,10 @@ def made(
         if key in keys:
             why = "networks start at random" if key == "weights" else "it follows from the data set"
             raise InputError(f"{key}: leave it out of the keys: {why}")
-    given = {**keys, **ours}
-    _check_keys(make, given, architecture)
+    given, taken = {**keys, **ours}, _taken(make, path)
+    _check_keys(taken, given, architecture)
+    if path is None and "init_weights" in taken:  # some warn where it is not given
+        given.setdefault("init_weights", True)
     try:
         found = make(**given)
     except (Exception, SystemExit) as error:
@@ -135,15 +139,29 @@ def made(
     return found
 
 
-def _check_keys(make: Callable[..., Any], given: Mapping[str, Any], architecture: str) -> None:
-    parameters = inspect.signature(make).parameters.values()
+def _taken(make: Callable[..., Any], path: Path | None) -> Mapping[str, inspect.Parameter]:
+    """What a function takes. One of torchvision hands keys on to the class that it returns, and
+    some of those pass over what they do not know."""
+    signature = inspect.signature(make)
+    if path is not None:
+        return signature.parameters
+    handed_on = inspect.signature(signature.return_annotation).parameters.values()
+    optional = [each.replace(default=None) for each in handed_on if each.kind not in VARIABLE]
+    own = [each for each in signature.parameters.values() if each.kind not in VARIABLE]
+    return {each.name: each for each in (*optional, *own)}
+
+
+def _check_keys(
+    taken: Mapping[str, inspect.Parameter], given: Mapping[str, Any], architecture: str
+) -> None:
+    parameters = taken.values()
     known = [each.name for each in parameters if each.kind not in VARIABLE]
     anything = any(each.kind is each.VAR_KEYWORD for each in parameters)
+    ours = ["small_images"] if file(architecture) is None else []
     for key in given:
         if key not in known and not anything:
-            raise InputError(
-                f"{key}: {architecture} does not take it; {nearest(key, known or ['nothing'])}"
-            )
+            hint = nearest(key, [*known, *ours] or ["nothing"])
+            raise InputError(f"{key}: {architecture} does not take it; {hint}")
     for each in parameters:
         required = each.default is each.empty and each.kind not in VARIABLE
         if required and each.name not in given:
@@ -151,7 +169,10 @@ def _check_keys(make: Callable[..., Any], given: Mapping[str, Any], architecture
 
 
 def _imported(path: Path) -> ModuleType:
-    """A user's file as a module; what lies beside it can be imported there."""
+    """A user's file as a module; what lies beside it can be imported there. What it draws, or a
+    seed that it sets, when it is imported, touches no other random number."""
+    import torch
+
     name = f"{path.stem} of {path.parent}"
     if name in sys.modules:
         return sys.modules[name]
@@ -161,11 +182,29 @@ def _imported(path: Path) -> ModuleType:
     sys.modules[name] = module
     sys.path.insert(0, str(path.parent))
     try:
-        spec.loader.exec_module(module)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
         del sys.modules[name]
-        raise InputError(f"architecture: {path} {failed(error, path)}") from error
+        said = _relative(error) or f"{path} {failed(error, path)}"
+        raise InputError(f"architecture: {said}") from error
     return module
+
+
+def _relative(error: BaseException) -> str:
+    """What to write instead of a relative import; empty for any other error."""
+    if not (isinstance(error, ImportError) and "relative import" in str(error)):
+        return ""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    found = re.fullmatch(r"from (\.+)(.*?) *(import.*)", last.line or "")
+    beside = found and len(found[1]) == 1
+    instead = f"`{f'from {found[2]} ' * bool(found[2])}{found[3]}`, or " if found and beside else ""
+    return (
+        f"{last.filename} is not imported as part of a package, so `{last.line}` in line "
+        f"{last.lineno} fails; write {instead}a file beside the package that imports the function, "
+        "and name that one"
+    )
 
 
 def failed(error: BaseException, path: Path | None) -> str:

@@ -10,7 +10,7 @@ def fit(module: nn.Module, *, channels: int, small_images: bool) -> None:
 
     Then it is 3 x 3 with stride 1, and a max-pooling before the second convolution is left out, as
     is usual for CIFAR-10. A convolution that is replaced is drawn by PyTorch's default. Raises
-    InputError where the stem keeps the size of images anyway.
+    InputError where the stem keeps the size of images anyway, or cuts them into patches.
     """
     parts = list(module.named_modules())
     convolutions = [(name, part) for name, part in parts if isinstance(part, nn.Conv2d)]
@@ -22,6 +22,11 @@ def fit(module: nn.Module, *, channels: int, small_images: bool) -> None:
     if small_images and first.stride == (1, 1):
         raise InputError(
             f"small_images: the first convolution, {name}, has stride 1 already; leave it out"
+        )
+    if small_images and first.stride == first.kernel_size:
+        raise InputError(
+            f"small_images: the first convolution, {name}, cuts images into patches of "
+            f"{' x '.join(map(str, first.stride))}, and has no smaller form; leave it out"
         )
     if small_images:
         second = convolutions[1][0] if len(convolutions) > 1 else ""
@@ -35,6 +40,21 @@ def fit(module: nn.Module, *, channels: int, small_images: bool) -> None:
     }  # fmt: skip
     bias = first.bias is not None
     _replace(module, name, nn.Conv2d(channels, first.out_channels, bias=bias, **shape))
+
+
+def check_size(module: nn.Module, *, image_shape: tuple[int, int, int]) -> None:
+    """Raise InputError where the model is written for images (C, H, W) of one size, and these are
+    of another."""
+    size, patch = getattr(module, "image_size", None), getattr(module, "patch_size", 1)
+    _, *sides = image_shape
+    if size is None or sides == [size, size]:
+        return
+    fits = sides[0] == sides[1] and sides[0] % patch == 0
+    key = f"give the network image_size: {sides[0]}, or " if fits else "give "
+    raise InputError(
+        f"image_size: the model reads images of {size} x {size}, found {sides[0]} x {sides[1]}; "
+        f"{key}the data set (an imagefolder) size: {size}"
+    )
 
 
 def _replace(module: nn.Module, name: str, part: nn.Module) -> None:

@@ -50,14 +50,17 @@ def _watched(module: nn.Module, found: dict[str, Visit]) -> Iterator[None]:
     with ExitStack() as hooks:
         for name, part in module.named_modules():
             if name:
-                hook = part.register_forward_hook(partial(_note, found, name))
+                hook = part.register_forward_hook(partial(_note, found, name), with_kwargs=True)
                 hooks.callback(hook.remove)
         yield
 
 
-def _note(found: dict[str, Visit], name: str, part: nn.Module, read: Any, made: Any) -> None:
+def _note(
+    found: dict[str, Visit], name: str, part: nn.Module, read: Any, named: Any, made: Any
+) -> None:
     visit = found.setdefault(name, Visit(name, part))
     visit.runs += 1
-    visit.read = read[0] if visit.runs == 1 and read else visit.read
+    if visit.runs == 1:
+        visit.read = next(iter((*read, *named.values())), None)
     visit.made = made
     visit.version = made._version if isinstance(made, Tensor) else 0

@@ -16,6 +16,7 @@ from types import UnionType
 from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args, get_origin
 
 from latentdims.errors import InputError, nearest
+from latentdims.models import responses
 from latentdims.models.architecture import Architecture
 
 if TYPE_CHECKING:  # the workflow is planned without torch
@@ -47,6 +48,10 @@ def of(settings: Mapping[str, Any]) -> Family:
     Raises InputError for an unknown architecture, an unknown or missing key, or a wrong value.
     """
     name = settings.get("architecture")
+    if responses.are_given(settings):
+        return responses.Family.of(settings)
+    if name is None:
+        raise InputError("architecture: missing key; name a family or a module, or give responses")
     if is_brought(settings):
         brought: Family = import_module(BROUGHT).Family.of(settings)
         return brought
@@ -77,6 +82,8 @@ def as_trained(settings: Mapping[str, Any]) -> dict[str, Any]:
 def modules(settings: Mapping[str, Any]) -> list[str]:
     """Of the family of a network's settings: dotted names, and the user's own file where it is from
     one. The code of both is fingerprinted."""
+    if responses.are_given(settings):
+        return [responses.__name__]
     name = settings["architecture"]
     if not is_brought(settings):
         return [f"{__name__}.{name}"]
@@ -106,6 +113,8 @@ def chosen(settings: Mapping[str, Any], path: str | Path) -> Architecture:
 def outline(settings: Mapping[str, Any]) -> Architecture:
     """The same for images of any size: names, and what reads and writes what, but no shapes. Of a
     network that a forward pass describes, the names of its sites."""
+    if responses.are_given(settings):
+        return responses.Family.of(settings).outline()
     if is_brought(settings):
         sites: Architecture = import_module(BROUGHT).Family.of(settings).outline()
         return sites
