@@ -18,12 +18,14 @@ import numpy as np
 
 from latentdims import __version__, broken, record
 from latentdims.errors import InputError
+from latentdims.sink import Sink
 
 logger = logging.getLogger(__name__)
 
 FORMAT_VERSION = 2
 FIRST = {"rank": 1, "weight_rank": 1, "k": 1, "weight_k": 1}  # of axes that do not begin at 0
 SPLITS = ("train", "test")
+HASHED = 1 << 24  # bytes at a time
 ABANDONED = 3600  # seconds after which a half-written file of another machine is nobody's
 
 
@@ -33,8 +35,7 @@ def create(
 ) -> Iterator[h5py.File]:
     """Open a new HDF5 file that appears under `path` only when it is complete.
 
-    It is made in memory, because HDF5 takes the process down where the disk is full, then written
-    beside its final name, flushed to the disk, read back, and moved there.
+    It is written beside its final name, flushed to the disk, checked, and moved there.
     settings: what made the content, stored as JSON with sorted keys; beside them stand the
     parameters of the job that runs, with the fingerprint of its code, and a digest of what its
     inputs state.
@@ -45,7 +46,7 @@ def create(
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{socket.gethostname()}-{os.getpid()}.partial")
     try:
-        with h5py.File(partial, "w", driver="core", backing_store=False) as file:
+        with Sink(partial, name=path) as sink, h5py.File(sink, "w") as file:
             file.attrs["format_version"] = FORMAT_VERSION
             file.attrs["package_version"] = __version__
             file.attrs["torch_version"] = torch_version()
@@ -55,8 +56,6 @@ def create(
             file.attrs["params"] = record.text(record.params())
             file.attrs["inputs"] = record.inputs()
             yield file
-            file.flush()
-            _write_bytes(partial, file.id.get_file_image(), name=path)
         _check_defined(partial, name=path)
         partial.replace(path)
         for left in path.parent.glob(f".{glob.escape(path.name)}.*.partial"):
@@ -111,13 +110,37 @@ def write(
     """
     values = np.asarray(data)
     dataset = group.create_dataset(name, data=values)
-    dataset.attrs["units"] = units
-    dataset.attrs["description"] = description
+    _describe(dataset, units=units, description=description, dimensions=dimensions)
     if reason and values.dtype.kind == "f" and np.isnan(values).any():
         dataset.attrs["reason"] = reason
+
+
+def room(
+    group: h5py.Group,
+    name: str,
+    shape: tuple[int, ...],
+    dtype: type[np.generic],
+    *,
+    units: str,
+    description: str,
+    dimensions: Sequence[str] = (),
+) -> h5py.Dataset:
+    """A dataset as `write` adds it, which is yet to be filled, part by part in any order."""
+    creation = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    creation.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)  # so that its place is always the same
+    dataset = group.create_dataset(name, shape, dtype, dcpl=creation, fill_time="never")
+    _describe(dataset, units=units, description=description, dimensions=dimensions)
+    return dataset
+
+
+def _describe(
+    dataset: h5py.Dataset, *, units: str, description: str, dimensions: Sequence[str]
+) -> None:
+    dataset.attrs["units"] = units
+    dataset.attrs["description"] = description
     for place, label in enumerate(dimensions):
         if label not in dataset.parent:
-            coordinates, scale = _coordinates(dataset.parent, label, values.shape[place])
+            coordinates, scale = _coordinates(dataset.parent, label, dataset.shape[place])
             axis(dataset.parent, label, coordinates, units=scale)
         dataset.dims[place].attach_scale(dataset.parent[label])
 
@@ -251,23 +274,17 @@ def difference(found: Mapping[str, Any], expected: Mapping[str, Any]) -> str:
     return ""
 
 
-def sha256(*arrays: np.ndarray) -> str:
-    """Hash of the shapes, types and bytes of arrays, in order."""
+def sha256(*arrays: np.ndarray | h5py.Dataset) -> str:
+    """Hash of the shapes, types and bytes of arrays, in order; datasets are read part by part."""
     digest = hashlib.sha256()
     for array in arrays:
         digest.update(f"{array.dtype.str}{array.shape}".encode())
-        digest.update(np.ascontiguousarray(array).data)
+        length = len(array) if array.ndim else 1
+        rows = max(1, HASHED * length // max(1, array.nbytes))
+        for start in range(0, length, rows):
+            part = array[start : start + rows] if array.ndim else array[()]
+            digest.update(np.ascontiguousarray(part).data)
     return digest.hexdigest()
-
-
-def _write_bytes(partial: Path, content: bytes, *, name: Path) -> None:
-    try:
-        with partial.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(name)) from None
 
 
 def _check_defined(partial: Path, *, name: Path) -> None:

@@ -51,9 +51,11 @@ def load() -> Population:
 
 def images() -> tuple[NDArray[np.int8], NDArray, NDArray[np.int8], NDArray]:
     """Leading principal components of embedded images, whitened and rounded; and their classes."""
+    from gathered import gathered
+
     from latentdims.images.sources import embedded
 
-    arrays, _ = embedded.read(train_samples=TRAIN, test_samples=POOL, seed=3)
+    arrays, _ = gathered(embedded.draw(train_samples=TRAIN, test_samples=POOL, seed=3))
     grey = [
         arrays[f"{split}/images"].reshape(-1, 3, 16, 2, 16, 2).mean((1, 3, 5)).reshape(-1, 256)
         for split in ("train", "test")

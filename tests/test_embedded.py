@@ -3,9 +3,15 @@ import sys
 
 import numpy as np
 import pytest
+from gathered import gathered
 
 from latentdims.errors import InputError
 from latentdims.images.sources import embedded
+
+
+def images(samples, *, seed):
+    labels, batches = embedded.images(samples, seed=seed)
+    return np.concatenate(list(batches)), labels
 
 
 def test_background_has_the_spectrum_of_natural_images():
@@ -39,24 +45,22 @@ def test_colour_clouds_keep_the_spectrum_in_every_channel():
 
 
 def test_images_depend_on_the_seed_alone():
-    first, labels = embedded.images(60, seed=3)
-    again, labels_again = embedded.images(60, seed=3)
-    other, _ = embedded.images(60, seed=4)
+    (first, labels), (again, labels_again), (other, _) = (images(60, seed=n) for n in (3, 3, 4))
     assert first.dtype == np.uint8 and first.shape == (60, 3, 32, 32)
     assert np.array_equal(first, again) and np.array_equal(labels, labels_again)
     assert not np.array_equal(first, other)
 
 
 def test_splits_are_independent():
-    arrays, classes = embedded.read(train_samples=50, test_samples=50, seed=0)
-    longer, _ = embedded.read(train_samples=80, test_samples=50, seed=0)
+    arrays, classes = gathered(embedded.draw(train_samples=50, test_samples=50, seed=0))
+    longer, _ = gathered(embedded.draw(train_samples=80, test_samples=50, seed=0))
     assert len(classes) == 10
     assert not np.array_equal(arrays["train/images"], arrays["test/images"])
     assert np.array_equal(arrays["test/images"], longer["test/images"])
 
 
 def test_classes_are_balanced_and_shuffled():
-    _, labels = embedded.images(1003, seed=0)
+    labels, _ = embedded.images(1003, seed=0)
     counts = np.bincount(labels, minlength=10)
     assert labels.dtype == np.int64
     assert counts.min() >= 100 and counts.max() <= 101
@@ -87,7 +91,7 @@ def test_distances_of_the_disk_are_pixels_from_its_edge():
 @pytest.mark.parametrize("samples", [0, 9, 10.5, "many"])
 def test_too_few_samples_are_refused(samples):
     with pytest.raises(InputError, match=r"test_samples.*at least 10"):
-        embedded.read(train_samples=10, test_samples=samples)
+        embedded.draw(train_samples=10, test_samples=samples)
 
 
 def test_torch_is_not_imported():

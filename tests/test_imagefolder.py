@@ -9,10 +9,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from gathered import read as everything
 from PIL import Image
 
 from latentdims.errors import InputError
 from latentdims.images.sources import imagefolder
+
+
+def read(path, **options):
+    return everything(imagefolder.read(path, **options))
 
 
 def encode(pixels, *, format="PNG", **options):
@@ -70,18 +75,18 @@ def check_small(arrays, classes):
 
 
 def test_folder(tmp_path):
-    check_small(*imagefolder.read(tree(tmp_path, small_tree())))
+    check_small(*read(tree(tmp_path, small_tree())))
 
 
 @pytest.mark.parametrize("mode", ["w", "w:gz", "w:bz2", "w:xz"])
 @pytest.mark.parametrize("prefix", ["", "./", "deep/photos/"])
 def test_archive_of_any_compression_below_any_prefix(tmp_path, mode, prefix):
-    check_small(*imagefolder.read(pack(tmp_path / "a.bin", small_tree(), mode, prefix)))
+    check_small(*read(pack(tmp_path / "a.bin", small_tree(), mode, prefix)))
 
 
 def test_folder_below_a_prefix(tmp_path):
     tree(tmp_path / "photos", small_tree())
-    check_small(*imagefolder.read(tmp_path))
+    check_small(*read(tmp_path))
 
 
 def test_hidden_files_and_files_elsewhere_are_skipped(tmp_path):
@@ -92,7 +97,7 @@ def test_hidden_files_and_files_elsewhere_are_skipped(tmp_path):
         "README.md": b"x",
         "train/index.csv": b"x",
     }
-    check_small(*imagefolder.read(pack(tmp_path / "a.tar", small_tree(**junk))))
+    check_small(*read(pack(tmp_path / "a.tar", small_tree(**junk))))
 
 
 def two_classes(train, test, *, name="0.png"):
@@ -106,12 +111,12 @@ def two_classes(train, test, *, name="0.png"):
 
 def test_gray_images_have_one_channel_and_mixed_ones_three(tmp_path):
     gray = two_classes(encode(picture(7, (4, 6))), encode(np.ones((4, 6), dtype=bool)))
-    arrays, _ = imagefolder.read(pack(tmp_path / "gray.tar", gray))
+    arrays, _ = read(pack(tmp_path / "gray.tar", gray))
     assert arrays["train/images"].shape == (2, 1, 4, 6)
     assert values(arrays["train/images"]) == [7, 7]
     assert values(arrays["test/images"]) == [255, 255]
     mixed = gray | {"test/a/0.png": encode(picture(0) + np.array([10, 20, 30], dtype=np.uint8))}
-    arrays, _ = imagefolder.read(pack(tmp_path / "mixed.tar", mixed))
+    arrays, _ = read(pack(tmp_path / "mixed.tar", mixed))
     assert arrays["train/images"].shape == (2, 3, 4, 6)
     assert arrays["test/images"][0, :, 0, 0].tolist() == [10, 20, 30]
     assert (arrays["train/images"][1] == 7).all()
@@ -120,7 +125,7 @@ def test_gray_images_have_one_channel_and_mixed_ones_three(tmp_path):
 def test_channels_rows_and_columns_keep_their_places(tmp_path):
     pixels = np.random.default_rng(0).integers(0, 256, (4, 6, 3), dtype=np.uint8)
     contents = two_classes(encode(pixels), encode(pixels, format="BMP"))
-    arrays, _ = imagefolder.read(tree(tmp_path, contents))
+    arrays, _ = read(tree(tmp_path, contents))
     for split in ("train", "test"):
         assert np.array_equal(arrays[f"{split}/images"][0], pixels.transpose(2, 0, 1))
 
@@ -128,11 +133,11 @@ def test_channels_rows_and_columns_keep_their_places(tmp_path):
 def test_size_resizes_without_aliasing(tmp_path):
     stripes = np.tile(np.array([0, 255], dtype=np.uint8), (64, 32))  # the finest there are
     contents = two_classes(encode(stripes), encode(picture(9, (20, 30))))
-    arrays, _ = imagefolder.read(tree(tmp_path, contents), size=[8, 16])
+    arrays, _ = read(tree(tmp_path, contents), size=[8, 16])
     assert arrays["train/images"].shape == (2, 1, 8, 16)
     # Every target pixel averages over whole periods: 127.5, but for the filter's ripple.
     assert np.abs(arrays["train/images"][0, 0, :, 2:-2].astype(float) - 127.5).max() < 4
-    square, _ = imagefolder.read(tmp_path, size=8)
+    square, _ = read(tmp_path, size=8)
     assert square["test/images"].shape == (2, 1, 8, 8)
     assert (square["test/images"] == 9).all()
 
@@ -140,12 +145,12 @@ def test_size_resizes_without_aliasing(tmp_path):
 @pytest.mark.parametrize("size", [0, -3, True, [8], [8, 0], [8.5, 8], "big"])
 def test_wrong_size_is_refused(tmp_path, size):
     with pytest.raises(InputError, match="size"):
-        imagefolder.read(tree(tmp_path, small_tree()), size=size)
+        read(tree(tmp_path, small_tree()), size=size)
 
 
 def refused(path, *words, **options):
     with pytest.raises(InputError) as error:
-        imagefolder.read(path, **options)
+        read(path, **options)
     for word in (str(path), *words):
         assert word in str(error.value)
 
@@ -243,7 +248,7 @@ def test_a_zip_archive_of_classes_alone_is_split_by_a_seed(tmp_path):
         for name, number in numbers.items():
             archive.writestr(name, encode(picture(number)))
     refused(tmp_path / "photos.zip", "datasets.<name>.test_share")
-    arrays, classes = imagefolder.read(tmp_path / "photos.zip", test_share=0.4, split_seed=3)
+    arrays, classes = read(tmp_path / "photos.zip", test_share=0.4, split_seed=3)
     assert classes == ["cat", "dog"]
     assert arrays["train/labels"].tolist() == [0] * 3 + [1] * 3
     assert arrays["test/labels"].tolist() == [0] * 2 + [1] * 2
@@ -252,7 +257,7 @@ def test_a_zip_archive_of_classes_alone_is_split_by_a_seed(tmp_path):
         drawn += values(arrays["test/images"][2 * first // 3 : 2 * last // 3])
         assert sorted(drawn) == sorted({*numbers.values()})
     tree(tmp_path / "folder", {name: encode(picture(n)) for name, n in numbers.items()})
-    same, _ = imagefolder.read(tmp_path / "folder", test_share=0.4, split_seed=3)
+    same, _ = read(tmp_path / "folder", test_share=0.4, split_seed=3)
     assert all(np.array_equal(same[name], arrays[name]) for name in arrays)
 
 
@@ -261,21 +266,21 @@ def test_one_range_for_all_images_that_are_not_of_eight_bits(tmp_path):
         encode(np.full((4, 6), 4095, np.uint16)), encode(np.full((4, 6), 1365, np.uint16))
     )
     refused(tree(tmp_path, deep), "test/a/0.png: mode I;16, values from 1365 to 1365")
-    arrays, _ = imagefolder.read(tmp_path, range=[0, 4095])
+    arrays, _ = read(tmp_path, range=[0, 4095])
     assert values(arrays["train/images"]) == [255, 255]
     assert values(arrays["test/images"]) == [85, 85]
     tree(tmp_path, {"test/b/1.png": encode(picture(7, (4, 6)))})
     refused(tmp_path, "several depths", "test/b/1.png has 8", range=[0, 4095])
     for wrong in ([1, 1], [2, 1], [0], [0, float("nan")]):
         with pytest.raises(InputError, match="range: "):
-            imagefolder.read(tmp_path, range=wrong)
+            read(tmp_path, range=wrong)
 
 
 def test_the_log_tells_what_was_passed_over_and_laid_over_white(tmp_path, caplog):
     glass = np.zeros((4, 6, 4), dtype=np.uint8)
     os.mkfifo(tree(tmp_path, small_tree(**{"train/cat/f.png": encode(glass)})) / "pipe")
     with caplog.at_level(logging.INFO):
-        arrays, _ = imagefolder.read(tmp_path)
+        arrays, _ = read(tmp_path)
     assert values(arrays["train/images"]) == [1, 2, 255, 3]
     assert caplog.messages == [
         f"reading {tmp_path}",
@@ -292,6 +297,6 @@ def test_a_pipe_is_refused_and_never_opened(tmp_path):
 def test_names_that_are_not_utf8_are_read(tmp_path):
     contents = {name.replace("cat", "\udcff"): content for name, content in small_tree().items()}
     for path in (tree(tmp_path / "folder", contents), pack(tmp_path / "a.tar", contents)):
-        arrays, classes = imagefolder.read(path)
+        arrays, classes = read(path)
         assert classes == [r"\xff", "dog"]
         assert values(arrays["train/images"]) == [1, 2, 3]

@@ -2,6 +2,7 @@ import json
 import logging
 import subprocess
 import sys
+from contextlib import nullcontext
 
 import h5py
 import numpy as np
@@ -12,6 +13,7 @@ from latentdims.errors import InputError
 from latentdims.images import data
 from latentdims.images.data import ARRAYS
 from latentdims.images.sources import embedded
+from latentdims.images.sources.collection import Collection
 from latentdims.images.sources.content import content
 from latentdims.steps.prepare import prepare
 
@@ -104,16 +106,9 @@ def test_preparing_embedded_images_does_not_import_torch(tmp_path):
 def test_classes_of_any_number_and_name(tmp_path, monkeypatch):
     """HDF5 keeps at most 64 KiB of attributes: names are a dataset."""
     names = [f"{index} " + "ü$\\\xff" for index in range(100_000)]
-    labels = np.arange(len(names)) % len(names)
-    arrays = {
-        f"{split}/{kind}": values
-        for split in ("train", "test")
-        for kind, values in (
-            ("images", np.zeros((len(names), 1, 1, 1), np.uint8)),
-            ("labels", labels),
-        )
-    }
-    monkeypatch.setattr(embedded, "from_settings", lambda source, files: (arrays, names))
+    labels = dict.fromkeys(("train", "test"), np.arange(len(names)))
+    black = Collection((1, 1, 1), labels, names, lambda wanted: iter(()))
+    monkeypatch.setattr(embedded, "opened", lambda source, files: nullcontext(black))
     prepare(output=tmp_path / "i.h5", source={"source": "embedded"})
     with data.opened(tmp_path / "i.h5", preprocessing={}, device="cpu") as file:
         assert file.classes == tuple(names)

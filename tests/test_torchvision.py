@@ -8,12 +8,18 @@ import tarfile
 import numpy as np
 import pytest
 import scipy.io
+from gathered import gathered
 
 from latentdims import torchvision
 from latentdims.errors import InputError
 from latentdims.images import checksums
 from latentdims.images.sources import torchvision as source
 from latentdims.steps import download
+
+
+def read(*given):
+    return gathered(source.read(*given))
+
 
 datasets = torchvision.load("datasets")
 SAMPLES = {"train": 4, "test": 3}
@@ -129,7 +135,7 @@ SHAPES = {
 @pytest.mark.parametrize("name", SHAPES)
 def test_images_and_labels_of_every_format(monkeypatch, tmp_path, name):
     files = fabricate(monkeypatch, tmp_path, name)
-    arrays, classes = source.read(name, list(reversed(files)))
+    arrays, classes = read(name, list(reversed(files)))
     for split, samples in SAMPLES.items():
         flat = (3072,) if name.startswith("CIFAR") else SHAPES[name][-2:]
         stored = pixels(split, SHAPES[name] if name == "SVHN" else flat)
@@ -144,10 +150,10 @@ def test_images_and_labels_of_every_format(monkeypatch, tmp_path, name):
 
 def test_folder_of_files_and_archive_of_another_name(monkeypatch, tmp_path):
     fabricate(monkeypatch, tmp_path, "MNIST")
-    assert len(source.read("MNIST", [tmp_path])[0]["train/images"]) == SAMPLES["train"]
+    assert len(read("MNIST", [tmp_path])[0]["train/images"]) == SAMPLES["train"]
     (archive,) = fabricate(monkeypatch, tmp_path, "CIFAR10")
     renamed = archive.rename(tmp_path / "mine.tgz")
-    assert len(source.read("CIFAR10", [str(renamed)])[0]["test/images"]) == SAMPLES["test"]
+    assert len(read("CIFAR10", [str(renamed)])[0]["test/images"]) == SAMPLES["test"]
 
 
 def test_no_pickle_is_loaded_before_the_checksum(monkeypatch, tmp_path):
@@ -160,17 +166,17 @@ def test_no_pickle_is_loaded_before_the_checksum(monkeypatch, tmp_path):
 
     monkeypatch.setattr(pickle, "load", refuse)
     with pytest.raises(InputError) as error:
-        source.read("CIFAR10", [archive])
+        read("CIFAR10", [archive])
     expected = (str(archive), md5(content), md5(content[: len(content) // 2]), "delete it")
     assert all(word in str(error.value) for word in expected)
 
 
 def test_missing_files(monkeypatch, tmp_path):
     with pytest.raises(InputError, match=r"none\.tgz: no such file"):
-        source.read("CIFAR10", [tmp_path / "none.tgz"])
+        read("CIFAR10", [tmp_path / "none.tgz"])
     files = fabricate(monkeypatch, tmp_path, "MNIST")
     with pytest.raises(InputError, match=r"also needs t10k-labels-idx1-ubyte\.gz"):
-        source.read("MNIST", files[:-1])
+        read("MNIST", files[:-1])
 
 
 def test_facts_agree_with_torchvision():

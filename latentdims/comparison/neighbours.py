@@ -8,7 +8,6 @@ from torch import Tensor
 from latentdims.comparison import measures, unrelated
 from latentdims.comparison.views import Matches, View
 from latentdims.errors import InputError
-from latentdims.models.networks import BATCH
 
 Array = NDArray[np.float64]
 Nearest = NDArray[np.intp]
@@ -54,7 +53,7 @@ def _written(shares: Array, weights: Array) -> dict[str, Array]:
 def _nearest(view: View, images: Tensor, neighbours: int) -> dict[str, Nearest | None]:
     """(n, k) by site, of images by index; None where it is the same for some image and the mean."""
     seen: dict[str, list[Tensor]] = {}
-    for batch in images.split(BATCH):
+    for batch in images.split(view.architecture.at_once):
         for site, representation in view.representations(batch):
             seen.setdefault(site.name, []).append(representation.flatten(1).cpu())
     found: dict[str, Nearest | None] = {}

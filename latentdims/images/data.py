@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -23,12 +24,21 @@ if TYPE_CHECKING:  # importing torch costs seconds, which preparing images need 
 ARRAYS = ("train/images", "train/labels", "test/images", "test/labels")
 
 
+IN_MEMORY = 1_000_000_000  # bytes of a data set in float32; beyond, images are read as needed
+
+
 @dataclass(frozen=True)
 class Split:
     """Preprocessed images float32 (N, C, H, W) and labels int64 (N,), on one device."""
 
-    images: torch.Tensor
+    images: torch.Tensor | Stored
     labels: torch.Tensor
+
+    def chosen(self, samples: torch.Tensor) -> Split:
+        """The images with some indices (n,)."""
+        images = self.images
+        chosen = images.chosen(samples) if isinstance(images, Stored) else images[samples]
+        return Split(chosen, self.labels[samples])
 
 
 @dataclass(frozen=True)
@@ -51,51 +61,66 @@ class Images:
 
 @dataclass(frozen=True)
 class Stored:
-    """Images of one split in an open file, preprocessed as they are read."""
+    """Images of one split in an open file, preprocessed as they are read: to the bit what they are
+    where all are in memory. They are indexed and split as a tensor is.
 
-    dataset: h5py.Dataset  # uint8 (N, C, H, W), contiguous
+    rows: which images of the file they are, (N,); all, where not given.
+    """
+
+    dataset: h5py.Dataset  # uint8 (samples, C, H, W), contiguous
     affine: Affine
     device: str
+    rows: torch.Tensor | None = None
     _last: list[torch.Tensor] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def __len__(self) -> int:
-        return len(self.dataset)
+        return len(self.dataset if self.rows is None else self.rows)
 
     @property
     def labels(self) -> NDArray[np.int64]:
         """(N,)."""
         found: NDArray[np.int64] = self.dataset.parent["labels"][()]
-        return found
+        return found if self.rows is None else found[self.rows.numpy()]
 
     @property
-    def shape(self) -> tuple[int, int, int]:
-        """Of one image after preprocessing: (C, H, W)."""
+    def shape(self) -> tuple[int, int, int, int]:
+        """After preprocessing: (N, C, H, W)."""
         _, _, height, width = self.dataset.shape
-        return len(self.affine.matrix), height, width
+        return len(self), len(self.affine.matrix), height, width
+
+    def chosen(self, samples: torch.Tensor) -> Stored:
+        """The images with some indices (n,), yet to be read."""
+        return replace(self, rows=samples if self.rows is None else self.rows[samples])
+
+    def split(self, size: int) -> Batches:
+        """Batches of at most so many images, in their order."""
+        return Batches(self, size)
 
     def __getitem__(self, samples: torch.Tensor) -> torch.Tensor:
-        """The images with some indices (n,), float32 (n, C, H, W); those of one tensor of indices
-        are read once, for all networks that are shown them in turn."""
-        if self._last and self._last[0] is samples:
-            return self._last[1]
-        self._last[:] = samples, self._read(samples)
+        """The images with some indices, float32 (..., C, H, W); those of one tensor of indices are
+        read once, for all networks that are shown them in turn."""
+        if not self._last or self._last[0] is not samples:
+            self._last.clear()  # before others are read, which then have its memory
+            self._last[:] = samples, self.read(samples)
         return self._last[1]
 
-    def _read(self, samples: torch.Tensor) -> torch.Tensor:
-        pixels = np.empty((len(samples), *self.dataset.shape[1:]), dtype=np.uint8)
+    def read(self, samples: torch.Tensor) -> torch.Tensor:
+        """The same, not kept."""
+        rows = samples.cpu() if self.rows is None else self.rows[samples.cpu()]
+        pixels = np.empty((rows.numel(), *self.dataset.shape[1:]), dtype=np.uint8)
         # Past HDF5, which takes twenty times as long to find one image.
         descriptor = self.dataset.file.id.get_vfd_handle()
         start = self.dataset.id.get_offset()
-        for row, sample in zip(pixels, samples.tolist(), strict=True):
-            if os.preadv(descriptor, [row], start + sample * row.nbytes) != row.nbytes:
+        for image, row in zip(pixels, rows.flatten().tolist(), strict=True):
+            if os.preadv(descriptor, [image], start + row * image.nbytes) != image.nbytes:
                 broken.refuse(Path(self.dataset.file.filename), "cut short")
-        return self._preprocessed(pixels)
+        return self._preprocessed(pixels).view(*samples.shape, *self.shape[1:])
 
     def all(self) -> torch.Tensor:
         """Every image, float32 (N, C, H, W)."""
         import torch
 
-        images = torch.empty(len(self), *self.shape, device=self.device)
+        images = torch.empty(self.shape, device=self.device)
         for rows in chunks(self.dataset):
             self._preprocessed(self.dataset[rows], output=images[rows])
         return images
@@ -106,8 +131,28 @@ class Stored:
         import torch
 
         if output is None:
-            output = torch.empty(len(pixels), *self.shape, device=self.device)
+            output = torch.empty(len(pixels), *self.shape[1:], device=self.device)
         return self.affine(torch.from_numpy(pixels).to(self.device), output=output)
+
+
+@dataclass(frozen=True)
+class Batches(Sequence["torch.Tensor"]):
+    """Stored images float32 (n, C, H, W), batch by batch, each read when it is asked for."""
+
+    images: Stored
+    size: int
+
+    def __len__(self) -> int:
+        return -(-len(self.images) // self.size)
+
+    def __getitem__(self, number: Any) -> Any:
+        import torch
+
+        if number >= len(self):
+            raise IndexError(number)
+        start = number * self.size
+        stop = min(start + self.size, len(self.images))
+        return self.images.read(torch.arange(start, stop))
 
 
 @dataclass(frozen=True)
@@ -122,7 +167,8 @@ class StoredImages:
     @property
     def shape(self) -> tuple[int, int, int]:
         """Of one image after preprocessing: (C, H, W)."""
-        return self.splits["train"].shape
+        _, channels, height, width = self.splits["train"].shape
+        return channels, height, width
 
     def through(self, affine: Affine) -> dict[str, Stored]:
         """Each split through another preprocessing, the same for all networks that share it. Raises
@@ -139,13 +185,23 @@ class StoredImages:
             {split: replace(stored, affine=affine) for split, stored in self.splits.items()},
         )
 
-    def split(self, name: str) -> Split:
-        """One split in memory."""
+    def split(self, name: str, *, at_most: float | None = None) -> Split:
+        """One split: in memory, where all images take at most so many bytes there; else they are
+        read while the file is open."""
         import torch
 
         stored = self.splits[name]
         labels = torch.from_numpy(stored.labels)
-        return Split(images=stored.all(), labels=labels.to(stored.device))
+        values = sum(math.prod(each.shape) for each in self.splits.values())
+        limit = IN_MEMORY if at_most is None else at_most
+        images = stored.all() if 4 * values <= limit else stored
+        return Split(images=images, labels=labels.to(stored.device))
+
+    def images(self, *, at_most: float | None = None) -> Images:
+        """Both splits."""
+        train, test = (self.split(name, at_most=at_most) for name in storage.SPLITS)
+        affine = self.splits["train"].affine
+        return Images(train, test, classes=self.classes, sha256=self.sha256, affine=affine)
 
 
 def some(samples: int, number: int | None) -> torch.Tensor:
@@ -159,16 +215,12 @@ def some(samples: int, number: int | None) -> torch.Tensor:
 
 
 def load(path: str | Path, *, preprocessing: Mapping[str, Any], device: str) -> Images:
-    """Read a file of images into float32 tensors on a device, preprocessed.
+    """All images of a file as float32 tensors on a device, preprocessed, however many there are.
 
     Raises InputError as `opened`, whose parameters these are.
     """
     with opened(path, preprocessing=preprocessing, device=device) as file:
-        train, test = map(file.split, storage.SPLITS)
-        affine = file.splits["train"].affine
-        return Images(
-            train=train, test=test, classes=file.classes, sha256=file.sha256, affine=affine
-        )
+        return file.images(at_most=math.inf)
 
 
 @contextmanager

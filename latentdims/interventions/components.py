@@ -15,7 +15,7 @@ from torch import Tensor
 from latentdims.comparison.moments import rows
 from latentdims.images.data import Split
 from latentdims.models.blocks import Block, Dense
-from latentdims.models.networks import BATCH, Network
+from latentdims.models.networks import Network
 from latentdims.statistics import folds
 from latentdims.workflow.job import progress
 
@@ -110,11 +110,13 @@ def accuracy_by_rank(
     sizes = fold.bincount()
     counts = [sizes.new_zeros(len(sizes), len(ranks)) for _, ranks in curves]
     whole = torch.zeros_like(sizes)
-    tensors = (split.images, split.labels, fold)
-    batches = list(zip(*(each.split(BATCH) for each in tensors), strict=True))
+    at_once = network.architecture.at_once
+    batches = progress(split.images.split(at_once), name="batch")
     names = [site.name for site in network.architecture.sites]
     inputs = dict(zip(names, [None, *names], strict=False))
-    for images, labels, of in progress(batches, name="batch"):
+    for images, labels, of in zip(
+        batches, split.labels.split(at_once), fold.split(at_once), strict=True
+    ):
         levels: dict[str | None, Tensor] = {None: images}
         levels |= {site.name: output for site, output in network.representations(images)}
         whole.index_add_(0, of, (levels[names[-1]].argmax(1) == labels).long())

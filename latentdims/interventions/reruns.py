@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.func import functional_call
 
 from latentdims.images.data import Split
-from latentdims.models.networks import BATCH, Network, Visit
+from latentdims.models.networks import Network, Visit
 from latentdims.statistics import folds
 from latentdims.workflow.job import progress
 
@@ -94,7 +94,8 @@ def _right(
 ) -> NDArray[np.float64]:
     """Which of some images are classified correctly at each rank, (ranks, N)."""
     before, rest = network.split_before(clipped.module)
-    batches = zip(split.images.split(BATCH), split.labels.split(BATCH), strict=True)
+    size = network.architecture.at_once
+    batches = zip(split.images.split(size), split.labels.split(size), strict=True)
     right: list[list[Tensor]] = [[] for _ in kept]
     for images, labels in batches:
         x = before(images)

@@ -12,10 +12,13 @@ from torch import Tensor, nn
 
 from latentdims.comparison.moments import rows
 from latentdims.comparison.procrustes import rotation, similarity
+from latentdims.images.data import Stored
 from latentdims.interventions.gaussian import Array, covariance_factor, sample_rows, white_rows
 from latentdims.models.architecture import IMAGES, Architecture, Site
 from latentdims.models.blocks import Block
 from latentdims.models.networks import Network
+
+Images = Tensor | Stored  # (N, C, H, W)
 
 VALUES = 1 << 20  # of a layer's representation in a batch: it then is aligned from the cache
 
@@ -81,19 +84,19 @@ class Reference:
     """
 
     network: Network
-    images: Tensor
+    images: Images
     representations: Mapping[str, Tensor]
     factors: Mapping[str, Array]
     averaged: Mapping[str, Array]
 
     @classmethod
-    def of(cls, network: Network, images: Tensor, *, others: Sequence[Network] = ()) -> "Reference":
+    def of(cls, network: Network, images: Images, *, others: Sequence[Network] = ()) -> "Reference":
         """Propagate the images (N, C, H, W) through every block but the classifier, once.
 
         others: networks that the covariances are averaged over, besides this one.
         """
         representations: dict[str, Tensor] = {}
-        x = images
+        x: Images = images
         for site in network.architecture.hidden:
             x = propagate(network.blocks[site.name], site, x)
             representations[site.name] = x
@@ -107,7 +110,7 @@ class Reference:
 
 
 def _in_coordinates_of(
-    representations: Mapping[str, Tensor], other: Network, images: Tensor
+    representations: Mapping[str, Tensor], other: Network, images: Images
 ) -> dict[str, Array]:
     """Weights of another network's hidden layers, reading the channels of the reference."""
     weights: dict[str, Array] = {}
@@ -183,6 +186,7 @@ class Sampler:
             x = output
         if changed:
             network.last.map.weight.data = self.classifier(aligned)
+        assert isinstance(x, Tensor)  # of a hidden layer: a chain has one at least
         return Draw(network, scores, x)
 
     def _rows(self, site: str, generator: np.random.Generator) -> Array:
@@ -203,13 +207,13 @@ class Sampler:
         return to_tensor(contract(trained, aligned), like=self.reference.images)
 
 
-def room(site: Site, x: Tensor) -> Tensor:
+def room(site: Site, x: Images) -> Tensor:
     """Memory for the representations at a site, (N, *shape), for as many samples as x."""
     memory_format = torch.channels_last if len(site.shape) == 3 else torch.contiguous_format
     return torch.empty((len(x), *site.shape), device=x.device, memory_format=memory_format)
 
 
-def propagate(block: Block, site: Site, x: Tensor) -> Tensor:
+def propagate(block: Block, site: Site, x: Images) -> Tensor:
     """One block on all samples: (N, C, ...) -> (N, *shape of the site)."""
     output = room(site, x)
     for _ in propagated(block, site, x, output):
@@ -218,7 +222,7 @@ def propagate(block: Block, site: Site, x: Tensor) -> Tensor:
 
 
 @torch.inference_mode()
-def propagated(block: Block, site: Site, x: Tensor, output: Tensor) -> Iterator[Tensor]:
+def propagated(block: Block, site: Site, x: Images, output: Tensor) -> Iterator[Tensor]:
     """The same into a given output, batch by batch, each handed on while it is in the cache."""
     size = batch_of(site)
     for batch, place in zip(x.split(size), output.split(size), strict=True):
@@ -281,7 +285,7 @@ def _channels_first(cross: Tensor, positions: int) -> Tensor:
     return parts.permute(1, 0, 3, 2).flatten(2).flatten(0, 1)
 
 
-def to_tensor(weight: Array, *, like: Tensor) -> Tensor:
+def to_tensor(weight: Array, *, like: Images) -> Tensor:
     """Weights as float32, on the device of another tensor."""
     return torch.from_numpy(weight.astype(np.float32)).to(like.device)
 

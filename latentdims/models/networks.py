@@ -22,8 +22,6 @@ from latentdims.models import architecture, families, responses
 from latentdims.models.architecture import Architecture, Site
 from latentdims.models.blocks import Block, initialise
 
-BATCH = 250  # samples that are propagated at once where no gradient is needed
-
 Visit = Callable[[Tensor], Tensor | None]  # of the representation at a site
 
 
@@ -162,7 +160,8 @@ def evaluate(network: Network, split: Split) -> tuple[float, float]:
 @torch.inference_mode()
 def by_image(network: Network, split: Split) -> Tensor:
     """Cross-entropy (nats) of each image, and 100 where its class is right, else 0: (2, N)."""
-    batches = zip(split.images.split(BATCH), split.labels.split(BATCH), strict=True)
+    size = network.architecture.at_once
+    batches = zip(split.images.split(size), split.labels.split(size), strict=True)
     return torch.cat([scores(network.logits(batch), target) for batch, target in batches], dim=1)
 
 

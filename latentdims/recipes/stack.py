@@ -10,7 +10,7 @@ from torch.func import functional_call, vmap
 
 from latentdims.images.data import Split
 from latentdims.models.blocks import Convolution
-from latentdims.models.networks import BATCH, Network, by_image, scores
+from latentdims.models.networks import Network, by_image, scores
 from latentdims.recipes.optimiser import losses
 
 
@@ -95,7 +95,8 @@ class Stack:
         if self._lone:
             return by_image(Network(self.architecture, self._module), split).unsqueeze(0)
         found = []
-        for batch, target in zip(split.images.split(BATCH), split.labels.split(BATCH), strict=True):
+        size = self.architecture.at_once
+        for batch, target in zip(split.images.split(size), split.labels.split(size), strict=True):
             logits = vmap(self._logits, in_dims=(0, None))(self._tensors, batch)
             each = scores(logits.flatten(0, 1), target.repeat(len(self)))
             found.append(each.unflatten(1, (len(self), -1)).movedim(1, 0))

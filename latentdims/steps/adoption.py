@@ -17,7 +17,7 @@ from latentdims.images.sources import content
 from latentdims.models import network_file, networks, responses
 from latentdims.models.brought import checkpoints
 from latentdims.models.network_file import Record
-from latentdims.models.networks import BATCH, Network
+from latentdims.models.networks import Network
 from latentdims.storage import SPLITS
 
 logger = logging.getLogger(__name__)
@@ -127,7 +127,7 @@ def by_image(network: Network, images: Stored, *, reason: str) -> NDArray[np.flo
     if reason:
         return np.full((2, len(images)), np.nan)
     labels = torch.from_numpy(images.labels).to(images.device)
-    batches = torch.arange(len(images)).split(BATCH)
+    batches = torch.arange(len(images)).split(network.architecture.at_once)
     found = [networks.scores(network.logits(images[rows]), labels[rows]) for rows in batches]
     return torch.cat(found, dim=1).cpu().numpy()
 

@@ -60,23 +60,16 @@ def clip(
         if reason or isinstance(loaded, networks.Recorded):
             _write_undefined(output, loaded.architecture, reason, settings=settings)
             return
+        trained = loaded.at(-1, device=device)
+        check_ranks(loaded.architecture, bases=bases, ranks=ranks)
         test = stored.split("test")
-    trained = loaded.at(-1, device=device)
-    check_ranks(loaded.architecture, bases=bases, ranks=ranks)
-    if not trained.blocks:
-        some = data.some(len(test.labels), rerun_images)
-        test = Split(test.images[some], test.labels[some])
-    with storage.read(covariance, needs=["train"], made_with=settings) as moments:
-        found = _bases(trained, bases, moments, settings["seed"])
-
-    def chosen(vectors: Array) -> list[int]:
-        possible = vectors.shape[1]
-        if ranks != "all":
-            return [rank for rank in range(1, possible + 1) if rank in ranks]
-        return reruns.ranks(possible, None if trained.blocks else rerun_ranks)
-
-    kept = {name: chosen(vectors) for name, (vectors, _) in found.items()}
-    reference, accuracies = _accuracies(trained, test, found, kept)
+        if not trained.blocks:
+            test = test.chosen(data.some(len(test.labels), rerun_images))
+        with storage.read(covariance, needs=["train"], made_with=settings) as moments:
+            found = _bases(trained, bases, moments, settings["seed"])
+        most = None if trained.blocks else rerun_ranks
+        kept = {name: _kept(vectors.shape[1], ranks, most) for name, (vectors, _) in found.items()}
+        reference, accuracies = _accuracies(trained, test, found, kept)
     share = np.bincount(folds.of(len(test.labels))) / len(test.labels)
     of = f" of {len(test.labels)} images"
     with storage.create(output, settings=settings, device=device) as file:
@@ -107,6 +100,13 @@ def _write_undefined(
             description="test accuracy of the network",
             reason=reason,
         )
+
+
+def _kept(dimension: int, ranks: str | Sequence[int], most: int | None) -> list[int]:
+    """Which ranks a curve has: those that are asked for, or at most so many of all."""
+    if ranks == "all":
+        return reruns.ranks(dimension, most)
+    return [rank for rank in range(1, dimension + 1) if rank in ranks]
 
 
 def _accuracies(

@@ -21,7 +21,7 @@ from latentdims.images.data import Images, Split
 from latentdims.interventions.sampling import Draw, Procedure, Reference, Sampler, align
 from latentdims.models import architecture, networks
 from latentdims.models.blocks import initialise
-from latentdims.models.networks import BATCH, Network, Recorded, score, torch_generator
+from latentdims.models.networks import Network, Recorded, score, torch_generator
 from latentdims.recipes.descent import Descent
 from latentdims.recipes.stack import Stack
 from latentdims.statistics import folds
@@ -64,32 +64,33 @@ def generate(
     from; all where not given. retraining: how new classifiers are trained; as the network was,
     where not given. Raises InputError for a layer that the network does not have.
     """
-    loaded = data.load(images, preprocessing=settings["preprocessing"], device=device)
+    with data.opened(images, preprocessing=settings["preprocessing"], device=device) as stored:
+        loaded = stored.images()
 
-    def trained(path: str | Path, seed: int) -> Network | Recorded:
-        made_with = {**settings, "seed": seed}
-        found = networks.load(path, settings=made_with, sha256=loaded.sha256)
-        return found if isinstance(found, Recorded) else found.at(-1, device=device)
+        def trained(path: str | Path, seed: int) -> Network | Recorded:
+            made_with = {**settings, "seed": seed}
+            found = networks.load(path, settings=made_with, sha256=loaded.sha256)
+            return found if isinstance(found, Recorded) else found.at(-1, device=device)
 
-    own = trained(network, settings["seed"])
-    unscored = networks.unscored(own.architecture, len(loaded.classes))
-    if isinstance(own, Recorded) or unscored or own.architecture.undrawn:
-        _write_undrawn(output, own, loaded.test, unscored, settings=settings, device=device)
-        return
-    for name, options in procedures.items():
-        ranks.check_sampled(own.architecture, options, key=f"generation.variants.{name}")
-    found_others = (trained(path, seed) for seed, path in others.items())
-    partners = [each for each in found_others if isinstance(each, Network)]
-    shown = loaded.train.images
-    if alignment_images is not None and alignment_images < len(shown):
-        shown = shown[data.some(len(shown), alignment_images)]
-    reference = Reference.of(own, shown, others=partners)
-    drawn: dict[str, dict[str, Scores]] = {}  # by procedure and classifier
-    for name, options in procedures.items():
-        logger.info("%s: %s", name, options)
-        drawn[name] = _draws(reference, loaded, options, {"training": retraining, **settings})
-    reference_scores = measures(own, {"": own.last.map.weight}, loaded.test)[""]
-    reasons = _reasons(reference, seed=settings["seed"])
+        own = trained(network, settings["seed"])
+        unscored = networks.unscored(own.architecture, len(loaded.classes))
+        if isinstance(own, Recorded) or unscored or own.architecture.undrawn:
+            _write_undrawn(output, own, loaded.test, unscored, settings=settings, device=device)
+            return
+        for name, options in procedures.items():
+            ranks.check_sampled(own.architecture, options, key=f"generation.variants.{name}")
+        found_others = (trained(path, seed) for seed, path in others.items())
+        partners = [each for each in found_others if isinstance(each, Network)]
+        shown = loaded.train
+        if alignment_images is not None and alignment_images < len(shown.labels):
+            shown = shown.chosen(data.some(len(shown.labels), alignment_images))
+        reference = Reference.of(own, shown.images, others=partners)
+        drawn: dict[str, dict[str, Scores]] = {}  # by procedure and classifier
+        for name, options in procedures.items():
+            logger.info("%s: %s", name, options)
+            drawn[name] = _draws(reference, loaded, options, {"training": retraining, **settings})
+        reference_scores = measures(own, {"": own.last.map.weight}, loaded.test)[""]
+        reasons = _reasons(reference, seed=settings["seed"])
     with storage.create(output, settings=settings, device=device) as file:
         architecture.write(file, own.architecture)
         for measure, value in reference_scores.items():
@@ -121,7 +122,8 @@ def _write_undrawn(
     names = ("accuracy", "loss", "calibration_error")
     found: dict[str, Score] = dict.fromkeys(names, np.nan)
     if not unscored and isinstance(own, Network):
-        logits = torch.cat([own.logits(images) for images in test.images.split(BATCH)])
+        batches = test.images.split(own.architecture.at_once)
+        logits = torch.cat([own.logits(batch) for batch in batches])
         found = scores(logits, test.labels)
     with storage.create(output, settings=settings, device=device) as file:
         architecture.write(file, own.architecture)
@@ -195,7 +197,8 @@ def retrained(
     initialise(fresh, torch_generator(settings["seed"], stream=0))
     seen = drawn.features  # once for all steps
     if len(seen) < len(split.labels):
-        seen = torch.cat([drawn.network.features(batch) for batch in split.images.split(BATCH)])
+        batches = split.images.split(drawn.network.architecture.at_once)
+        seen = torch.cat([drawn.network.features(batch) for batch in batches])
     features = Split(fresh.before(seen).flatten(1), split.labels)
     fresh.before = nn.Identity()
     head = Stack([Network(drawn.network.architecture, fresh)])
@@ -215,7 +218,7 @@ def measures(
     """Scores of a network with each of some classifiers, on all images of a split and by fold."""
     *hidden, last = network.blocks.values()
     logits: dict[str, list[Tensor]] = {name: [] for name in classifiers}
-    for x in split.images.split(BATCH):
+    for x in split.images.split(network.architecture.at_once):
         for block in hidden:
             x = block(x)
         for name, weight in classifiers.items():

@@ -7,12 +7,14 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 from numpy.typing import NDArray
 
 from latentdims import storage
 from latentdims.errors import InputError
 from latentdims.images.data import ARRAYS
+from latentdims.images.sources.collection import Collection, Part, Wanted
 
 LISTED = 50  # classes whose images are counted one by one in the log
 
@@ -26,60 +28,83 @@ def prepare(*, output: str | Path, source: Mapping[str, Any], files: Sequence[st
         local files that it reads.
     Writes `train/images` uint8 (N, C, H, W), `train/labels` int64 (N,), the same for `test`, and
     `classes`, names by label; root attributes `source` (JSON) and `sha256` (of the four arrays in
-    that order). The log ends with the images of each class.
+    that order). Images are written part by part. The log ends with the images of each class.
     Of more images than `train_samples` and `test_samples` ask for, some are drawn at random.
     Raises InputError where its files cannot be used, or hold fewer.
     """
     # Each source is imported by name alone, so that its code counts for its own data sets only.
     reader = import_module(f"latentdims.images.sources.{source['source']}")
-    arrays, classes = reader.from_settings(source, files)
-    arrays = {name: values[_kept(name, arrays, source)] for name, values in arrays.items()}
-    with storage.create(output, settings=dict(source)) as file:
+    with (
+        reader.opened(source, files) as collection,
+        storage.create(output, settings=dict(source)) as file,
+    ):
         file.attrs["source"] = json.dumps(dict(source), sort_keys=True)
-        file.attrs["sha256"] = storage.sha256(*(arrays[name] for name in ARRAYS))
+        wanted = {
+            split: _wanted(split, len(labels), source)
+            for split, labels in collection.labels.items()
+        }
+        _make_room(file, collection, wanted)
+        for part in collection.parts(wanted):
+            _write(file[f"{part.split}/images"], part, wanted[part.split])
+        file.attrs["sha256"] = storage.sha256(*(file[name] for name in ARRAYS))
+    for split, kept in wanted.items():
+        logger.info("%s", _counts(split, collection.labels[split][kept], collection.classes))
+
+
+def _make_room(file: h5py.File, collection: Collection, wanted: Wanted) -> None:
+    """Write all but the images."""
+    storage.write(
+        file,
+        "classes",
+        np.array(collection.classes, dtype=object),
+        units="name",
+        description="names of the classes, by label",
+        dimensions=("class",),
+    )
+    for split in storage.SPLITS:
+        storage.room(
+            file,
+            f"{split}/images",
+            (int(wanted[split].sum()), *collection.shape),
+            np.uint8,
+            units="intensity, 0 to 255",
+            description=f"images of the {split} split",
+            dimensions=("sample", "channel", "height", "width"),
+        )
         storage.write(
             file,
-            "classes",
-            np.array(classes, dtype=object),
-            units="name",
-            description="names of the classes, by label",
-            dimensions=("class",),
+            f"{split}/labels",
+            collection.labels[split][wanted[split]],
+            units="index of the class",
+            description=f"labels of the {split} split",
+            dimensions=("sample",),
         )
-        for split in storage.SPLITS:
-            storage.write(
-                file,
-                f"{split}/images",
-                arrays[f"{split}/images"],
-                units="intensity, 0 to 255",
-                description=f"images of the {split} split",
-                dimensions=("sample", "channel", "height", "width"),
-            )
-            storage.write(
-                file,
-                f"{split}/labels",
-                arrays[f"{split}/labels"],
-                units="index of the class",
-                description=f"labels of the {split} split",
-                dimensions=("sample",),
-            )
-            logger.info("%s", _counts(split, arrays[f"{split}/labels"], classes))
 
 
-def _kept(
-    name: str, arrays: Mapping[str, NDArray[np.generic]], source: Mapping[str, Any]
-) -> NDArray[np.intp] | slice:
-    """Which rows of an array are kept, in their order."""
-    split = name.partition("/")[0]
-    there, asked = len(arrays[f"{split}/labels"]), source.get(f"{split}_samples")
+def _write(stored: h5py.Dataset, part: Part, wanted: NDArray[np.bool_]) -> None:
+    """Write the images of a part that are wanted, each run of neighbours at once."""
+    kept = np.flatnonzero(wanted[part.samples])
+    kept = kept[np.argsort(part.samples[kept])]
+    places = np.cumsum(wanted)[part.samples[kept]] - 1  # ascending
+    breaks = np.flatnonzero(np.diff(places) != 1) + 1
+    for run, chosen in zip(np.split(places, breaks), np.split(kept, breaks), strict=True):
+        if len(run):
+            stored[run[0] : run[-1] + 1] = part.images[chosen]
+
+
+def _wanted(split: str, there: int, source: Mapping[str, Any]) -> NDArray[np.bool_]:
+    """Whether each of the images that are there is kept, (there,)."""
+    asked = source.get(f"{split}_samples")
+    wanted = np.ones(there, dtype=bool)
     if asked is None or asked == there:
-        return slice(None)
+        return wanted
     if asked > there:
         raise InputError(
             f"{split}_samples: asks for {asked} images, but there are {there}; give at most {there}"
         )
     stream = storage.SPLITS.index(split)
-    drawn = np.random.default_rng([0, stream]).permutation(there)[:asked]
-    return np.sort(drawn)
+    wanted[np.random.default_rng([0, stream]).permutation(there)[asked:]] = False
+    return wanted
 
 
 def _counts(split: str, labels: NDArray[np.generic], classes: Sequence[str]) -> str:

@@ -1,9 +1,11 @@
-"""Training on images that already are in memory."""
+"""Training, on images in memory or, where they are too many, in their file."""
 
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from latentdims.images import data
 from latentdims.images.data import Images
@@ -65,7 +67,18 @@ def train_together(
             made = {**settings, "seed": seed}
             train(images=images, output=output, settings=made, device=device, code=code)
         return
-    loaded = data.load(images, preprocessing=settings["preprocessing"], device=device)
+    with data.opened(images, preprocessing=settings["preprocessing"], device=device) as stored:
+        _train(stored.images(), outputs, settings, device=device, code=code)
+
+
+def _train(
+    loaded: Images,
+    outputs: Mapping[int, str | Path],
+    settings: Mapping[str, Any],
+    *,
+    device: str,
+    code: str,
+) -> None:
     options = settings["training"]
     per_epoch = recipe.steps_per_epoch(options, images=len(loaded.train.labels))
     recipe.check_kept(options, steps_per_epoch=per_epoch)
@@ -120,7 +133,8 @@ def _initial(settings: Mapping[str, Any], images: Images, *, seed: int) -> netwo
         seed=seed,
         device=str(images.train.images.device),
     )
-    set_statistics(network.module, images.train.images[:SEEN].split(networks.BATCH))
+    seen = images.train.chosen(torch.arange(min(SEEN, len(images.train.labels))))
+    set_statistics(network.module, seen.images.split(network.architecture.at_once))
     return network
 
 

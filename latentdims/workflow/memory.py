@@ -15,6 +15,7 @@ import h5py
 from latentdims import storage
 from latentdims.configuration import adopted
 from latentdims.errors import InputError
+from latentdims.images import data
 from latentdims.models import architecture, families
 from latentdims.models.architecture import Architecture
 from latentdims.recipes import recipe
@@ -27,9 +28,9 @@ PLAIN = 80  # a process with numpy and h5py, or matplotlib
 TORCH = 320  # and with torch
 CUDA = 4000  # its libraries for GPUs; not measured
 BATCHES = 100  # what clipping holds of a batch of small networks; generation half of it
-BATCH = 250  # images that it propagates at once
-UNKNOWN = 3000  # a folder of images, and what cannot be read
-EMBEDDED = 3 * 32 * 32 / 1e6  # of one image
+UNKNOWN = 3000  # what cannot be read
+PARTS = 60  # what is drawn, or decoded, at a time, and Pillow
+FOLDER = 300  # names of images that are not in an archive; how many there are is not known
 
 # When networks are compared: at the first epoch and the last, whenever a recipe keeps weights, or
 # at so many epochs as are listed.
@@ -90,6 +91,14 @@ class Shapes:
         return _numbers(sum(self.samples.values()) * math.prod(self.network.image_shape))
 
     @property
+    def in_memory(self) -> float:
+        """What training holds of all images, which is half as much again while they are read; a
+        few batches where they stay in their file."""
+        if 1e6 * self.loaded <= data.IN_MEMORY:
+            return 1.5 * self.loaded
+        return 3 * _numbers(self.network.at_once * math.prod(self.network.image_shape))
+
+    @property
     def weights(self) -> float:
         """Of one network."""
         learned = sum(math.prod(weight.shape) for weight in self.network.weights)
@@ -128,18 +137,18 @@ class Shapes:
 
 
 def prepare(source: Mapping[str, Any], files: Sequence[str]) -> float:
-    """Three times the images as they are stored, as far as the files that hold them tell.
+    """The names of all images, which take three times as much as an archive of small ones, and a
+    part of the images; all of published ones, whose archives are about as large.
 
-    JPEGs are a tenth of the images, other archives about as large. Raises FileNotFoundError where a
-    file is not there yet.
+    Raises FileNotFoundError where a file is not there yet.
     """
     if source["source"] == "embedded":
-        return PLAIN + 3 * (source["train_samples"] + source["test_samples"]) * EMBEDDED
+        return PLAIN + PARTS
     paths = [Path(file) for file in files]
     archives = sum(path.stat().st_size for path in paths if path.is_file()) / 1e6
     if source["source"] == "torchvision":
         return with_torch() + 4 * archives
-    return PLAIN + 33 * archives if archives else UNKNOWN
+    return PLAIN + PARTS + (min(3 * archives, FOLDER) or FOLDER)
 
 
 def train(shapes: Shapes, *, training: Mapping[str, Any], networks: int = 1) -> float:
@@ -149,14 +158,15 @@ def train(shapes: Shapes, *, training: Mapping[str, Any], networks: int = 1) -> 
     kept = shapes.times_kept(training)
     of_weights = ((5 + kept) * networks + 2 * kept) * shapes.weights
     batch = 4 * _numbers(training["batch_size"] * shapes.values) * networks
-    return with_torch() + 1.5 * shapes.loaded + of_weights + batch
+    return with_torch() + shapes.in_memory + of_weights + batch
 
 
 def adopt(shapes: Shapes, *, epochs: int) -> float:
     """Of the network the module, a checkpoint as it is and as it fits, and all that are kept, twice
     as they are written; and what it makes of a batch of images, which stream."""
     of_weights = (4 + 2 * epochs) * shapes.weights
-    batch = _numbers(BATCH * (math.prod(shapes.network.image_shape) + 2 * shapes.network.largest))
+    at_once = shapes.network.at_once
+    batch = _numbers(at_once * (math.prod(shapes.network.image_shape) + 2 * shapes.network.largest))
     return with_torch() + of_weights + BATCHES + batch
 
 
@@ -164,8 +174,10 @@ def clip(shapes: Shapes) -> float:
     """Test images alone, the representations of a batch, and decompositions of the largest
     layer."""
     share = shapes.samples["test"] / sum(shapes.samples.values())
-    batch = BATCHES + _numbers(BATCH * (shapes.values + 3 * shapes.network.largest))
-    return with_torch() + 1.5 * share * shapes.loaded + 10 * shapes.matrices + batch
+    batch = BATCHES + _numbers(
+        shapes.network.at_once * (shapes.values + 3 * shapes.network.largest)
+    )
+    return with_torch() + share * shapes.in_memory + 10 * shapes.matrices + batch
 
 
 def covariance(shapes: Shapes, *, partners: int, kept: Kept = None) -> float:
@@ -188,7 +200,7 @@ def generate(
     """Representations of the reference and of the widest draw, those of a batch, and weights in
     float64; images alone where no networks are drawn."""
     if shapes.network.undrawn:
-        return with_torch() + 1.5 * shapes.loaded + BATCHES
+        return with_torch() + shapes.in_memory + BATCHES
     widest = max(options["width"] for options in procedures.values())
     flattened = any("flattened" in options["classifiers"] for options in procedures.values())
     features = shapes.network.weights[-1].fan_in * (max(1, widest) if flattened else 0)
@@ -196,7 +208,7 @@ def generate(
     work = BATCHES / 2 + 16 * shapes.matrices + decomposed
     samples = shapes.samples["train"]
     kept = shapes.representations * min(samples, alignment_images or samples) / samples
-    return with_torch() + 1.5 * shapes.loaded + (1 + widest) * kept + work
+    return with_torch() + shapes.in_memory + (1 + widest) * kept + work
 
 
 def align(

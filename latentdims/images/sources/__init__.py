@@ -1,1 +1,1 @@
-"""Where images come from: one module per source, each with a `read` that returns NumPy arrays."""
+"""Where images come from: one module per source, whose `opened` gives a `Collection`."""

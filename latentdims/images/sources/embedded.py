@@ -5,13 +5,15 @@ They are made hard enough that layers matter: a fully connected network gets abo
 right after a few epochs, a small convolutional network clearly more.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from latentdims.errors import InputError
+from latentdims.images.sources.collection import Collection, Part, Wanted
 
 Field = NDArray[np.floating[Any]]
 
@@ -31,47 +33,50 @@ OPPONENT = np.array([[1, 1, 1], [0.6, -0.35, 0.25], [0.25, 0.1, -1.15]], dtype=n
 CHROMA = 0.45  # strength of opponent colours relative to luminance, in backgrounds
 
 
-def from_settings(
-    source: Mapping[str, Any], files: Sequence[str]
-) -> tuple[dict[str, NDArray[np.generic]], list[str]]:
-    """What `read` gives for a data set of the configuration; it reads no files."""
+@contextmanager
+def opened(source: Mapping[str, Any], files: Sequence[str]) -> Iterator[Collection]:
+    """What `draw` gives for a data set of the configuration; it reads no files."""
     keys = ("train_samples", "test_samples", "seed")
-    return read(**{key: source[key] for key in keys if key in source})
+    yield draw(**{key: source[key] for key in keys if key in source})
 
 
-def read(
-    *, train_samples: int = 8000, test_samples: int = 2000, seed: int = 0
-) -> tuple[dict[str, NDArray[np.generic]], list[str]]:
-    """Training and test images from independent random streams of one seed, and the classes.
+def draw(*, train_samples: int = 8000, test_samples: int = 2000, seed: int = 0) -> Collection:
+    """Training and test images from independent random streams of one seed.
 
-    Returns `train/images` uint8 (N, 3, 32, 32), `train/labels` int64 (N,), the same for `test`.
     Raises InputError where a number of samples is not a whole number, or below that of classes.
     """
-    counts = {"train": train_samples, "test": test_samples}
-    arrays: dict[str, NDArray[np.generic]] = {}
+    labels, batches = {}, {}
     for (split, samples), stream in zip(
-        counts.items(), np.random.SeedSequence(seed).spawn(2), strict=True
+        {"train": train_samples, "test": test_samples}.items(),
+        np.random.SeedSequence(seed).spawn(2),
+        strict=True,
     ):
         if not isinstance(samples, int) or samples < len(SHAPES):
             raise InputError(
                 f"{split}_samples: {samples!r} is not a whole number of at least {len(SHAPES)}, "
                 "one image per class; give a larger one"
             )
-        arrays[f"{split}/images"], arrays[f"{split}/labels"] = images(samples, seed=stream)
-    return arrays, list(SHAPES)
+        labels[split], batches[split] = images(samples, seed=stream)
+
+    def parts(wanted: Wanted) -> Iterator[Part]:
+        for split, of_split in batches.items():
+            start = 0
+            for batch in of_split:
+                yield Part(split, np.arange(start, start + len(batch)), batch)
+                start += len(batch)
+
+    return Collection((3, SIZE, SIZE), labels, list(SHAPES), parts)
 
 
 def images(
     samples: int, *, seed: int | np.random.SeedSequence
-) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Images uint8 (N, 3, 32, 32) and labels int64 (N,), balanced and in random order."""
+) -> tuple[NDArray[np.int64], Iterator[NDArray[np.uint8]]]:
+    """Labels int64 (N,), balanced and in random order, and batches of images uint8 (n, 3, 32, 32)
+    to be taken once."""
     random = np.random.default_rng(seed)
     labels = random.permutation(np.arange(samples, dtype=np.int64) % len(SHAPES))
-    pictures = np.empty((samples, 3, SIZE, SIZE), dtype=np.uint8)
-    for start in range(0, samples, BATCH):
-        batch = slice(start, start + BATCH)
-        pictures[batch] = _draw(labels[batch], random)
-    return pictures, labels
+    starts = range(0, samples, BATCH)
+    return labels, (_draw(labels[start : start + BATCH], random) for start in starts)
 
 
 def noise(samples: int, random: np.random.Generator) -> Field:

@@ -1,8 +1,10 @@
 """The user's own images, one folder per class: in a folder, a tar archive or a zip archive."""
 
 import logging
-from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,31 +13,41 @@ from numpy.typing import NDArray
 
 from latentdims.errors import InputError
 from latentdims.images.sources.archive import Archive
+from latentdims.images.sources.collection import Collection, Part, Wanted
 from latentdims.images.sources.content import check, content
 from latentdims.images.sources.folder import Folder
 from latentdims.images.sources.layout import Layout, arrange
-from latentdims.images.sources.picture import Picture, decode
+from latentdims.images.sources.picture import Picture, decode, is_gray
 from latentdims.storage import SPLITS
+
+PART = 1 << 24  # bytes of images that are handed on at once
 
 logger = logging.getLogger(__name__)
 
 
-def from_settings(
-    source: Mapping[str, Any], files: Sequence[str]
-) -> tuple[dict[str, NDArray[np.generic]], list[str]]:
+@contextmanager
+def opened(source: Mapping[str, Any], files: Sequence[str]) -> Iterator[Collection]:
     """What `read` gives for a data set of the configuration.
 
     Raises InputError also if the content has changed since planning.
     """
     path = files[0] if files else source["path"]
     keys = ("size", "range", "test_share", "split_seed")
-    result = read(path, **{key: source[key] for key in keys if source.get(key) is not None})
+    options = {key: source[key] for key in keys if source.get(key) is not None}
     planned = source.get("content")
-    if planned and content(path, test_share=source.get("test_share")) != planned:
-        raise InputError(f"{path}: images changed while they were read; run the same command again")
-    return result
+    with read(path, **options) as collection:
+
+        def checked(wanted: Wanted) -> Iterator[Part]:
+            yield from collection.parts(wanted)
+            if planned and content(path, test_share=source.get("test_share")) != planned:
+                raise InputError(
+                    f"{path}: images changed while they were read; run the same command again"
+                )
+
+        yield replace(collection, parts=checked)
 
 
+@contextmanager
 def read(
     path: str | Path,
     *,
@@ -43,42 +55,104 @@ def read(
     range: Sequence[float] | None = None,
     test_share: float | None = None,
     split_seed: int = 0,
-) -> tuple[dict[str, NDArray[np.generic]], list[str]]:
-    """Images of a folder or archive, sorted by split, class and name, and the class names.
+) -> Iterator[Collection]:
+    """Images of a folder or archive, sorted by split, class and name.
 
     size: None to take images as they are, else the height and width (or one number for both)
         that every image is resized to.
     range: the values that are black and white; None for images of 8 bits.
     test_share: None where the images lie in train/<class>/ and test/<class>/; where they lie in
         <class>/ alone, the share of those of each class that are drawn for testing, by split_seed.
-    Returns `train/images` uint8 (N, C, H, W), `train/labels` int64 (N,), the same for `test`;
-    C is 1 where every image is gray, else 3. An archive is read in memory, never extracted.
-    What is passed over is logged, with the reason.
+    There is one channel where every image is gray, else three. An archive is read in memory, never
+    extracted. What is passed over is logged, with the reason.
     Raises InputError for a missing path, a broken archive or image, images of several sizes or
     depths, a split without images, a class that only one split has, a single class.
     """
     path = Path(path)
     logger.info("reading %s", path)
-    target = _height_width(size)
-    limits = _limits(range)
+    decoding = {"size": _height_width(size), "value_range": _limits(range)}
     check(path, key="datasets.<name>.path")
-    pictures: dict[str, Picture] = {}
     with nullcontext(Folder.walk(path)) if path.is_dir() else Archive(path) as found:
         layout = arrange(
             found.files, found.odd, path=str(path), test_share=test_share, split_seed=split_seed
         )
-        first = next(iter(layout.images))
-        for place in layout.images:
-            picture = decode(found.read(place), f"{path}: {place}", size=target, value_range=limits)
-            pictures[place] = picture
-            _check_alike(path, first, pictures[first], place, picture)
-    arrays = _arrays(layout, pictures)
-    transparent = sum(picture.transparent for picture in pictures.values())
-    if transparent:
-        logger.info("%d images have transparent pixels, now laid over white", transparent)
+        reader = _Reader(path, found, layout, decoding)
+        yield Collection(reader.shape, reader.labels, layout.classes, reader.parts)
     for line in layout.report():
         logger.info("%s", line)
-    return arrays, layout.classes
+
+
+class _Reader:
+    """Decodes the images of a folder or an archive in the order in which they lie there.
+
+    shape: of one image, (C, H, W), of as many channels as the image with most. labels: by split.
+    """
+
+    def __init__(
+        self, path: Path, found: Folder | Archive, layout: Layout, decoding: Mapping[str, Any]
+    ) -> None:
+        self._path, self._found, self._decoding = path, found, decoding
+        self._samples: dict[str, tuple[str, int]] = {}  # split and number by place, as they lie
+        numbers = {name: label for label, name in enumerate(layout.classes)}
+        places = sorted(layout.images, key=lambda place: place.split("/"))
+        self.labels: dict[str, NDArray[np.int64]] = {}
+        for split in SPLITS:
+            of_split = [place for place in places if layout.images[place][0] == split]
+            of_each = [numbers[layout.images[place][1]] for place in of_split]
+            self.labels[split] = np.array(of_each, dtype=np.int64)
+            self._samples |= {place: (split, number) for number, place in enumerate(of_split)}
+        self._samples = {place: self._samples[place] for place in layout.images}
+        self._first = next(iter(layout.images))
+        first = self._decode(self._first)
+        self._alike = first.pixels.shape[:2], first.deep
+        gray = first.pixels.ndim == 2 and all(
+            is_gray(found.read(place), f"{path}: {place}") for place in layout.images
+        )
+        self.shape = (1 if gray else 3, *self._alike[0])
+
+    def parts(self, wanted: Wanted) -> Iterator[Part]:
+        """As `Collection` has it."""
+        at_once = max(1, PART // math.prod(self.shape))
+        waiting: dict[str, list[tuple[int, NDArray[np.uint8]]]] = {split: [] for split in SPLITS}
+        transparent = 0
+        for place, (split, number) in self._samples.items():
+            if not wanted[split][number]:
+                continue
+            picture = self._decode(place)
+            self._check_alike(place, picture)
+            transparent += picture.transparent
+            waiting[split].append((number, picture.pixels))
+            if len(waiting[split]) == at_once:
+                yield self._part(split, waiting[split])
+                waiting[split] = []
+        yield from (self._part(split, some) for split, some in waiting.items() if some)
+        if transparent:
+            logger.info("%d images have transparent pixels, now laid over white", transparent)
+
+    def _decode(self, place: str) -> Picture:
+        return decode(self._found.read(place), f"{self._path}: {place}", **self._decoding)
+
+    def _part(self, split: str, some: Sequence[tuple[int, NDArray[np.uint8]]]) -> Part:
+        images = np.empty((len(some), *self.shape), dtype=np.uint8)
+        for image, (_, pixels) in zip(images, some, strict=True):
+            image[...] = pixels if pixels.ndim == 2 else pixels.transpose(2, 0, 1)  # (C, H, W)
+        return Part(split, np.array([number for number, _ in some]), images)
+
+    def _check_alike(self, place: str, picture: Picture) -> None:
+        shape, deep = self._alike
+        if picture.pixels.shape[:2] != shape:
+            sizes = [" x ".join(map(str, each)) for each in (shape, picture.pixels.shape[:2])]
+            raise InputError(
+                f"{self._path}: images of several sizes: {self._first} is {sizes[0]}, {place} is "
+                f"{sizes[1]} (height x width); set datasets.<name>.size, for example to "
+                f"[{sizes[0].replace(' x ', ', ')}], to resize them all"
+            )
+        if picture.deep != deep:
+            most, least = (self._first, place) if deep else (place, self._first)
+            raise InputError(
+                f"{self._path}: images of several depths: {most} has more than 8 bits, {least} has "
+                "8, and one range cannot fit both; store all in the same depth"
+            )
 
 
 def _height_width(size: int | Sequence[int] | None) -> tuple[int, int] | None:
@@ -98,43 +172,3 @@ def _limits(range: Sequence[float] | None) -> tuple[float, float] | None:
     if len(range) != 2 or not range[0] < range[1]:
         raise InputError(f"range: {range!r} is not [black, white], the lower value first")
     return range[0], range[1]
-
-
-def _check_alike(
-    path: Path, first_place: str, first: Picture, place: str, picture: Picture
-) -> None:
-    shapes = [each.pixels.shape[:2] for each in (first, picture)]
-    if shapes[0] != shapes[1]:
-        sizes = [" x ".join(map(str, shape)) for shape in shapes]
-        raise InputError(
-            f"{path}: images of several sizes: {first_place} is {sizes[0]}, {place} is "
-            f"{sizes[1]} (height x width); set datasets.<name>.size, for example to "
-            f"[{sizes[0].replace(' x ', ', ')}], to resize them all"
-        )
-    if first.deep != picture.deep:
-        deep, flat = (first_place, place) if first.deep else (place, first_place)
-        raise InputError(
-            f"{path}: images of several depths: {deep} has more than 8 bits, {flat} has 8, and one "
-            "range cannot fit both; store all in the same depth"
-        )
-
-
-def _arrays(layout: Layout, pictures: Mapping[str, Picture]) -> dict[str, NDArray[np.generic]]:
-    labels = {name: label for label, name in enumerate(layout.classes)}
-    channels = max(picture.pixels.ndim for picture in pictures.values()) * 2 - 3  # 2 -> 1, 3 -> 3
-    arrays: dict[str, NDArray[np.generic]] = {}
-    for split in SPLITS:
-        places = [place for place, (of, _) in layout.images.items() if of == split]
-        places.sort(key=lambda place: place.split("/"))
-        arrays[f"{split}/images"] = _stack([pictures[place] for place in places], channels)
-        numbers = [labels[layout.images[place][1]] for place in places]
-        arrays[f"{split}/labels"] = np.array(numbers, dtype=np.int64)
-    return arrays
-
-
-def _stack(pictures: list[Picture], channels: int) -> NDArray[np.uint8]:
-    height, width = pictures[0].pixels.shape[:2]
-    stacked = np.empty((len(pictures), channels, height, width), dtype=np.uint8)
-    for place, (pixels, *_) in zip(stacked, pictures, strict=True):
-        place[...] = pixels if pixels.ndim == 2 else pixels.transpose(2, 0, 1)  # (C, H, W)
-    return stacked

@@ -4,6 +4,8 @@ import io
 import re
 import struct
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import numpy as np
@@ -20,6 +22,8 @@ FORMATS = [
     *[name for name in USUAL if name in Image.OPEN],
     *[name for name in Image.OPEN if name not in FOREIGN and name not in USUAL],
 ]
+TELLING = ("JPEG", "PNG", "TIFF", "BMP")  # whose header has the mode that is decoded
+GRAY = ("1", "L", "LA", "La", "F")  # modes, besides those that begin with I
 DEEP_COLOUR = re.compile(r"(?!BGR)[A-Za-z]+;16[BLN]?")  # as Pillow calls 16 bits of each colour
 SAMPLE_FORMAT, PHOTOMETRIC, ORIENTATION = 339, 262, 274  # tags of TIFF, and of EXIF
 SIGNED = 2
@@ -60,12 +64,27 @@ def decode(
     Raises InputError, naming the file, for any error of a decoder, for several frames, and for
     values beyond the range, or whose range is not known.
     """
+    with _opened(content, name) as image:
+        return _decoded(image, content, name, size, value_range)
+
+
+def is_gray(content: bytes, name: str) -> bool:
+    """Whether `decode` would make a gray image of a file, which is decoded only where its header
+    may not tell. Raises InputError as `decode`, for errors that are found."""
+    with _opened(content, name) as image:
+        if image.format not in TELLING:
+            image.load()
+        return image.mode in GRAY or image.mode.startswith("I")
+
+
+@contextmanager
+def _opened(content: bytes, name: str) -> Iterator[Image.Image]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(io.BytesIO(content), formats=FORMATS) as image:
-                return _decoded(image, content, name, size, value_range)
+                yield image
     except InputError:
         raise
     except Exception as error:  # decoders raise anything, of files that are damaged
@@ -217,7 +236,7 @@ def _range_unknown(name: str, found: str) -> InputError:
 
 def _opaque(image: Image.Image) -> tuple[Image.Image, bool]:
     """An image of mode L or RGB, and whether any of it was transparent: it then lies over white."""
-    mode = "L" if image.mode in ("1", "L", "LA", "La") else "RGB"
+    mode = "L" if image.mode in GRAY else "RGB"
     if not image.has_transparency_data:
         return (image if image.mode == mode else image.convert(mode)), False
     plain = {"La": "LA", "RGBa": "RGBA"}.get(image.mode)  # not multiplied by their transparency

@@ -1,7 +1,8 @@
 """Published data sets, read by torchvision's own classes from archives that were verified first."""
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,29 +12,28 @@ from numpy.typing import NDArray
 from latentdims import torchvision
 from latentdims.errors import InputError
 from latentdims.images import checksums
+from latentdims.images.sources.collection import Collection, Part, Wanted
 from latentdims.storage import SPLITS
 
+PART = 1000  # images at a time
 
-def from_settings(
-    source: Mapping[str, Any], files: Sequence[str]
-) -> tuple[dict[str, NDArray[np.generic]], list[str]]:
+
+@contextmanager
+def opened(source: Mapping[str, Any], files: Sequence[str]) -> Iterator[Collection]:
     """What `read` gives for a data set of the configuration."""
-    return read(source["name"], files)
+    yield read(source["name"], files)
 
 
-def read(
-    name: str, files: Sequence[str | Path]
-) -> tuple[dict[str, NDArray[np.generic]], list[str]]:
-    """Images and labels of a published data set, and the names of its classes.
+def read(name: str, files: Sequence[str | Path]) -> Collection:
+    """A published data set, which torchvision holds in memory.
 
     name: a key of `checksums.MD5`. files: its archives, in any order, or a folder that holds
         them. Every one is verified before any of it is read, because some hold pickles.
-    Returns `train/images` uint8 (N, C, H, W), `train/labels` int64 (N,), the same for `test`.
     Raises InputError for a missing, truncated or other file.
     """
     archives = _verified(name, files)
     reader = getattr(torchvision.load("datasets"), name)
-    arrays: dict[str, NDArray[np.generic]] = {}
+    images, labels = {}, {}
     with tempfile.TemporaryDirectory(prefix="latentdims-") as root:
         folder = Path(root, *_SUBFOLDERS.get(name, ()))
         folder.mkdir(parents=True, exist_ok=True)
@@ -46,10 +46,17 @@ def read(
             except (RuntimeError, OSError, ValueError, KeyError, EOFError) as error:
                 listed = ", ".join(map(str, archives.values()))
                 raise InputError(f"{listed}: torchvision cannot read {name}: {error}") from error
-            images, labels = _arrays(dataset)
-            arrays[f"{split}/images"], arrays[f"{split}/labels"] = images, labels
+            images[split], labels[split] = _arrays(dataset)
     classes = getattr(dataset, "classes", range(10))  # SVHN names none: they are the digits
-    return arrays, list(map(str, classes))
+
+    def parts(wanted: Wanted) -> Iterator[Part]:
+        for split, chosen in wanted.items():
+            places = np.flatnonzero(chosen)
+            for start in range(0, len(places), PART):
+                some = places[start : start + PART]
+                yield Part(split, some, images[split][some])
+
+    return Collection(images["train"].shape[1:], labels, list(map(str, classes)), parts)
 
 
 _SUBFOLDERS = {"MNIST": ("MNIST", "raw"), "FashionMNIST": ("FashionMNIST", "raw")}
@@ -60,14 +67,15 @@ def _split(name: str, split: str) -> dict[str, Any]:
 
 
 def _arrays(dataset: Any) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Images (N, C, H, W) and labels (N,) of a data set in any of torchvision's layouts."""
+    """Images (N, C, H, W), as they lie in memory, and labels (N,) of a data set in any of
+    torchvision's layouts."""
     images = np.asarray(dataset.data)
     labels = np.asarray(dataset.labels if hasattr(dataset, "labels") else dataset.targets)
     if images.ndim == 3:
         images = images[:, None]  # (N, H, W) -> (N, 1, H, W)
     elif images.shape[-1] == 3:
         images = images.transpose(0, 3, 1, 2)  # (N, H, W, C) -> (N, C, H, W)
-    return np.ascontiguousarray(images), labels.astype(np.int64)
+    return images, labels.astype(np.int64)
 
 
 def _verified(name: str, files: Sequence[str | Path]) -> dict[str, Path]:
