@@ -261,7 +261,7 @@ def test_auxiliary_classifiers_are_left_out_by_a_key():
     )
     with pytest.raises(InputError, match=message):
         described(settings, (1, 32, 32))
-    assert described({**settings, "aux_logits": False}, (1, 32, 32)).names[0] == "conv1"
+    assert described({**settings, "aux_logits": False}, (1, 32, 32)).site("conv1").channels == 64
 
 
 def test_a_file_that_is_no_python(tmp_path):

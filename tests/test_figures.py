@@ -359,3 +359,12 @@ def test_long_names_of_layers(layers, tmp_path, monkeypatch):
 def test_dotted_names_stay_as_they_are():
     assert style.title("layer8_shortcut") == "layer 8 shortcut"
     assert style.title("encoder.layers.0.conv_1") == "encoder.layers.0.conv_1"
+
+
+def test_numbers_in_a_note_are_not_broken_at_their_dots():
+    _, axes = panels.panels(rows=1, columns=1)
+    note = "α: untrained 0.65, trained 1.24"
+    axes[0, 0].set_title(f"features.denseblock1.denselayer1.conv1\n{note}")
+    panels.label_rows(axes, "eigenvalue")
+    broken, kept = axes[0, 0].get_title().rsplit("\n", 1)
+    assert kept == note and broken == "features.denseblock1.\ndenselayer1.conv1"

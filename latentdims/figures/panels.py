@@ -23,6 +23,7 @@ SMALL = 7  # size of text where there are many panels, points
 USUAL = 0.7  # length of an upright name that the height of a panel has room for, inches
 NO_WEIGHTS = "No weights are compared: none read a site, or the images."
 DOTTED = 0.8  # of a line, that dotted names take at most
+AFTER_DOT = r"(?<=\.)(?<!\s\d\.)(?=\S)"  # of a name, but not of a number
 PER_INCH = 17.3  # characters of a line
 
 
@@ -161,8 +162,9 @@ def _break_at_dots(axis: Axes) -> None:
     lines: list[str] = []
     for line in axis.get_title().split("\n"):
         lines.append("")
-        for part in re.split(r"(?<=\.)(?=\S)|(?<=\s)", line):
-            if lines[-1] and len(lines[-1] + part) > DOTTED * _characters(axis) and "." in line:
+        dotted = re.search(AFTER_DOT, line)
+        for part in re.split(rf"{AFTER_DOT}|(?<=\s)", line):
+            if lines[-1] and len(lines[-1] + part) > DOTTED * _characters(axis) and dotted:
                 lines.append("")
             lines[-1] += part
     axis.set_title("\n".join(each.rstrip() for each in lines))
