@@ -104,7 +104,8 @@ def _curve(
         some = [found.estimates[n] for n in known]
         marks.mean(axis, epochs[known], some, label=label, colour=colour, linestyle=linestyle)
     else:
-        marks.several(axis, epochs, found.each, label=label, colour=colour, linestyle=linestyle)
+        defined = [curve for curve in found.each if np.isfinite(curve).any()]
+        marks.several(axis, epochs, defined, label=label, colour=colour, linestyle=linestyle)
 
 
 def _along(axis: Axes, epochs: np.ndarray) -> None:

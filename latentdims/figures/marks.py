@@ -83,8 +83,11 @@ def mean(
 def shaded(
     axis: Axes, x: ArrayLike, estimates: Sequence[Estimate], *, label: str, colour: str
 ) -> None:
-    """A band of their intervals."""
-    low, high = ([getattr(each, end) for each in estimates] for end in ("low", "high"))
+    """A band of their intervals, where they have some."""
+    ends = np.array([[each.low, each.high] for each in estimates], dtype=np.float64)  # None: NaN
+    if not np.isfinite(ends).any():
+        return
+    low, high = ends.T
     shade = style.COLOURS[colour]
     axis.fill_between(x, low, high, color=shade, alpha=0.25, linewidth=0, label=label)
 
