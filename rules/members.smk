@@ -10,17 +10,12 @@ MEMBERS = [
 ]
 
 
-def seeds_compared(pair, seed):
+def seeds_compared(comparison, pair, seed):
     """The partner's seeds that one of a member's is compared with."""
     if pair["partner"] == pair["own"]:
         return partners.of(seed, **CHOICE_OF_PAIRS)
-    others = seeds_of(network_of(pair["partner"]))
-    return partners.across(seed, len(others), same_start=pair["same_start"], **CHOICE_OF_PAIRS)
-
-
-def network_of(name):
-    """Of a member, by its name."""
-    return name.partition("/")[2].partition("@")[0]
+    seeds = seeds_of(comparison["members"][pair["partner"]]["network"])
+    return partners.across(seed, len(seeds), same_start=pair["same_start"], **CHOICE_OF_PAIRS)
 
 
 # As latentdims/results/comparisons.py takes them.
@@ -32,8 +27,8 @@ PAIRS_OF_MEMBERS = [
         "layers": list(pair["matches"]),
         "seeds": [
             [each, seed]
-            for seed in seeds_of(network_of(pair["own"]))
-            for each in seeds_compared(pair, seed)
+            for seed in seeds_of(comparison["members"][pair["own"]]["network"])
+            for each in seeds_compared(comparison, pair, seed)
         ],
     }
     for name, comparison in COMPARISONS.items()
@@ -92,11 +87,12 @@ def network_of_member(wildcards):
 def others(wildcards):
     """The partners of a member's seed: names, seeds, and the layers that are compared."""
     own, seed = wildcards.member, int(wildcards.seed)
+    comparison = COMPARISONS[wildcards.comparison]
     return [
         (pair["partner"], each, pair["matches"])
-        for pair in COMPARISONS[wildcards.comparison]["pairs"]
+        for pair in comparison["pairs"]
         if pair["own"] == own
-        for each in seeds_compared(pair, seed)
+        for each in seeds_compared(comparison, pair, seed)
     ]
 
 
