@@ -10,31 +10,16 @@ MEMBERS = [
 ]
 
 
-def seeds_compared(comparison, pair, seed):
-    """The partner's seeds that one of a member's is compared with."""
-    if pair["partner"] == pair["own"]:
-        return partners.of(seed, **CHOICE_OF_PAIRS)
-    seeds = seeds_of(comparison["members"][pair["partner"]]["network"])
-    return partners.across(seed, len(seeds), same_start=pair["same_start"], **CHOICE_OF_PAIRS)
-
-
 # As latentdims/results/comparisons.py takes them.
 PAIRS_OF_MEMBERS = [
     {
         "comparison": name,
-        "partner": pair["partner"],
-        "own": pair["own"],
+        **{key: pair[key] for key in ("partner", "own", "seeds")},
         "layers": list(pair["matches"]),
-        "seeds": [
-            [each, seed]
-            for seed in seeds_of(comparison["members"][pair["own"]]["network"])
-            for each in seeds_compared(comparison, pair, seed)
-        ],
     }
     for name, comparison in COMPARISONS.items()
     for pair in comparison["pairs"]
 ]
-
 FIGURES_OF_COMPARISONS = {
     name: catalogue.of_comparison(comparison, SETTINGS["networks"])
     for name, comparison in COMPARISONS.items()
@@ -87,12 +72,12 @@ def network_of_member(wildcards):
 def others(wildcards):
     """The partners of a member's seed: names, seeds, and the layers that are compared."""
     own, seed = wildcards.member, int(wildcards.seed)
-    comparison = COMPARISONS[wildcards.comparison]
     return [
-        (pair["partner"], each, pair["matches"])
-        for pair in comparison["pairs"]
+        (pair["partner"], theirs, pair["matches"])
+        for pair in COMPARISONS[wildcards.comparison]["pairs"]
         if pair["own"] == own
-        for each in seeds_compared(comparison, pair, seed)
+        for theirs, ours in pair["seeds"]
+        if ours == seed
     ]
 
 

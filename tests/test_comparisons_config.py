@@ -35,7 +35,7 @@ def test_members_of_several_widths_are_networks_like_any_other():
         ("shapes/cnn_x2", "shapes/cnn_x0p5"),
         ("shapes/cnn_x2", "shapes/cnn"),
     ]
-    assert not any(pair["same_start"] for pair in widths["pairs"])
+    assert all(len(pair["seeds"]) == 9 for pair in widths["pairs"])  # each with each
 
 
 @pytest.mark.parametrize(
@@ -56,13 +56,17 @@ def test_what_a_width_changes(network, widths, found):
 
 def test_all_pairs_of_other_data_and_epochs():
     found = resolve(EXAMPLE)["comparisons"]["data"]
-    pairs = [(pair["partner"], pair["own"], pair["same_start"]) for pair in found["pairs"]]
+    pairs = [(pair["partner"], pair["own"]) for pair in found["pairs"]]
     assert pairs == [
-        ("shapes/mlp", "more/mlp", True),
-        ("shapes/mlp@0", "shapes/mlp", True),  # which has an untrained network of its own
-        ("shapes/mlp@0", "more/mlp", True),
-        *((name, name, True) for name in ("shapes/mlp", "more/mlp", "shapes/mlp@0")),
+        ("shapes/mlp", "more/mlp"),
+        ("shapes/mlp@0", "shapes/mlp"),  # which has an untrained network of its own
+        ("shapes/mlp@0", "more/mlp"),
+        *((name, name) for name in ("shapes/mlp", "more/mlp", "shapes/mlp@0")),
     ]
+    # Networks of one seed began with the same weights.
+    others = [[1, 0], [2, 0], [0, 1], [2, 1], [0, 2], [1, 2]]
+    assert [pair["seeds"] for pair in found["pairs"][:3]] == [others] * 3
+    assert found["pairs"][3]["seeds"] == [[0, 1], [0, 2], [1, 2]]
     assert found["members"]["shapes/mlp@0"]["epoch"] == 0
 
 
@@ -78,6 +82,21 @@ def test_a_map_goes_from_the_reference_to_the_others():
         ((_, layers),) = pair["matches"].items()
         assert layers[sites["shapes/cnn"]] == "layer2"
         assert layers[sites["shapes/mlp"]] == "layer1"
+
+
+@pytest.mark.parametrize(
+    ("alignment", "seeds"),
+    [
+        ({"pairs": "first"}, [[0, 0], [0, 1], [0, 2]]),
+        ({"partners": 1}, None),
+    ],
+)
+def test_some_pairs_are_compared_where_alignment_asks_for_some(alignment, seeds):
+    (pair, _) = resolve({**copy.deepcopy(EXAMPLE), "alignment": alignment})["comparisons"][
+        "widths"
+    ]["pairs"]
+    assert [own for _, own in pair["seeds"]] == [0, 1, 2]
+    assert seeds is None or pair["seeds"] == seeds
 
 
 def test_figures_of_a_comparison():

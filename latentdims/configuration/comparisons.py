@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 from typing import Any, NamedTuple
 
+from latentdims.comparison import partners
 from latentdims.comparison.matching import WAYS, matched
 from latentdims.errors import InputError, nearest
 from latentdims.images import datasets
@@ -164,8 +165,7 @@ def _pair(
         for each in (partner, own)
     )
     found = matched(theirs, ours, match, names=(partner.name, own.name))
-    same_start = partner.network == own.network
-    if same_start and resolved["seeds_of"][own.network] < 2:
+    if partner.network == own.network and resolved["seeds_of"][own.network] < 2:
         raise InputError(
             f"members: {partner.name} and {own.name} have the same random start for the same seed, "
             "so that other seeds are compared, but there is one alone; give more seeds"
@@ -174,8 +174,27 @@ def _pair(
         "partner": partner.name,
         "own": own.name,
         "matches": found,
-        "same_start": same_start,
+        "seeds": _seeds(partner, own, resolved),
     }
+
+
+def _seeds(partner: Member, own: Member, resolved: Mapping[str, Any]) -> list[list[int]]:
+    """Which networks are compared, [seed of the partner, seed of the own]: those of one seed not
+    where both begin with the same weights."""
+    theirs, ours = (resolved["seeds_of"][each.network] for each in (partner, own))
+    choice = {
+        "pairs": resolved["alignment"]["pairs"],
+        "number": resolved["alignment"]["partners"],
+    }
+    found = []
+    for seed in range(ours):
+        if partner == own:
+            chosen = partners.of(seed, **choice)
+        else:
+            same_start = partner.network == own.network
+            chosen = partners.across(seed, theirs, same_start=same_start, **choice)
+        found += [[each, seed] for each in chosen]
+    return found
 
 
 def _images(given: Mapping[str, Any], resolved: Mapping[str, Any]) -> str:
