@@ -3,16 +3,12 @@ from latentdims.steps import summary
 from latentdims.workflow.job import running
 
 with running(snakemake):
-    files, runs = dict(snakemake.input.items()), snakemake.params.runs
+    files, runs, output = dict(snakemake.input.items()), snakemake.params.runs, snakemake.output
+    given = ("networks", "averaged", "published", "members", "comparisons")
     summary.summarise(
         inputs=files,
         runs=runs,
-        networks=snakemake.params.networks,
-        table=snakemake.output.table,
-        comparison=snakemake.output.comparison,
-        averaged=[tuple(network) for network in snakemake.params.averaged],
-        published=snakemake.params.published,
-        members=[tuple(member) for member in snakemake.params.members],
-        comparisons=snakemake.params.comparisons,
+        **{name: output[name] for name in ("table", "comparison")},
+        **{name: snakemake.params[name] for name in given},
     )
-    overview.write(snakemake.output.overview, table=snakemake.output.table, inputs=files, runs=runs)
+    overview.write(output.overview, table=output.table, inputs=files, runs=runs)

@@ -349,8 +349,8 @@ def test_what_is_asked_for(tmp_path, monkeypatch):
 
 def test_files_are_looked_for(tmp_path, images):
     def check(**network: Any) -> None:
-        asked = resolve(configured(network))["adopted"]["net"]
-        adopted.check_files("net", asked, seeds=3)
+        asked = resolve(configured({**network, "seeds": 3}))["adopted"]["net"]
+        adopted.check_files("net", asked)
 
     for seed in range(3):
         (tmp_path / f"{seed}.pt").write_bytes(b"PK")

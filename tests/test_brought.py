@@ -260,7 +260,7 @@ def test_auxiliary_classifiers_are_left_out_by_a_key():
         "returns a GoogLeNetOutputs while it is trained, .*; give it the key aux_logits: false"
     )
     with pytest.raises(InputError, match=message):
-        described(settings, (1, 32, 32))
+        families.of(settings).check_made(image_shape=(1, 32, 32), classes=CLASSES)
     assert described({**settings, "aux_logits": False}, (1, 32, 32)).site("conv1").channels == 64
 
 

@@ -15,7 +15,7 @@ from workflow import TINY, Workflow
 
 from latentdims.figures import catalogue
 
-FIGURES = len(catalogue.SOURCES)
+FIGURES = len(catalogue.drawn(seeds=2))
 OF_A_SEED = ("train", "covariance", "align", "clip", "generate")
 EVERYTHING = dict.fromkeys(OF_A_SEED, 4) | {"summary": 1, "figure": 2 * FIGURES}
 

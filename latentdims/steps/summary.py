@@ -53,7 +53,8 @@ def summarise(
     for run, (dataset, network, _) in enumerate(runs):
         for kind in KINDS:
             files[dataset, network][kind].append(inputs[kind][run])
-    for (dataset, network), path in zip(averaged or networks, inputs["consensus"], strict=False):
+    of_consensus = networks if averaged is None else averaged
+    for (dataset, network), path in zip(of_consensus, inputs["consensus"], strict=False):
         files[dataset, network]["consensus"].append(path)
     means: list[Row] = []
     single: list[Row] = []
@@ -67,7 +68,8 @@ def summarise(
         for curve in curves.of(paths):
             for at, estimate in zip(curve.at, curve.estimates, strict=True):
                 points.append(_row(columns, curve.name, estimate, {"at": at}))
-    compared = dict(zip(members, inputs.get("compared", ()), strict=True))
+    of_members = [(name, member, seed) for name, member, seed in members]
+    compared = dict(zip(of_members, inputs.get("compared", ()), strict=True))
     for pair in map(PairOfMembers.of, comparisons):
         for number in pair.numbers(compared):
             means.append(_row(pair.columns, number.name, number.estimate))

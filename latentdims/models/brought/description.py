@@ -3,6 +3,7 @@
 import copy
 import math
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -114,6 +115,8 @@ def _passes(module: nn.Module, *, image_shape: tuple[int, int, int], classes: in
     _check_learned(module)
     _check_copied(module)
     images = _images(image_shape)
+    with suppress(InputError):  # norms get statistics, without which they hand on what they read
+        _passed(module.train(), images)
     output, seen = _passed(module.eval(), images)
     _check_output(output, classes, "in evaluation mode")
     if not output.isfinite().all():
