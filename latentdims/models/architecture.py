@@ -103,7 +103,7 @@ class Architecture:
     @property
     def largest(self) -> int:
         """Values of the largest tensor that is made of one image."""
-        return max(self.widest, *(math.prod(site.shape) for site in self.sites))
+        return max([self.widest, *(math.prod(site.shape) for site in self.sites)])
 
     @property
     def at_once(self) -> int:
