@@ -18,6 +18,7 @@ from latentdims.images import data
 from latentdims.images.data import ARRAYS, Stored
 from latentdims.images.sources import imagefolder
 from latentdims.models import architecture
+from latentdims.models.architecture import Architecture
 from latentdims.steps import clipping, covariance, generation, training
 from latentdims.steps.prepare import prepare
 
@@ -95,6 +96,9 @@ def test_few_large_images_are_propagated_at_once():
     assert of(224, 64).at_once == (1 << 25) // (64 * 112 * 112)
     assert of(224, 2).at_once == (1 << 25) // (3 * 224 * 224)
     assert of(20_000, 1).at_once == 1
+    # Modules that others have written are trained without any site.
+    siteless = Architecture((3, 224, 224), 10, (), (), None)
+    assert siteless.at_once == (1 << 25) // (3 * 224 * 224)
 
 
 def photos(folder, *, shape, counts):

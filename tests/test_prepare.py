@@ -11,9 +11,9 @@ import pytest
 from latentdims import storage
 from latentdims.errors import InputError
 from latentdims.images import data
+from latentdims.images.collection import Collection
 from latentdims.images.data import ARRAYS
 from latentdims.images.sources import embedded
-from latentdims.images.sources.collection import Collection
 from latentdims.images.sources.content import content
 from latentdims.steps.prepare import prepare
 

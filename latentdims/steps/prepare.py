@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from latentdims import storage
 from latentdims.errors import InputError
+from latentdims.images.collection import Collection, Part, Wanted
 from latentdims.images.data import ARRAYS
-from latentdims.images.sources.collection import Collection, Part, Wanted
 
 LISTED = 50  # classes whose images are counted one by one in the log
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentdims.errors import InputError
-from latentdims.images.sources.collection import Collection, Part, Wanted
+from latentdims.images.collection import Collection, Part, Wanted
 
 Field = NDArray[np.floating[Any]]
 

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentdims.errors import InputError
+from latentdims.images.collection import Collection, Part, Wanted
 from latentdims.images.sources.archive import Archive
-from latentdims.images.sources.collection import Collection, Part, Wanted
 from latentdims.images.sources.content import check, content
 from latentdims.images.sources.folder import Folder
 from latentdims.images.sources.layout import Layout, arrange

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from latentdims import torchvision
 from latentdims.errors import InputError
 from latentdims.images import checksums
-from latentdims.images.sources.collection import Collection, Part, Wanted
+from latentdims.images.collection import Collection, Part, Wanted
 from latentdims.storage import SPLITS
 
 PART = 1000  # images at a time
