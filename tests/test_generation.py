@@ -241,18 +241,18 @@ def test_draws_are_aligned_on_so_many_images_and_classifiers_trained_on_all(
     number, images, trained, tmp_path, monkeypatch
 ):
     seen, features = [], []
-    original, descent = generation.Sampler.of, generation.Descent.epochs
+    original, descent = generation.Sampler.of, generation.Descent.steps
 
     def recorded(reference, procedure):
         seen.append(reference.images)
         return original(reference, procedure)
 
-    def descended(self, split):
+    def descended(self, split, **options):
         features.append(split)
-        return descent(self, split)
+        return descent(self, split, **options)
 
     monkeypatch.setattr(generation.Sampler, "of", recorded)
-    monkeypatch.setattr(generation.Descent, "epochs", descended)
+    monkeypatch.setattr(generation.Descent, "steps", descended)
     generate(images, trained, tmp_path, alignment_images=number)
     loaded, *_ = reference_of(images, trained)
     known = {image.numpy().tobytes() for image in loaded.train.images}

@@ -79,6 +79,7 @@ def test_whatever_a_job_loads_is_in_its_fingerprint(finished):
         assert {f for n in names for f in provenance._sources(n)} <= set(counted), stamped
         scripts.add(script)
     unused = {"download.py", "merge.py", "consensus.py", "train_together.py", "describe.py"}
+    unused |= {"adopt.py", "compare_covariance.py", "compare_align.py", "comparison_figure.py"}
     assert scripts == {path.name for path in (ROOT / "scripts").glob("*.py")} - unused
 
 

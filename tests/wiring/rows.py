@@ -46,7 +46,7 @@ def stack(files: Files, name: str) -> Array:
 def ends(file: h5py.File) -> list[tuple[int, float, str]]:
     """Index, epoch and null of untrained networks, if they are known, and of trained ones."""
     first, *_, last = [*file["epoch"][()], file["epoch"][-1]]
-    return [(0, 0.0, "untrained")] * (first == 0) + [(-1, float(last), "")]
+    return [(0, 0.0, "untrained")] * int(first == 0) + [(-1, float(last), "")]
 
 
 def each_and_mean(named: Mapping, values: Array, within: tuple | None) -> Rows:

@@ -101,12 +101,7 @@ KINDS = {
         which="ends",
     ),
 }
-KINDS["adopted"] = KINDS["mlp"]._replace(
-    network={"architecture": "mlp", "widths": [11, 8]},
-    shapes={"layer1": (11, 495), "layer2": (8, 11), "classifier": (4, 8)},
-    which="kept",
-    adopted=(1, 2),
-)
+KINDS["adopted"] = KINDS["mlp"]._replace(adopted=(1, 2))
 TRAINING = {
     **CONSTANT,
     "epochs": 2,
@@ -142,6 +137,7 @@ class Study:
 
     def __init__(self, kind: str, folder: Path) -> None:
         self.kind, self.folder = KINDS[kind], folder
+        self._trained: dict[int, list[tuple[Weights, Form]]] = {}
         random = np.random.default_rng(self.kind.data)
         self.labels: dict[str, NDArray] = {}
         self.x: dict[str, NDArray] = {}  # float64 (N, C, H, W), preprocessed
@@ -205,12 +201,14 @@ class Study:
         return found
 
     def checkpoint(self, seed: int, epoch: int) -> Weights:
-        """Weights that were trained elsewhere, of epoch 2 more than of epoch 1."""
-        random = np.random.default_rng([seed, 7])
-        return {
-            name: (x + epoch * 0.01 * random.standard_normal(x.shape)).astype(np.float32)
-            for name, x in reference.initial(self.kind.shapes, seed + 5).items()
-        }
+        """Weights that were trained elsewhere."""
+        if seed not in self._trained:
+            first = reference.initial(self.kind.shapes, seed)
+            given = {"form": self.kind.form, "seed": seed, "options": TRAINING}
+            x, labels = self.x["train"], self.labels["train"]
+            self._trained[seed] = reference.descend(first, x, labels, **given)
+        weights, _ = self._trained[seed][epoch]
+        return {name: x.astype(np.float32) for name, x in weights.items()}
 
     def _adopt(self, seed: int, output: Path) -> None:
         from latentdims.images.sources import content
@@ -236,7 +234,7 @@ class Study:
     def epochs(self) -> list[int]:
         """That are measured."""
         if self.kind.adopted:
-            return list(self.kind.adopted)
+            return [self.kind.adopted[-1]]
         return [0, 2] if self.kind.which == "ends" else [0, 1, 2]
 
     @cached_property

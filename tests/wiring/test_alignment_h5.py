@@ -25,14 +25,14 @@ def shaken(crosses):
 
 
 class Pair:
-    """Two networks at one epoch on both splits: representations by layer."""
+    """Two networks on both splits, each (seed, epoch): representations by layer."""
 
-    def __init__(self, study, partner, own, epoch):
+    def __init__(self, study, partner, own):
         self.study = study
-        self.weights = [study.weights(seed, epoch) for seed in (partner, own)]
+        self.weights = [study.weights(*each) for each in (partner, own)]
         self.phi, self.psi = (
-            {split: study.representations(seed, epoch, split) for split in SAMPLES}
-            for seed in (partner, own)
+            {split: study.representations(*each, split) for split in SAMPLES}
+            for each in (partner, own)
         )
         number = min(len(reference.pairings(n, 20)) for n in SAMPLES.values())
         self.pairings = {n: reference.pairings(k, 20)[:number] for n, k in SAMPLES.items()}
@@ -178,9 +178,9 @@ def of_weights(pair, name):
     return values
 
 
-def of_pair(study, partner, own, epoch):
-    """Every dataset of a pair at one epoch, by layer and name."""
-    pair = Pair(study, partner, own, epoch)
+def of_pair(study, partner, own):
+    """Every dataset of a pair, each (seed, epoch), by layer and name."""
+    pair = Pair(study, partner, own)
     found = {}
     certain = {site: pair.certain(site) for site in study.kind.sites}
     for site in study.kind.sites:
@@ -193,6 +193,24 @@ def of_pair(study, partner, own, epoch):
         below = certain.get(study.kind.below(weight), (0.0, 0.0))
         for name, value in of_weights(pair, weight).items():
             found[f"{weight}/{name}"] = np.array(value), max(*below, ROUNDING)
+    return found
+
+
+def of_final(study, seed, epoch):
+    """Every dataset of a network and itself at the last epoch."""
+    found = of_pair(study, (seed, study.epochs[-1]), (seed, epoch))
+    for name in study.kind.shapes:
+        weights, last = (study.weights(seed, each)[name] for each in (epoch, study.epochs[-1]))
+        vectors = reference.weight_eigenvectors(last)[1]
+        own = reference.weight_eigenvectors(weights)[1]
+        flat = weights.reshape(len(weights), -1).astype(np.float64)
+        cosines = np.abs(vectors.T @ own)
+        found[f"{name}/weight_variance"] = (
+            np.diag(vectors.T @ flat.T @ flat @ vectors) / len(flat),
+            ROUNDING,
+        )
+        found[f"{name}/weight_cosine"] = np.diag(cosines), ROUNDING
+        found[f"{name}/weight_span"] = reference.spans(cosines), ROUNDING
     return found
 
 
@@ -248,15 +266,17 @@ def test_alignment(study, seed):
         axis = int(name.endswith("_without_fold"))
         stacked = np.stack(values, axis)
         expected[f"spectra/{name}"] = stacked, tolerance if size else tolerance.max()
-    for partner in range(seed):
-        parts = {}
-        for epoch in study.epochs:
-            for name, value in of_pair(study, partner, seed, epoch).items():
-                parts.setdefault(name, []).append(value)
-        for name, epochs in parts.items():
-            values, tolerances = zip(*epochs, strict=True)
+    compared = {
+        f"seed{partner}": [of_pair(study, (partner, e), (seed, e)) for e in study.epochs]
+        for partner in range(seed)
+    }
+    if study.kind.which == "kept":
+        compared["final"] = [of_final(study, seed, epoch) for epoch in study.epochs]
+    for place, by_epoch in compared.items():
+        for name in by_epoch[0]:
+            values, tolerances = zip(*(each[name] for each in by_epoch), strict=True)
             axis = AXIS.get(name.rpartition("/")[2], 0)
-            expected[f"seed{partner}/{name}"] = np.stack(values, axis), max(tolerances)
+            expected[f"{place}/{name}"] = np.stack(values, axis), max(tolerances)
     check(study.alignments[seed], expected)
     with h5py.File(study.alignments[seed]) as file:
         for layer, shape in study.kind.shapes.items():

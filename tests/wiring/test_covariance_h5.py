@@ -17,10 +17,10 @@ def moments(x, y, *, partners, space):
     }
     if space:
         found["position_mean"] = y.mean(0), MOMENT * size
-    for seed in partners:
-        theirs = np.sqrt((x[seed] ** 2).mean((0, 2)).max())
+    for name in partners:
+        theirs = np.sqrt((x[name] ** 2).mean((0, 2)).max())
         tolerance = MOMENT * size * theirs
-        found[f"cross_covariance/seed{seed}"] = reference.moment(x[seed], y), tolerance
+        found[f"cross_covariance/{name}"] = reference.moment(x[name], y), tolerance
     return found
 
 
@@ -31,14 +31,20 @@ def test_covariance(study, seed):
         fold = reference.folds(len(study.x[split]))
         for layer in study.kind.sites:
             for epoch in study.epochs:
-                phi = [study.representations(each, epoch, split)[layer] for each in range(seed + 1)]
-                space = phi[seed].shape[2] > 1
-                found = moments(phi, phi[seed], partners=range(seed), space=space)
+                phi = {
+                    f"seed{each}": study.representations(each, epoch, split)[layer]
+                    for each in range(seed + 1)
+                }
+                own = phi.pop(f"seed{seed}")
+                if study.kind.which == "kept":  # beside itself at the last epoch
+                    phi["final"] = study.representations(seed, study.epochs[-1], split)[layer]
+                space = own.shape[2] > 1
+                found = moments(phi, own, partners=phi, space=space)
                 for name, value in found.items():
                     parts.setdefault(f"{split}/{layer}/{name}", []).append(value)
-                crossed = range(seed) if split == "test" else []
+                crossed = phi if split == "test" else {}
                 of_folds = [
-                    moments([each[fold == f] for each in phi], phi[seed][fold == f],
+                    moments({name: each[fold == f] for name, each in phi.items()}, own[fold == f],
                             partners=crossed, space=space)
                     for f in range(8)
                 ]  # fmt: skip

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import reference
 from checks import EPS, check, near, shares, shares_by_fold, stacked
-from study import SEEDS, TRAINING
+from study import MEAN, SEEDS, STD, TRAINING
 
 
 def adopted(study, seed):
@@ -32,6 +32,8 @@ def test_network(study, seed):
         "epochs": (kept, 0),
         "epoch": (kept, 0),
         "steps": ([0, 0] if study.kind.adopted else [0, 4, 8], 0),
+        "preprocessing/matrix": near(np.diag(1 / np.multiply(255, STD)), 1e-14),
+        "preprocessing/offset": near(-np.divide(MEAN, STD), 1e-14),
     }
     for name in study.kind.shapes:
         kept = np.array([weights[name] for weights, _ in trained])
