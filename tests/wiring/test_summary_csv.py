@@ -166,7 +166,13 @@ def range_of(quantity):
 
 
 def test_every_row_of_fabricated_files(files, tmp_path):
-    check(table(summarised(files, tmp_path, SEEDS), "d", "n"), expected(files))
+    found = table(summarised(files, tmp_path, SEEDS), "d", "n")
+    check({key: row for key, row in found.items() if not is_along(key[0])}, expected(files))
+
+
+def is_along(quantity):
+    """Of the curves along training, whose ends and middle tests/test_along.py recomputes."""
+    return quantity.endswith("_by_epoch") and not quantity.startswith(("accuracy", "loss"))
 
 
 @pytest.mark.parametrize("network", ["mlp", "cnn"])
