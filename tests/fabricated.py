@@ -99,7 +99,10 @@ def _alignment(file, random, widths, *, seed, draws):
             _pair(pair, random, {"activation": neurons, "weight": rank})
             if layer == next(iter(widths)):
                 _unrotated(pair, fan_in)
-        _final(file.create_group(f"final/{layer}"), random, neurons, rank)
+        own = np.random.default_rng(
+            [seed, len(layer), fan_in]
+        )  # leaves the numbers above as they are
+        _final(file.create_group(f"final/{layer}"), own, neurons, rank)
         fan_in = neurons
 
 
