@@ -61,13 +61,13 @@ def test_with_keys_or_larger_images(name):
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_refused(name):
+    family = families.of({"architecture": f"torchvision:{name}", "sites": ["any"]})
     with pytest.raises(InputError, match=REFUSED[name]) as error:
-        parts(name, SMALL)
+        family.check_made(image_shape=SMALL, classes=10)
     assert "\n" not in str(error.value)
 
 
 def check(found):
-    """Most parts can be sites, the output is known, and most weights read one."""
+    """Most parts can be sites, and some weights read one."""
     assert len(found.shapes) > 2 * len(found.unmeasured)
-    assert found.outputs
     assert any(each.reads for each in found.maps)
