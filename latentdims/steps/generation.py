@@ -119,12 +119,13 @@ def _write_undrawn(
     reason."""
     undefined = unscored or own.architecture.undrawn
     logger.warning("no networks are drawn: %s", undefined)
-    names = ("accuracy", "loss", "calibration_error")
-    found: dict[str, Score] = dict.fromkeys(names, np.nan)
-    if not unscored and isinstance(own, Network):
+    if unscored or isinstance(own, Recorded):  # its outputs, if any, are not of these labels
+        logits = torch.full((len(test.labels), int(test.labels.max()) + 1), torch.nan)
+        logits = logits.to(test.labels.device)
+    else:
         batches = test.images.split(own.architecture.at_once)
         logits = torch.cat([own.logits(batch) for batch in batches])
-        found = scores(logits, test.labels)
+    found = scores(logits, test.labels)
     with storage.create(output, settings=settings, device=device) as file:
         architecture.write(file, own.architecture)
         file.attrs["undefined"] = undefined
