@@ -94,6 +94,7 @@ def fill_alignment(file, seed):
         group.attrs.update(fan_in=FAN_IN, neurons=neurons)
         for partner in range(seed):
             fill_pair(file.create_group(f"seed{partner}/{layer}"), seed + partner, neurons)
+        fill_final(file.create_group(f"final/{layer}"), seed, neurons)
 
 
 def fill_pair(group, pair, neurons):
@@ -119,6 +120,14 @@ def fill_pair(group, pair, neurons):
         unrelated = np.linspace(0.1, 0.3, 5)[:, None, None] + np.zeros((5, 2, neurons))
         unrelated[:, 0] += 0.4  # untrained
         write(group, f"{kind}_subspace_null", unrelated, "pairing", "epoch", "k")
+
+
+def fill_final(group, seed, neurons):
+    """Of a network and itself at its last epoch."""
+    fill_pair(group, 2 * seed, neurons)
+    for name, axis in (("variance", "rank"), ("cosine", "rank"), ("span", "k")):
+        values = [[0.2] * neurons, [0.8 + seed / 20] * neurons]
+        write(group, f"weight_{name}", values, "epoch", f"weight_{axis}")
 
 
 def fill_clipping(file, seed):

@@ -15,6 +15,8 @@ from latentdims.statistics.intervals import over_pairs
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "numbers.md"
 ANY = {
     "<basis>": r"\w+",
+    "<i>": r"\d+",
+    "<k>": r"\d+",
     "<bound>": "(theory|simulation|bulk|initial)",
     "[_by_epoch]": "(_by_epoch)?",
     "[_<way>]": "(_flattened|_wide|_few_1|_few_2)?",
