@@ -16,7 +16,7 @@ from latentdims.figures import weight_eigenvectors, weights
 from latentdims.images import data
 from latentdims.models import families, networks
 from latentdims.models.architecture import IMAGES
-from latentdims.models.brought import stem
+from latentdims.models.brought import beside, makers, stem
 from latentdims.steps import alignment, covariance, training
 from latentdims.workflow import provenance
 
@@ -277,6 +277,56 @@ def test_a_file_that_is_no_python(tmp_path):
     path.write_text("import nothing_there\nmake = 3")
     with pytest.raises(InputError, match="raised ModuleNotFoundError in line 1"):
         described({"architecture": f"{path}:make", "sites": ["0"]})
+
+
+@pytest.fixture
+def no_folders(monkeypatch):
+    """Of users, so far."""
+    monkeypatch.setattr(beside, "_KNOWN", {})
+    monkeypatch.setattr(sys, "path", [*sys.path])
+
+
+@pytest.mark.usefixtures("no_folders")
+@pytest.mark.parametrize("late", [False, True])
+def test_files_have_modules_of_the_same_name_beside_them(late, tmp_path):
+    """Imported with the file, or when its function is called."""
+    for number, name in enumerate(("one", "two", "one", "two", "alone")):
+        folder = tmp_path / name
+        folder.mkdir(exist_ok=True)
+        (folder / "pieces.py").write_text(f"width = {3 + len(name)}\n")
+        lines = ["from torch import nn", "def make(image_shape, classes):"]
+        lines.insert(2 if late else 0, " " * 4 * late + "import pieces")
+        lines += ["    return nn.Linear(pieces.width, classes)"]
+        (folder / "mine.py").write_text("\n".join(lines))
+        if name == "alone":
+            (folder / "pieces.py").rename(folder / "parts_of_one.py")
+            text = (folder / "mine.py").read_text().replace("pieces", "parts_of_one")
+            (folder / "mine.py").write_text(text)
+        made = makers.made(f"{folder}/mine.py:make", {}, image_shape=(1, 4, 4), classes=2)
+        assert made.in_features == 3 + len(name), number
+        assert "pieces" not in sys.modules or number == 0
+
+
+@pytest.mark.usefixtures("no_folders")
+def test_what_is_imported_in_a_forward_pass_is_of_its_folder_or_an_error(tmp_path):
+    text = (
+        "from torch import nn\n\nclass Net(nn.Module):\n    def forward(self, x):\n"
+        "        import pieces\n        return pieces.width\n\n"
+        "def make(image_shape, classes):\n    return Net()\n"
+    )
+    nets = []
+    for width, name in ((7, "first"), (9, "second")):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "pieces.py").write_text(f"width = {width}\n")
+        (folder / "net.py").write_text(text)
+        call = makers.made(f"{folder}/net.py:make", {}, image_shape=(1, 4, 4), classes=2)
+        nets.append(call)
+        if name == "first":
+            assert call(None) == 7
+    for net in nets:
+        with pytest.raises(ModuleNotFoundError, match="pieces"):
+            net(None)
 
 
 def test_a_relative_import_is_refused_unless_it_has_an_alternative(tmp_path):

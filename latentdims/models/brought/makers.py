@@ -10,6 +10,7 @@ import re
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
 from functools import cache
 from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from latentdims.configuration.config_file import expanded
 from latentdims.errors import InputError, nearest
+from latentdims.models.brought.beside import beside
 
 if TYPE_CHECKING:  # the workflow is planned without torch
     from torch import nn
@@ -128,7 +130,8 @@ def made(
     if path is None and "init_weights" in taken:  # some warn where it is not given
         given.setdefault("init_weights", True)
     try:
-        found = make(**given)
+        with beside(path.resolve().parent) if path else nullcontext():
+            found = make(**given)
     except (Exception, SystemExit) as error:
         raise InputError(f"architecture: {architecture} {failed(error, path)}") from error
     if not isinstance(found, nn.Module):
@@ -180,9 +183,8 @@ def _imported(path: Path) -> ModuleType:
     assert spec and spec.loader
     module = module_from_spec(spec)
     sys.modules[name] = module
-    sys.path.insert(0, str(path.parent))
     try:
-        with torch.random.fork_rng(devices=[]):
+        with beside(path.parent), torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
             spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
