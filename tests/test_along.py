@@ -13,6 +13,7 @@ import yaml
 from workflow import Workflow
 
 from latentdims import storage
+from latentdims.comparison import together
 from latentdims.images import data
 from latentdims.models import networks
 from latentdims.recipes.descent import Descent
@@ -245,3 +246,44 @@ def test_the_figure_is_drawn_where_all_kept_epochs_are_measured(done):
     text = drawn.read_text(encoding="utf-8")
     for words in ("amplification", "unrelated images", "classifier", "the network itself"):
         assert words in text
+
+
+@pytest.mark.parametrize("held", [1, 10**9])
+def test_partners_are_the_same_alone_and_together(held, measured, tmp_path, monkeypatch):
+    """Of a network with two partners: another seed, and itself at its last epoch."""
+    folder, made = measured
+    groups = []
+    compare = together.compare
+
+    def noted(pairs, **options):
+        groups.append([pair.place for pair in pairs])
+        return compare(pairs, **options)
+
+    monkeypatch.setattr(together, "TOGETHER", held)
+    monkeypatch.setattr(together, "compare", noted)
+    alignment.align(
+        images=folder / "images.h5",
+        network=folder / "network1.h5",
+        networks={0: folder / "network0.h5"},
+        covariance=folder / "covariance1.h5",
+        partners={0: folder / "covariance0.h5"},
+        output=tmp_path / "alignment.h5",
+        settings={**made, "seed": 1},
+        device="cpu",
+        vectors=50,
+        pairings=2,
+    )
+    assert groups == ([["seed0"], ["final"]] if held == 1 else [["seed0", "final"]])
+    with (
+        storage.read(folder / "alignment1.h5") as before,
+        storage.read(tmp_path / "alignment.h5") as after,
+    ):
+        names = []
+        before.visititems(lambda name, item: names.append(name) if is_data(item) else None)
+        assert any(name.startswith("final/") for name in names)
+        for name in names:
+            np.testing.assert_array_equal(after[name][()], before[name][()], err_msg=name)
+
+
+def is_data(item):
+    return isinstance(item, h5py.Dataset)

@@ -29,7 +29,7 @@ def meetings(pairings: int, monkeypatch, *, size: int = 10**6) -> np.ndarray:
     monkeypatch.setattr(unrelated, "VALUES", size * IMAGES)
     images = torch.arange(IMAGES).float()[:, None, None, None]
     view = NetworkView(Named(), images)
-    found = unrelated.paired(view, view, pairings=pairings)["classifier"]
+    found = unrelated.paired([view], view, pairings=pairings)[0]["classifier"]
     # Each mean is 1 / images: what is added to the covariance is the share of a pair.
     return ((found.covariance.numpy() + IMAGES**-2) * IMAGES).round(4)
 
@@ -61,7 +61,8 @@ def test_covariances_of_every_pairing(name, values, monkeypatch):
     monkeypatch.setattr(unrelated, "VALUES", values)
     partner, own = (integer_network(name, seed=seed) for seed in (0, 1))
     images = integer_images(IMAGES, seed=3)
-    found = unrelated.paired(NetworkView(partner, images), NetworkView(own, images), pairings=3)
+    views = NetworkView(partner, images), NetworkView(own, images)
+    (found,) = unrelated.paired(views[:1], views[1], pairings=3)
     _, *others = meetings(3, monkeypatch)
     parts = [np.flatnonzero(folds.of(IMAGES) == number) for number in range(folds.FOLDS)]
     for number, site in enumerate(own.architecture.sites):
@@ -87,3 +88,37 @@ def test_covariances_of_every_pairing(name, values, monkeypatch):
 def cross(x: torch.Tensor, y: torch.Tensor) -> np.ndarray:
     x, y = rows(x).numpy(), rows(y).numpy()
     return (x - x.mean(0)).T @ (y - y.mean(0)) / len(x)
+
+
+class Counted(NetworkView):
+    """A network that counts the images which it has seen."""
+
+    def representations(self, samples):
+        SEEN[id(self)] = SEEN.get(id(self), 0) + len(samples)
+        return super().representations(samples)
+
+
+SEEN: dict[int, int] = {}
+
+
+def test_partners_at_once_are_what_they_are_alone_and_each_network_sees_images_once(monkeypatch):
+    monkeypatch.setattr(unrelated, "VALUES", 10**6)  # a fold at once
+    images, numbers = integer_images(IMAGES, seed=3), 3
+    own, *others = (Counted(integer_network("mlp", seed=seed), images) for seed in range(4))
+    first, *_, last = (site.name for site in own.architecture.sites)
+    matches = [
+        {first: (first, first)},
+        {"up": (last, first), last: (last, last)},
+        {"down": (first, last), "same": (last, last), "up": (last, first)},
+    ]
+    SEEN.clear()
+    found = unrelated.paired(others, own, pairings=numbers, matches=matches)
+    ahead = numbers * folds.FOLDS  # a fold goes on for as many images as there are pairings
+    assert [SEEN[id(each)] for each in (own, *others)] == [IMAGES + ahead] + [IMAGES] * 3
+    for partner, pairs, together in zip(others, matches, found, strict=True):
+        (alone,) = unrelated.paired([partner], own, pairings=numbers, matches=[pairs])
+        assert together.keys() == alone.keys() == pairs.keys()
+        for layer, paired in alone.items():
+            assert torch.equal(together[layer].covariance, paired.covariance)
+            assert torch.equal(together[layer].folds, paired.folds)
+            assert torch.equal(together[layer].squared_norm, paired.squared_norm)

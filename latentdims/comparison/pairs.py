@@ -1,18 +1,15 @@
 """Pairs of members of a comparison, layer by layer and epoch by epoch."""
 
-import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from latentdims.comparison import alignment_file, pair
+from latentdims.comparison import pair
 from latentdims.comparison.matching import stage_beside
 from latentdims.comparison.measured import (
-    FINAL,
     Measured,
     Measurements,
     Weights,
@@ -27,8 +24,6 @@ if TYPE_CHECKING:  # figures and table read pairs without torch
 
     from latentdims.comparison.unrelated import Paired
     from latentdims.comparison.views import Matches, View
-
-logger = logging.getLogger(__name__)
 
 Array = NDArray[np.float64]
 Stages = tuple[Sequence[Measured], Sequence[Measured]]  # of the partner, and the own, by epoch
@@ -77,19 +72,13 @@ class Pair:
         partner, own = (len(each.epochs) for each in self._files())
         return stage_beside(stage, own=own, partner=partner)
 
-    def compare(self, *, pairings: int) -> dict[str, dict[str, Array]]:
-        """Results of each layer, with the axis of epochs where `alignment_file` has it."""
-        found: dict[str, list[dict[str, Array]]] = {}
-        for stage in range(len(self._epochs)):
-            for layer, results in self._compare_at(stage, pairings).items():
-                found.setdefault(layer, []).append(results)
-        return {layer: alignment_file.stacked(results) for layer, results in found.items()}
-
-    def _compare_at(self, stage: int, pairings: int) -> dict[str, dict[str, Array]]:
+    def compare(
+        self, stage: int, paired: Mapping[str, Mapping[str, "Paired"]]
+    ) -> dict[str, dict[str, Array]]:
+        """Results of each layer at one index of the epochs; paired: by split and layer."""
         from latentdims.comparison import null  # torch
 
         at, partner, own = self._beside(stage), *self._files()
-        paired = self._paired(stage, pairings)
         turns: dict[str, Tensor] = {}
         results: dict[str, dict[str, Array]] = {}
         for layer, (theirs, ours) in self.matches.items():
@@ -117,7 +106,7 @@ class Pair:
             from latentdims.comparison import neighbours  # torch
 
             near = neighbours.compare(
-                *self._views("test", stage),
+                *self.views("test", stage),
                 matches=self.matches,
                 neighbours=self.options.neighbours,
                 pairings=pairings,
@@ -155,27 +144,23 @@ class Pair:
     def _files(self) -> tuple[Measurements, Measurements]:
         return self.partner.measurements, self.own.measurements
 
-    def _views(self, split: str, stage: int) -> tuple["View", "View"]:
+    def views(self, split: str, stage: int) -> tuple["View", "View"]:
+        """Of the partner, and the own, at one index of the epochs."""
         return self.partner.view(split, self._beside(stage)), self.own.view(split, stage)
 
-    def _paired(self, stage: int, wanted: int) -> dict[str, dict[str, "Paired"]]:
-        """Cross-covariances by split and layer, of the same images and of unrelated ones."""
-        from latentdims.comparison import unrelated  # torch
-
-        views = {split: self._views(split, stage) for split in SPLITS}
-        number = min(unrelated.pairings(len(own), wanted) for _, own in views.values())
-        if number < wanted:
-            logger.info("%d pairings of unrelated images: there are no more", number)
-        when = self._epochs[stage]
-        return {
-            split: unrelated.paired(
-                *both,
-                matches=self.matches,
-                pairings=number,
-                name=f"{self.partner.name}, epoch {when:g}, unrelated {split} images",
-            )
-            for split, both in views.items()
-        }
+    def held(self, pairings: int) -> int:
+        """Bytes that are held for it while it is compared together with others: of each split what
+        is added up for every pairing and what comes of it; of the partner at every epoch four
+        moments of each site in float64, and its weights as they are stored and in a module."""
+        partner, own = (each.architecture for each in self._files())
+        shared = sum(
+            partner.site(theirs).channels * own.site(ours).channels
+            for theirs, ours in self.matches.values()
+        )
+        products = 2 * len(SPLITS) * (1 + pairings) * shared
+        moments = 2 * 4 * sum(site.channels**2 for site in partner.sites)
+        epochs = len(self.partner.measurements.epochs)
+        return 4 * (products + epochs * (moments + 2 * partner.parameters))
 
     def reasons(self) -> dict[str, dict[str, str]]:
         """Why values of each layer are undefined, by the first word of their names."""
@@ -214,48 +199,3 @@ class Pair:
                 untrained=member.measurements.untrained,
             )
         ]
-
-
-def write(
-    file: h5py.File,
-    own: Member,
-    partners: Iterable[tuple[str, Member, "Matches"]],
-    *,
-    maps: bool,
-    pairings: int,
-    options: pair.Options,
-) -> None:
-    """Write the spectra of a network, and its alignment with each partner, layer by layer.
-
-    partners: with their groups in the file, and the sites that are compared. maps: whether learned
-    maps are compared, too, by their names. pairings: of unrelated images, as many as there can be.
-    """
-    measured, described = own.measurements, own.measurements.architecture
-    alignment_file.write_axes(file, measured.epochs, options.centrings)
-    architecture.write(file, described)
-    sites = {site.name: measured.stages(site.name) for site in described.sites}
-    weights = {each.name: measured.weights(each.name) for each in described.weights}
-    for layer in described.names:
-        group = file.create_group(f"spectra/{layer}")
-        if layer in weights:
-            alignment_file.write_weights(group, weights[layer], described.weight(layer))
-        if layer in sites:
-            parts = [measured.train_folds(layer, stage) for stage in range(len(measured.epochs))]
-            rows = measured.rows(layer)
-            alignment_file.write_spectra(group, sites[layer], folds=parts, rows=rows)
-    for place, partner, matches in partners:
-        theirs = partner.measurements
-        both = Pair(
-            partner,
-            own,
-            place,
-            matches,
-            {layer: (theirs.stages(a), sites[b]) for layer, (a, b) in matches.items()},
-            {name: (theirs.weights(name), each) for name, each in weights.items() if maps},
-            options,
-        )
-        reasons = both.reasons()
-        for layer, found in both.compare(pairings=pairings).items():
-            if place == FINAL and layer in weights:
-                found |= pair.along_training(weights[layer])
-            alignment_file.write_pair(file.create_group(f"{place}/{layer}"), found, reasons[layer])

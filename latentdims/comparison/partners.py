@@ -2,6 +2,8 @@
 
 import random
 
+TOGETHER = 400_000_000  # bytes that are held for partners that are shown images together
+
 
 def of(seed: int, *, pairs: str, number: int | None) -> list[int]:
     """The partners of a seed: all earlier ones, the `first`, or some number of them.

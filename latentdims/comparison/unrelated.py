@@ -6,7 +6,7 @@ have a pair of images in common. Pairing 0 shows both the same.
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +15,7 @@ from torch import Tensor
 
 from latentdims.comparison.moments import ROWS, rows
 from latentdims.comparison.views import Matches, View, Walk, same_sites
+from latentdims.models.architecture import Architecture
 from latentdims.statistics import folds
 from latentdims.workflow.job import progress
 
@@ -107,36 +108,57 @@ def folds_of(images: int) -> list[Tensor]:
 
 @torch.inference_mode()
 def paired(
-    partner: View,
+    partners: Sequence[View],
     own: View,
     *,
     pairings: int,
-    matches: Matches | None = None,
+    matches: Sequence[Matches] | None = None,
     name: str = "images",
-) -> dict[str, Paired]:
-    """Cross-covariances by layer over all images, for the same images and some pairings.
+) -> list[dict[str, Paired]]:
+    """Cross-covariances with each partner by layer, over all images, for the same images and some
+    pairings; each network sees a batch once.
 
-    matches: sites that are compared; each with the same one, where not given. name: what the log
-    calls the images.
+    matches: sites that are compared with each partner; each with the same one, where not given.
+    name: what the log calls the images.
     """
-    matches = same_sites(own.architecture) if matches is None else matches
-    shapes = [site.shape for view in (partner, own) for site in view.architecture.sites]
+    if matches is None:
+        matches = [same_sites(own.architecture)] * len(partners)
+    shapes = [site.shape for view in (*partners, own) for site in view.architecture.sites]
     size = max(1, VALUES // max(map(math.prod, shapes)))
-    sums: dict[str, _Sums] = {}
+    sums: dict[tuple[int, str], _Sums] = {}
     for members in progress(folds_of(len(own)), name=f"{name}, fold"):
         for start in range(0, len(members), size):
             shown = torch.arange(start, min(start + size, len(members)))
             further = torch.arange(start, start + len(shown) + pairings) % len(members)
-            theirs = _walk(partner, members[shown], [site for site, _ in matches.values()])
-            ours = _walk(own, members[further], [site for _, site in matches.values()])
-            for layer, (site, own_site) in matches.items():
-                both = theirs.take(site), ours.take(own_site)
-                if layer not in sums:
-                    sums[layer] = _Sums(*both, pairings)
-                sums[layer].add(*both)
+            of_layers = (ours for pairs in matches for _, ours in pairs.values())
+            ours = _walk(own, members[further], of_layers)
+            walks = [
+                _walk(partner, members[shown], (site for site, _ in pairs.values()))
+                for partner, pairs in zip(partners, matches, strict=True)
+            ]
+            for key, (site, own_site) in _in_order(own.architecture, matches):
+                both = walks[key[0]].take(site), ours.take(own_site)
+                if key not in sums:
+                    sums[key] = _Sums(*both, pairings)
+                sums[key].add(*both)
         for each in sums.values():
             each.end_fold()
-    return {layer: each.paired() for layer, each in sums.items()}
+    return [
+        {layer: sums[number, layer].paired() for layer in pairs}
+        for number, pairs in enumerate(matches)
+    ]
+
+
+def _in_order(
+    own: Architecture, matches: Sequence[Matches]
+) -> Iterator[tuple[tuple[int, str], tuple[str, str]]]:
+    """All that is compared, by partner and layer, in the order in which the own network makes it,
+    so that what it made is not kept for long."""
+    for site in own.sites:
+        for number, pairs in enumerate(matches):
+            for layer, both in pairs.items():
+                if both[1] == site.name:
+                    yield (number, layer), both
 
 
 def _walk(view: View, images: Tensor, taken: Iterable[str]) -> Walk[Tensor]:

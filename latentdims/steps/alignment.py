@@ -2,12 +2,13 @@
 they would seem to share on unrelated images."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from latentdims import storage
-from latentdims.comparison import pair, pairs
+from latentdims.comparison import pair, pairs, together
 from latentdims.comparison.measured import CENTRINGS, FINAL, Measurements
 from latentdims.images import data
 from latentdims.images.data import StoredImages
@@ -58,18 +59,19 @@ def align(
         network_itself = member(network, settings["seed"], own)
         matches = same_sites(own.architecture)
 
-        def opened() -> Iterator[tuple[str, pairs.Member, "Matches"]]:
-            for seed, path in partners.items():
-                with Measurements.open(path, {**settings, "seed": seed}) as partner:
-                    own.check_comparable(partner)
-                    yield f"seed{seed}", member(networks[seed], seed, partner), matches
-            if own.is_along_training:
-                yield FINAL, pairs.final(network_itself), matches
+        @contextmanager
+        def opened(seed: int, path: str | Path) -> Iterator[tuple[str, pairs.Member, "Matches"]]:
+            with Measurements.open(path, {**settings, "seed": seed}) as partner:
+                own.check_comparable(partner)
+                yield f"seed{seed}", member(networks[seed], seed, partner), matches
 
-        pairs.write(
+        others: list[together.Opened] = [opened(seed, path) for seed, path in partners.items()]
+        if own.is_along_training:
+            others.append(nullcontext((FINAL, pairs.final(network_itself), matches)))
+        together.write(
             result,
             network_itself,
-            opened(),
+            others,
             maps=True,
             pairings=pairings,
             options=pair.Options(centrings, vectors, neighbours),

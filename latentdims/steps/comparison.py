@@ -2,6 +2,7 @@
 data, or at other epochs; all are shown the same images."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentdims import storage
-from latentdims.comparison import covariance_file, pair, pairs
+from latentdims.comparison import covariance_file, pair, pairs, together
 from latentdims.comparison.covariance_file import Cross
 from latentdims.comparison.matching import stage_beside
 from latentdims.comparison.measured import Measurements
@@ -253,16 +254,18 @@ def align(
             found = member(path, made_with, file, device=device)
             return pairs.Member(found.name, measurements, found.view)
 
-        def opened() -> Iterator[tuple[str, pairs.Member, "Matches"]]:
-            for path, file_of, each in zip(networks, covariances, others, strict=True):
-                with Measurements.open(file_of, each.settings) as theirs:
-                    measured.check_same_images(theirs)
-                    yield each.place, shown(path, each.settings, theirs), each.matches
+        @contextmanager
+        def opened(
+            path: str | Path, file_of: str | Path, each: Partner
+        ) -> Iterator[tuple[str, pairs.Member, "Matches"]]:
+            with Measurements.open(file_of, each.settings) as theirs:
+                measured.check_same_images(theirs)
+                yield each.place, shown(path, each.settings, theirs), each.matches
 
-        pairs.write(
+        together.write(
             result,
             shown(network, settings, measured),
-            opened(),
+            [opened(*each) for each in zip(networks, covariances, others, strict=True)],
             maps=False,
             pairings=pairings,
             options=pair.Options(centrings, vectors, neighbours),

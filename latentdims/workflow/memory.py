@@ -13,6 +13,7 @@ from typing import Any
 import h5py
 
 from latentdims import storage
+from latentdims.comparison.partners import TOGETHER
 from latentdims.configuration import adopted
 from latentdims.errors import InputError
 from latentdims.images import data
@@ -220,17 +221,21 @@ def align(
     neighbours: int | None = None,
 ) -> float:
     """The network and a partner with their folds, what is said of each pair, decompositions of the
-    largest layer, and products for all pairings; for neighbours, what both say of a fold. kept: as
-    above."""
+    largest layer, and products for all pairings; the same of further partners, as far as they are
+    held together (`pairs.Pair.held`); for neighbours, what both say of a fold. kept: as above."""
     partners += kept is not None
     measured = shapes.measured(kept) * (2 * (4 + FOLDS) + 2 * partners) * shapes.covariances
     unrelated = 8 * (1 + pairings) * shapes.covariances
+    epochs = shapes.measured(kept)
+    held = (2 * (1 + pairings) + 4 * epochs) * shapes.covariances + 2 * epochs * shapes.weights
+    further = min(max(0, partners - 1) * held, TOGETHER / 1e6)
     near = 0.0
     if neighbours is not None:
         share = shapes.samples["test"] / FOLDS / shapes.samples["train"]
         near = 4 * share * shapes.representations
     batch = 4 * (shapes.at_once - _numbers(1 << 20))  # twice as many images, of two networks
-    return with_torch() + measured + unrelated + 10 * shapes.matrices + BATCHES + batch + near
+    at_once = BATCHES + batch + near
+    return with_torch() + measured + unrelated + further + 10 * shapes.matrices + at_once
 
 
 def compare_covariance(members: Sequence[Shapes], *, partners: int) -> float:
