@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.nn import functional
 from workflow import Workflow
@@ -356,3 +356,30 @@ def test_preprocessing_of_a_network_runs_again_what_follows(again):
     again.configure({**CONFIG, "networks": networks})
     expected = dict.fromkeys(OF_A_SEED, 2) | {"describe": 1, "summary": 1}
     assert again.planned("--", "results/summary.csv") == Counter(expected)
+
+
+def test_folders_share_what_they_adopt_by_its_content(done, tmp_path):
+    """Whatever the paths are called; another content under the same path is not taken for it."""
+    (tmp_path / "cache").mkdir()
+    found = {}
+    for name, runs in (("one", "runs"), ("two", "elsewhere")):
+        start = {"checkpoints": f"{runs}/{{seed}}.safetensors", "untrained": f"{runs}/{{seed}}.pt"}
+        folder = Workflow(tmp_path / name, {**CONFIG, "networks": {"start": OWN | start}})
+        folder.environment |= {"SNAKEMAKE_OUTPUT_CACHE": str(tmp_path / "cache")}
+        (folder.folder / runs).mkdir()
+        shutil.copy(done.folder / "my_models.py", folder.folder)
+        for seed in (0, 1):
+            old, new = done.folder / "runs", folder.folder / runs
+            shutil.copy(old / f"start{seed}.pt", new / f"{seed}.pt")
+            trained = 0 if name == "two" else seed
+            shutil.copy(old / f"{trained}.safetensors", new / f"{seed}.safetensors")
+        targets = [f"results/shapes/start/seed{seed}/network.h5" for seed in (0, 1)]
+        folder.complete("--quiet", "--cache", "--", *targets)
+        found[name] = [(folder.folder / target).resolve() for target in targets]
+    assert {path.parent for paths in found.values() for path in paths} == {tmp_path / "cache"}
+    assert found["one"][0] == found["two"][0]
+    assert len({*found["one"], *found["two"]}) == 3
+    for path, seed in ((found["one"][1], 1), (found["two"][1], 0)):
+        with h5py.File(path) as file:
+            weights = load_file(done.folder / f"runs/{seed}.safetensors")["4.weight"]
+            np.testing.assert_array_equal(file["weights/4"][-1].reshape(weights.shape), weights)
