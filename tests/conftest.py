@@ -1,7 +1,8 @@
 """What several tests share: small data sets and networks of random numbers."""
 
 import fcntl
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -139,13 +140,11 @@ atexit.register(tell)
 
 
 @pytest.fixture
-def seen_by_all(tmp_path) -> Path:
+def seen_by_all() -> Iterator[Path]:
     """A folder that other users may read; those of pytest are its owner's alone."""
-    for folder in (tmp_path, *tmp_path.parents):
-        if folder.stat().st_mode & 0o005 == 0o005:
-            break
-        folder.chmod(0o755)
-    return tmp_path
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder).resolve()
 
 
 @pytest.fixture(scope="session")

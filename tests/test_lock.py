@@ -26,6 +26,11 @@ sys.stdin.read()
 NOBODY = 65534
 
 
+@pytest.fixture
+def tmp_path(seen_by_all):
+    return seen_by_all
+
+
 @pytest.fixture(autouse=True)
 def give_back():
     yield
@@ -161,7 +166,7 @@ def test_a_user_who_has_no_name_is_told_by_number(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def as_nobody(seen_by_all):
+def as_nobody():
     """Runs a function as a user who is not the owner of the folder."""
     if os.getuid() != 0:
         pytest.skip("only root can become another user")
