@@ -29,7 +29,7 @@ include: "rules/summary.smk"
 include: "rules/comparisons.smk"
 include: "rules/reproduction.smk"
 include: "rules/figures.smk"
-include: "rules/compare.smk"
+include: "rules/reruns.smk"
 
 
 rule all:

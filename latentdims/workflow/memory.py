@@ -182,14 +182,17 @@ def clip(shapes: Shapes) -> float:
 
 
 def covariance(shapes: Shapes, *, partners: int, kept: Kept = None) -> float:
-    """Sums of all layers by fold, and three times as much while they are written; images stream.
+    """Sums of all layers by fold, and three times as much while they are written; all networks, as
+    they are stored and as modules; images stream.
 
-    With partners, those of training images are kept as one. kept: the recipe, where all that it
+    With partners, sums of training images are kept as one. kept: the recipe, where all that it
     keeps is measured, and the network itself at its last epoch is a partner, too.
     """
     partners += kept is not None
-    sums = shapes.measured(kept) * (2 * FOLDS + (1 + FOLDS) * partners) * shapes.covariances
-    return with_torch() + 4 * sums + (36 + shapes.at_once) * (partners + 1)
+    epochs = shapes.measured(kept)
+    sums = epochs * (2 * FOLDS + (1 + FOLDS) * partners) * shapes.covariances
+    network = 2 * epochs * shapes.weights
+    return with_torch() + 4 * sums + (network + 36 + shapes.at_once) * (partners + 1)
 
 
 def generate(

@@ -10,7 +10,7 @@ from latentdims.workflow import recorded
 SAID = set()
 
 
-def compared(maker):
+def checked(maker):
     """An input function that adds nothing to a job, but has it run where others made its files."""
 
     before = copy(maker)  # without this function among its inputs
@@ -52,4 +52,4 @@ def say(name, path, difference):
 if workflow.is_main_process:  # its jobs on a cluster make what it found
     for each in rules._rules.values():
         if "code" in each.rule.params.keys():
-            each.rule.set_input(compared(each.rule))
+            each.rule.set_input(checked(each.rule))
