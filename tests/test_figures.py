@@ -46,7 +46,8 @@ def recorded(monkeypatch):
 def check_readable(figure: style.Figure, path: Path, monkeypatch) -> list[str]:
     """No text touches another or leaves the figure, no datum leaves its axes, no legend covers
     them; returns all texts."""
-    figure.savefig(path)  # solves the layout
+    figure.draw_without_rendering()  # solves the layout, once
+    figure.set_layout_engine("none")
     with recorded(monkeypatch) as texts:
         figure.savefig(path)
     for (one, box), (other, second) in combinations(texts.values(), 2):
@@ -147,7 +148,7 @@ def test_undefined_numbers_are_left_out_and_named(tmp_path, monkeypatch):
         assert "nan" not in words.split(), name
 
 
-@pytest.mark.parametrize(("layers", "dead"), [(3, 3), (14, 13)])
+@pytest.mark.parametrize(("layers", "dead"), [(3, 3), (9, 8)])
 def test_many_undefined_layers_are_counted_in_one_note(layers, dead, tmp_path, monkeypatch):
     files = fabricated.files(tmp_path, layers=layers, width=8, seeds=3, draws=2, dead=dead)
     with h5py.File(files["alignment"][2], "r+") as file:  # of one layer, trained, the last pair
@@ -324,18 +325,20 @@ def test_many_panels_have_one_scale_which_stands_where_lines_begin(tmp_path):
         assert shown == first and sum(first) > 1
 
 
-@pytest.mark.parametrize("name", ["spectra", "weights", "alignment", "measures", "eigenvectors"])
 @pytest.mark.parametrize("seeds", [2, 6])
-def test_epochs_between_the_first_and_the_last_are_not_drawn(name, seeds, tmp_path):
+def test_epochs_between_the_first_and_the_last_are_not_drawn(seeds, tmp_path):
     files = fabricated.files(tmp_path, layers=1, width=12, seeds=seeds, draws=1)
-    pictures = []
-    for _ in range(2):
-        figure = draw(name, files)
-        figure.savefig(tmp_path / "picture.svg", metadata={"Date": None})
-        pictures.append((tmp_path / "picture.svg").read_bytes())
-        for path in files["alignment"]:
-            fabricated.add_epoch_between(path)
-    assert pictures[0] == pictures[1]
+
+    def pictures():
+        for name in ("spectra", "weights", "alignment", "measures", "eigenvectors"):
+            draw(name, files).savefig(tmp_path / "picture.svg", metadata={"Date": None})
+            yield name, (tmp_path / "picture.svg").read_bytes()
+
+    before = dict(pictures())
+    for path in files["alignment"]:
+        fabricated.add_epoch_between(path)
+    for name, picture in pictures():
+        assert picture == before[name], name
 
 
 def test_notes_that_begin_alike_are_both_shown_and_each_once():
