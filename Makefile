@@ -7,7 +7,7 @@
 # make pairs  BEFORE=COMMIT  every step at a commit and at HEAD, in nine pairs; IMAGES=  SAMPLES=  PAIRS=
 #             STEP="whole tutorial"  this one alone
 # make mutants   how many small changes of the core the tests notice, of 400 at random; hours
-#             MODULES="alignment null"  all of these; SAMPLE=  SEED=  WORKERS=
+#             MODULES="alignment null"  all of these, or SAMPLE= of them; SEED=  WORKERS=
 # make golden    store the numbers of the tiny experiment anew, where they should have changed
 # All make the environment in .venv first, from pinned versions.
 
@@ -23,7 +23,7 @@ PAIRS ?= 9
 STEP ?=
 SAMPLES ?= 4000
 MODULES ?=
-SAMPLE ?= 400
+SAMPLE ?=
 SEED ?= 0
 WORKERS ?= 2
 
@@ -81,8 +81,8 @@ lint: .venv/test
 	touch $@
 
 mutants: .venv/test .venv-mutants/made
-	.venv-mutants/bin/python benchmarks/mutants.py .mutants --sample $(SAMPLE) --seed $(SEED) --workers $(WORKERS) \
-	  $(if $(MODULES),--modules $(MODULES))
+	.venv-mutants/bin/python benchmarks/mutants.py .mutants --seed $(SEED) --workers $(WORKERS) \
+	  $(if $(SAMPLE),--sample $(SAMPLE)) $(if $(MODULES),--modules $(MODULES))
 
 golden: .venv/test
 	$(BIN)/python -m pytest -n 0 tests/test_golden.py --renew

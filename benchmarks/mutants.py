@@ -31,12 +31,14 @@ SKIPPED = ("RemoveDecorator", "ExceptionReplacer", "Variable")  # no change of a
 CORE = {
     "network": "training descent networks stack blocks optimiser recipe preprocessing folds",
     "covariance": "covariance covariance_file moments",
-    "alignment": "alignment alignment_file pair null unrelated measured measures procrustes",
+    "alignment": "alignment alignment_file pair pairs together views null unrelated neighbours "
+    "measured measures procrustes",
     "consensus": "consensus",
     "clipping": "clipping components reruns",
     "generation": "generation sampling gaussian",
     "": "architecture families resnet residual augmentation spectra learned intervals scales bands "
-    "summary numbers drawn curves table quantities",
+    "summary numbers drawn curves table quantities scores along epochs matching comparison "
+    "configuration/comparisons results/comparisons adoption checkpoints network_file responses",
 }
 TESTS = {
     "training": "stack checkpoint", "descent": "training stack checkpoint trained",
@@ -46,6 +48,11 @@ TESTS = {
     "preprocessing": "data",
     "scales": "intervals", "bands": "intervals", "moments": "covariance", "curves": "summary",
     "components": "clipping", "reruns": "resnet", "residual": "resnet",
+    "pairs": "alignment comparisons along", "together": "along comparisons",
+    "views": "unrelated comparisons", "neighbours": "alignment", "scores": "summary comparisons",
+    "epochs": "along alignment", "matching": "comparisons", "comparison": "comparisons",
+    "configuration/comparisons": "comparisons_config", "results/comparisons": "comparisons",
+    "checkpoints": "adoption", "network_file": "adoption networks",
     "table": "summary", "numbers": "summary", "spectra": "learned alignment clipping",
 }  # fmt: skip
 
@@ -90,7 +97,8 @@ def meaning(code: str) -> str:
 
 
 def source(module: str) -> Path:
-    """The file of a module of the core; figures have names like these."""
+    """The file of a module of the core, with its folder where two have the name; figures have names
+    like these."""
     package = ROOT / "latentdims"
     if module == "families":
         return package / "models" / "families" / "__init__.py"
@@ -181,8 +189,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     known = [module for modules in CORE.values() for module in modules.split()]
     parser.add_argument("folder", type=Path, help="for copies, survivors.diff and the table")
-    parser.add_argument("--modules", nargs="*", help="all mutants of these", choices=known)
-    parser.add_argument("--sample", type=int, default=400, help="mutants of all modules")
+    parser.add_argument("--modules", nargs="*", help="of these alone", choices=known)
+    parser.add_argument("--sample", type=int, help="how many; 400, or all of the modules named")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--limit", type=float, default=60, help="seconds for each")
@@ -205,7 +213,8 @@ def main() -> None:
         if broken:
             raise SystemExit(f"error: without any change, the tests fail of {', '.join(broken)}")
         all_of = {module: list(mutants(module)) for module in modules}
-        chosen = sample(all_of, 0 if given.modules else given.sample, given.seed)
+        size = given.sample or (0 if given.modules else 400)
+        chosen = sample(all_of, size, given.seed)
         counts: dict[str, Counter[str]] = {module: Counter() for module in modules}
         survivors = ""
         for item, found in zip(chosen, pool.map(judge, chosen), strict=True):
