@@ -30,7 +30,7 @@ SKIPPED = ("RemoveDecorator", "ExceptionReplacer", "Variable")  # no change of a
 # Modules by the wiring that they are part of, and test files beside `test_<module>.py`.
 CORE = {
     "network": "training descent networks stack blocks optimiser recipe preprocessing folds",
-    "covariance": "covariance covariance_file moments",
+    "covariance": "covariance covariance_file passes moments",
     "alignment": "alignment alignment_file pair pairs together views null unrelated neighbours "
     "measured measures procrustes",
     "consensus": "consensus",
@@ -45,6 +45,7 @@ TESTS = {
     "blocks": "families sampling scattering", "optimiser": "trained", "recipe": "trained config",
     "alignment_file": "alignment", "pair": "alignment", "null": "alignment",
     "measured": "alignment undefined", "drawn": "summary", "covariance_file": "covariance",
+    "passes": "covariance",
     "preprocessing": "data",
     "scales": "intervals", "bands": "intervals", "moments": "covariance", "curves": "summary",
     "components": "clipping", "reruns": "resnet", "residual": "resnet",

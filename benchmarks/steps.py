@@ -17,7 +17,7 @@ from tutorial import Tutorial
 
 from latentdims.figures import catalogue, style
 from latentdims.images import data
-from latentdims.models import networks
+from latentdims.models import outputs
 from latentdims.recipes.descent import Descent
 from latentdims.recipes.stack import Stack
 from latentdims.steps import alignment, covariance, summary, training
@@ -129,7 +129,7 @@ def _train(tutorial: Tutorial, network: str) -> Iterator[Step]:
     yield Step(
         f"evaluate, {network}",
         ours=lambda: [
-            networks.evaluate(start, getattr(tutorial.loaded, split))[1] for split in SPLITS
+            outputs.evaluate(start, getattr(tutorial.loaded, split))[1] for split in SPLITS
         ],
         plain=lambda: [plain.accuracy(plain.model(start), split) for split in splits],
         operations=Operations(single=sum(map(len, splits)) * operations.forward(layers)),

@@ -149,7 +149,7 @@ def test_a_pass_that_was_stopped_ends_as_one_that_was_not(
     batch, images, settings, stop, tmp_path, monkeypatch
 ):
     """60 images in eight folds, a batch each, then 30: sixteen batches in all."""
-    monkeypatch.setattr(covariance, "VALUES", 20 * 75)  # the widest layer has 75 values
+    monkeypatch.setattr(passes, "VALUES", 20 * 75)  # the widest layer has 75 values
     paths = []
     for seed in range(2):
         paths.append(tmp_path / f"network{seed}.h5")

@@ -9,7 +9,8 @@ from conftest import SHAPE
 from latentdims.images.data import Split
 from latentdims.interventions.components import accuracy_by_rank, of_representation, of_weights
 from latentdims.models import networks
-from latentdims.models.networks import Network, evaluate
+from latentdims.models.networks import Network
+from latentdims.models.outputs import evaluate
 from latentdims.statistics import folds
 from latentdims.statistics.spectra import weight_components
 from latentdims.steps import clipping, covariance, training

@@ -12,13 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from latentdims import storage
+from latentdims.comparison import passes
 from latentdims.comparison.moments import ROWS, Centred, Moments, rows
+from latentdims.comparison.passes import measure
 from latentdims.comparison.views import NetworkView
 from latentdims.errors import InputError
 from latentdims.models import networks
 from latentdims.statistics import folds
 from latentdims.steps import covariance, training
-from latentdims.steps.covariance import measure
 from latentdims.storage import SPLITS
 
 EPS = np.finfo(np.float64).eps
@@ -113,10 +114,10 @@ def sites(name="mlp"):
 @pytest.mark.parametrize("samples", [1, 2, 3, 39, 40, 41, 1000])
 @pytest.mark.parametrize("largest", [1, 20, 10**6])
 def test_batches_hold_every_image_once_and_one_fold_each(samples, largest, monkeypatch):
-    monkeypatch.setattr(covariance, "VALUES", largest * 7)  # the widest layer has seven channels
+    monkeypatch.setattr(passes, "VALUES", largest * 7)  # the widest layer has seven channels
     fold = folds.of(samples)
     network = integer_network("mlp", seed=0).architecture
-    batches = covariance.batches_by_fold(samples, network)
+    batches = passes.batches_by_fold(samples, network)
     assert sorted(torch.cat([batch for _, batch in batches]).tolist()) == list(range(samples))
     for number, batch in batches:
         assert 0 < len(batch) <= largest
@@ -127,7 +128,7 @@ def test_batches_hold_every_image_once_and_one_fold_each(samples, largest, monke
 @pytest.mark.parametrize("values", [1, 300, 1 << 20])
 @pytest.mark.parametrize("cross_folds", [True, False])
 def test_one_pass_gives_every_block(name, values, cross_folds, monkeypatch):
-    monkeypatch.setattr(covariance, "VALUES", values)
+    monkeypatch.setattr(passes, "VALUES", values)
     epochs = {"0": range(3), "2": range(3, 6)}
     chains = {
         epoch: [integer_network(name, seed=seed) for seed in seeds]
@@ -199,7 +200,7 @@ def measured(trained, tmp_path, settings):
 
 @pytest.mark.parametrize("parts", [1, 2, 5])
 def test_parts_that_are_merged_are_the_whole(parts, measured, trained, settings, monkeypatch):
-    monkeypatch.setattr(covariance, "VALUES", 7 * 75)  # batches of at most seven images
+    monkeypatch.setattr(passes, "VALUES", 7 * 75)  # batches of at most seven images
     whole = measured("whole.h5")
     merged = whole.with_name("merged.h5")
     covariance.merge(

@@ -6,7 +6,8 @@ import torch
 from conftest import NETWORKS, SHAPE, random_network
 
 from latentdims.images.data import Split
-from latentdims.models.networks import Network, calibration_error, evaluate, score
+from latentdims.models.networks import Network
+from latentdims.models.outputs import calibration_error, evaluate, score
 
 
 @pytest.fixture

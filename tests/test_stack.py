@@ -12,7 +12,7 @@ from torch.nn import functional
 from latentdims.errors import InputError
 from latentdims.images import data
 from latentdims.images.data import Split
-from latentdims.models import networks
+from latentdims.models import networks, outputs
 from latentdims.recipes.descent import Descent
 from latentdims.recipes.stack import Stack
 from latentdims.steps import training
@@ -111,7 +111,7 @@ def test_one_alone_is_a_network_to_the_bit(name, images_for, settings):
     alone = functional.cross_entropy(network.logits(split.images), split.labels)
     network.module.eval()
     assert torch.equal(stack.losses(split.images[None], split.labels[None]), alone[None])
-    assert torch.equal(stack.by_image(split), networks.by_image(network, split)[None])
+    assert torch.equal(stack.by_image(split), outputs.by_image(network, split)[None])
 
 
 def test_the_seed_whose_loss_is_not_finite_is_named(images, tmp_path, settings, monkeypatch):

@@ -8,7 +8,7 @@ from conftest import write_images
 from latentdims import storage
 from latentdims.errors import InputError
 from latentdims.images import data
-from latentdims.models import networks
+from latentdims.models import networks, outputs
 from latentdims.statistics import folds
 from latentdims.steps.training import train
 
@@ -50,11 +50,11 @@ def test_history_and_kept_epochs(images, tmp_path, settings):
         assert file["weights/layer2"].shape == (3, 6, 3, 3, 3)
         assert file["steps"][()].tolist() == [0, 2 * steps, 4 * steps]
         for index, epoch in enumerate(trained.epochs.astype(int)):
-            loss, accuracy = networks.evaluate(trained.at(index, device="cpu"), loaded.test)
+            loss, accuracy = outputs.evaluate(trained.at(index, device="cpu"), loaded.test)
             assert file["history/test_loss"][epoch] == loss
             assert file["history/test_accuracy"][epoch] == accuracy
             for scores, measure in zip(
-                networks.by_image(trained.at(index, device="cpu"), loaded.test),
+                outputs.by_image(trained.at(index, device="cpu"), loaded.test),
                 ("loss", "accuracy"),
                 strict=True,
             ):

@@ -15,10 +15,11 @@ from latentdims.comparison.alignment_file import DATASETS
 from latentdims.comparison.measured import CENTRINGS, Measured, Weights
 from latentdims.comparison.moments import Moments
 from latentdims.comparison.pair import Options, compare, compare_weights, fit
+from latentdims.comparison.passes import measure
 from latentdims.comparison.procrustes import rotation, similarity
 from latentdims.comparison.views import NetworkView
 from latentdims.interventions.sampling import Procedure, Reference, Sampler
-from latentdims.models import networks
+from latentdims.models import outputs
 from latentdims.statistics import intervals
 from latentdims.statistics.learned import bulk_variance, count_learned
 from latentdims.statistics.spectra import (
@@ -37,7 +38,6 @@ from latentdims.steps import (
     summary,
     training,
 )
-from latentdims.steps.covariance import measure
 from latentdims.storage import SPLITS
 
 SEEDS, DEAD = 3, 1  # networks, and the one whose layer2 dies in training
@@ -285,7 +285,7 @@ def test_without_a_bulk_there_is_none_to_compare_with():
 def test_outputs_that_are_not_finite_have_no_score():
     for wrong in (np.nan, np.inf):
         logits = torch.tensor([[1.0, wrong], [0.5, 0.25]])
-        found = networks.score(logits, torch.tensor([0, 1]))
+        found = outputs.score(logits, torch.tensor([0, 1]))
         assert set(found) == {"accuracy", "loss", "calibration_error"}
         assert np.isnan(list(found.values())).all()
 

@@ -24,7 +24,7 @@ UNITS = {"loss": ("nats", "cross-entropy"), "accuracy": ("percent", "accuracy")}
 def measured(record: Record, split: str, scores: NDArray[np.float64]) -> None:
     """Add loss and accuracy on a split to a history, those on test images also by fold.
 
-    scores: of each image, as `networks.by_image` has them, (..., 2, N).
+    scores: of each image, as `outputs.by_image` has them, (..., 2, N).
     """
     for place, measure in enumerate(("loss", "accuracy")):
         values = scores[..., place, :]

@@ -1,7 +1,6 @@
-"""Networks: modules read at named sites, how well they do, and the files they come from."""
+"""Networks: modules read at named sites, and the files they come from."""
 
 import copy
-import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -13,10 +12,8 @@ import h5py
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from latentdims import broken, storage
-from latentdims.images.data import Split
 from latentdims.images.preprocessing import Affine
 from latentdims.models import architecture, families, responses
 from latentdims.models.architecture import Architecture, Site
@@ -149,61 +146,6 @@ def torch_generator(seed: int, *, stream: int) -> torch.Generator:
     """A CPU generator for one of the independent random streams of a seed."""
     state = np.random.SeedSequence([seed, stream]).generate_state(1, np.uint64)[0]
     return torch.Generator().manual_seed(int(state) & (2**63 - 1))
-
-
-def evaluate(network: Network, split: Split) -> tuple[float, float]:
-    """Mean cross-entropy (nats) and accuracy (percent) of a network on a split."""
-    loss, accuracy = by_image(network, split).mean(1).tolist()
-    return loss, accuracy
-
-
-@torch.inference_mode()
-def by_image(network: Network, split: Split) -> Tensor:
-    """Cross-entropy (nats) of each image, and 100 where its class is right, else 0: (2, N)."""
-    size = network.architecture.at_once
-    batches = zip(split.images.split(size), split.labels.split(size), strict=True)
-    return torch.cat([scores(network.logits(batch), target) for batch, target in batches], dim=1)
-
-
-def scores(logits: Tensor, labels: Tensor) -> Tensor:
-    """Cross-entropy (nats) and percent correct of logits (N, classes), (2, N) float64."""
-    losses = functional.cross_entropy(logits, labels, reduction="none")
-    return torch.stack([losses.double(), 100 * (logits.argmax(1) == labels).double()])
-
-
-def score(logits: Tensor, labels: Tensor) -> dict[str, float]:
-    """Accuracy (percent), mean cross-entropy (nats) and calibration error (percent) of logits
-    (N, classes) for labels (N,); NaN where a logit is not finite."""
-    if not logits.isfinite().all():
-        return dict.fromkeys(("accuracy", "loss", "calibration_error"), math.nan)
-    right = (logits.argmax(1) == labels).sum()
-    return {
-        "accuracy": 100 * right.item() / len(labels),
-        "loss": functional.cross_entropy(logits.double(), labels).item(),
-        "calibration_error": calibration_error(logits, labels),
-    }
-
-
-def calibration_error(logits: Tensor, labels: Tensor, *, bins: int = 15) -> float:
-    """Expected calibration error, in percent: how far confidence is from accuracy on average.
-
-    Samples are binned by the probability of the predicted class; the error is the mean over bins,
-    weighted by their samples, of |accuracy - mean confidence| (Guo et al. 2017, equation 3).
-    """
-    confidence, predicted = logits.double().softmax(1).max(1)
-    gap = (predicted == labels).double() - confidence
-    place = (confidence * bins).long().clamp(max=bins - 1)
-    sums = torch.zeros(bins, dtype=gap.dtype, device=gap.device).index_put((place,), gap, True)
-    return 100 * sums.abs().sum().item() / len(labels)
-
-
-def unscored(network: Architecture, classes: int) -> str:
-    """Why outputs of a network say nothing of the classes of images; empty where they do."""
-    if network.undrawn == responses.UNKNOWN:
-        return responses.UNKNOWN
-    if network.classes == classes:
-        return ""
-    return f"its {network.classes} outputs are not the {classes} classes of the data set"
 
 
 def file_names(network: Architecture, tensors: Iterable[str]) -> dict[str, str]:

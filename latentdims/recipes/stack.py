@@ -10,7 +10,8 @@ from torch.func import functional_call, vmap
 
 from latentdims.images.data import Split
 from latentdims.models.blocks import Convolution
-from latentdims.models.networks import Network, by_image, scores
+from latentdims.models.networks import Network
+from latentdims.models.outputs import by_image, scores
 from latentdims.recipes.optimiser import losses
 
 
@@ -90,7 +91,7 @@ class Stack:
 
     @torch.inference_mode()
     def by_image(self, split: Split) -> Tensor:
-        """`networks.by_image` of each network on the same split, (S, 2, N)."""
+        """`outputs.by_image` of each network on the same split, (S, 2, N)."""
         self._train(False)
         if self._lone:
             return by_image(Network(self.architecture, self._module), split).unsqueeze(0)

@@ -14,7 +14,7 @@ from latentdims.errors import InputError
 from latentdims.images import data
 from latentdims.images.data import Stored
 from latentdims.images.sources import content
-from latentdims.models import network_file, networks, responses
+from latentdims.models import network_file, networks, outputs, responses
 from latentdims.models.brought import checkpoints
 from latentdims.models.network_file import Record
 from latentdims.models.networks import Network
@@ -51,7 +51,7 @@ def adopt(
             classes=adopted.classes(asked, len(stored.classes)),
         )
         network.module.to(device)
-        reason = networks.unscored(network.architecture, len(stored.classes))
+        reason = outputs.unscored(network.architecture, len(stored.classes))
         for epoch, path, hashed in zip(epochs, files, contents, strict=True):
             tensors = _tensors(network, asked, epoch, path)
             _check_content(path, hashed)
@@ -123,12 +123,12 @@ def _tensors(
 
 @torch.inference_mode()
 def by_image(network: Network, images: Stored, *, reason: str) -> NDArray[np.float64]:
-    """As `networks.by_image`, of images in their file, (2, N); NaN where there is a reason."""
+    """As `outputs.by_image`, of images in their file, (2, N); NaN where there is a reason."""
     if reason:
         return np.full((2, len(images)), np.nan)
     labels = torch.from_numpy(images.labels).to(images.device)
     batches = torch.arange(len(images)).split(network.architecture.at_once)
-    found = [networks.scores(network.logits(images[rows]), labels[rows]) for rows in batches]
+    found = [outputs.scores(network.logits(images[rows]), labels[rows]) for rows in batches]
     return torch.cat(found, dim=1).cpu().numpy()
 
 

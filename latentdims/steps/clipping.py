@@ -20,7 +20,7 @@ from latentdims.configuration.ranks import check_ranks
 from latentdims.images import data
 from latentdims.images.data import Split
 from latentdims.interventions import components, reruns
-from latentdims.models import architecture, networks
+from latentdims.models import architecture, networks, outputs
 from latentdims.models.architecture import Architecture
 from latentdims.models.networks import Network
 from latentdims.statistics import folds
@@ -56,7 +56,7 @@ def clip(
     """
     with data.opened(images, preprocessing=settings["preprocessing"], device=device) as stored:
         loaded = networks.load(network, settings=settings, sha256=stored.sha256)
-        reason = networks.unscored(loaded.architecture, len(stored.classes))
+        reason = outputs.unscored(loaded.architecture, len(stored.classes))
         if reason or isinstance(loaded, networks.Recorded):
             _write_undefined(output, loaded.architecture, reason, settings=settings)
             return

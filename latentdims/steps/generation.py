@@ -19,9 +19,10 @@ from latentdims.configuration import ranks
 from latentdims.images import data
 from latentdims.images.data import Images, Split
 from latentdims.interventions.sampling import Draw, Procedure, Reference, Sampler, align
-from latentdims.models import architecture, networks
+from latentdims.models import architecture, networks, outputs
 from latentdims.models.blocks import initialise
-from latentdims.models.networks import Network, Recorded, score, torch_generator
+from latentdims.models.networks import Network, Recorded, torch_generator
+from latentdims.models.outputs import score
 from latentdims.recipes.descent import Descent
 from latentdims.recipes.stack import Stack
 from latentdims.statistics import folds
@@ -73,7 +74,7 @@ def generate(
             return found if isinstance(found, Recorded) else found.at(-1, device=device)
 
         own = trained(network, settings["seed"])
-        unscored = networks.unscored(own.architecture, len(loaded.classes))
+        unscored = outputs.unscored(own.architecture, len(loaded.classes))
         if isinstance(own, Recorded) or unscored or own.architecture.undrawn:
             _write_undrawn(output, own, loaded.test, unscored, settings=settings, device=device)
             return
