@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from latentdims.comparison import passes
 from latentdims.errors import InputError
 from latentdims.steps import covariance, training
 from latentdims.workflow import checkpoint
