@@ -92,13 +92,14 @@ def test_few_large_images_are_propagated_at_once():
         shapes = [(channels, side // 2, side // 2), (10,)]
         return architecture.chain((3, side, side), shapes, taps=[9, 1])
 
-    assert of(32, 64).at_once == of(32, 512).at_once == 250
-    assert of(224, 64).at_once == (1 << 25) // (64 * 112 * 112)
-    assert of(224, 2).at_once == (1 << 25) // (3 * 224 * 224)
+    assert of(32, 64).at_once == 250
+    assert of(32, 512).at_once == architecture.VALUES // (512 * 16 * 16)
+    assert of(224, 64).at_once == architecture.VALUES // (64 * 112 * 112)
+    assert of(224, 2).at_once == architecture.VALUES // (3 * 224 * 224)
     assert of(20_000, 1).at_once == 1
     # Modules that others have written are trained without any site.
     siteless = Architecture((3, 224, 224), 10, (), (), None)
-    assert siteless.at_once == (1 << 25) // (3 * 224 * 224)
+    assert siteless.at_once == architecture.VALUES // (3 * 224 * 224)
 
 
 def photos(folder, *, shape, counts):

@@ -18,7 +18,7 @@ from latentdims import storage
 
 IMAGES = "images"  # what the first weights read
 BATCH = 250  # images that are propagated at once where no gradient is needed, at most
-VALUES = 1 << 25  # of the largest tensor that is made of them: more is no faster
+VALUES = 1 << 22  # of the largest tensor that is made of them: more is no faster
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,5 @@
 """What every script needs: its log, its device, and its progress."""
 
-import ctypes
 import fcntl
 import logging
 import os
@@ -17,14 +16,12 @@ from typing import Any, TypeVar
 
 from latentdims import record
 from latentdims.errors import InputError, of_machine
-from latentdims.workflow import provenance, recorded
+from latentdims.workflow import heap, provenance, recorded
 
 Item = TypeVar("Item")
 
 INTERRUPTED = 130  # the exit status of what was interrupted
 EVERY = 15  # seconds between two lines on how far a job is
-
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # parameters of glibc's mallopt
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +37,7 @@ class Job:
         """``cuda`` where the rule was granted a GPU and the machine has one, else ``cpu``."""
         import torch  # here, because jobs that need no device must not wait for its import
 
-        _keep_memory()
+        heap.keep()
         device = "cuda" if self._gpu and torch.cuda.is_available() else "cpu"
         if device == "cuda":
             torch.cuda.set_device(self._claim(torch.cuda.device_count()))
@@ -68,15 +65,6 @@ class Job:
             return number  # the descriptor stays open: closing it would give the device back
         logger.info("all %d GPUs are taken by other jobs: sharing one", devices)
         return os.getpid() % devices
-
-
-def _keep_memory() -> None:
-    """Reuse the memory of large tensors, which glibc otherwise frees and allocates for every batch:
-    clearing their pages each time takes up to a third of a job."""
-    with suppress(OSError, AttributeError):  # another C library
-        libc = ctypes.CDLL("libc.so.6")
-        for parameter in (M_TRIM_THRESHOLD, M_MMAP_THRESHOLD):
-            libc.mallopt(parameter, 1 << 30)
 
 
 @contextmanager
