@@ -9,6 +9,7 @@ import h5py
 import numpy as np
 import pytest
 import rows
+import rows_along
 import rows_of_draws
 from workflow import TINY
 
@@ -17,6 +18,7 @@ from latentdims.models import architecture
 from latentdims.steps import summary
 
 SEEDS = 4
+WIDTHS = {"layer1": 17, "layer2": 17, "classifier": fabricated.CLASSES}
 COLUMNS = ("quantity", "layer", "split", "centring", "epoch", "null", "at", "seed")
 NUMBERS = ("value", "low", "high")
 
@@ -35,8 +37,7 @@ def files(request, tmp_path_factory):
     found = fabricated.files(folder, layers=2, width=17, seeds=SEEDS, draws=3)
     random = np.random.default_rng(5)
     with storage.create(folder / "consensus.h5", settings={}) as file:
-        widths = {"layer1": 17, "layer2": 17, "classifier": fabricated.CLASSES}
-        architecture.write(file, fabricated.described(widths))
+        architecture.write(file, fabricated.described(WIDTHS))
         fabricated.axes(file)
         for layer in ("layer1", "layer2", "classifier"):
             scores = random.uniform(-0.3, 1, (2, 2, SEEDS))
@@ -102,6 +103,7 @@ def table(path, dataset, network):
 def expected(files):
     made = rows.of(files)
     last = h5py.File(files["network"][0])["epoch"][-1]
+    made |= dict(rows_along.of([h5py.File(path) for path in files["alignment"]]))
     return made | dict(rows_of_draws.of([h5py.File(p) for p in files["generation"]], last))
 
 
@@ -139,16 +141,16 @@ def numbers(key, wanted):
     band = bool(key[COLUMNS.index("at")]) and key[COLUMNS.index("null")] != "unrelated"
     yield "value", value, EXACT * abs(value) + ROUNDING
     for name, end in (("low", low), ("high", high)):
-        wide = simulated(key[0], value, end) if band and not math.isnan(end) else 0
+        wide = simulated(key, value, end) if band and not math.isnan(end) else 0
         yield name, end, EXACT * max(abs(value), abs(end)) + ROUNDING + wide
 
 
-def simulated(quantity, value, end):
+def simulated(key, value, end):
     """How far an end moves if the half width does by BAND, on the scale of its range.
 
     Next to an end of the range, as overlaps of whole spaces are, rounding decides on the width.
     """
-    bottom, top = range_of(quantity)
+    bottom, top = range_of(*key[:2])
     if not bottom + 1e-6 < value < top - 1e-6:
         return np.inf
     if np.isinf(top):
@@ -159,20 +161,18 @@ def simulated(quantity, value, end):
     return (top - bottom) * max(abs(1 / (1 + math.exp(-z)) - shares[1]) for z in moved)
 
 
-def range_of(quantity):
-    if "loss" in quantity or "eigenvalue" in quantity:
+def range_of(quantity, layer):
+    if "loss" in quantity or "eigenvalue" in quantity or "amplification" in quantity:
         return 0, np.inf
+    if "participation_ratio" in quantity:  # along training: of fabricated files alone
+        return 1, WIDTHS[layer]
+    if "similarity" in quantity:
+        return -1, 1
     return 0, 100 if "accuracy" in quantity else 1
 
 
 def test_every_row_of_fabricated_files(files, tmp_path):
-    found = table(summarised(files, tmp_path, SEEDS), "d", "n")
-    check({key: row for key, row in found.items() if not is_along(key[0])}, expected(files))
-
-
-def is_along(quantity):
-    """Of the curves along training, whose ends and middle tests/test_along.py recomputes."""
-    return quantity.endswith("_by_epoch") and not quantity.startswith(("accuracy", "loss"))
+    check(table(summarised(files, tmp_path, SEEDS), "d", "n"), expected(files))
 
 
 @pytest.mark.parametrize("network", ["mlp", "cnn"])
