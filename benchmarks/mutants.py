@@ -103,7 +103,7 @@ def source(module: str) -> Path:
     package = ROOT / "latentdims"
     if module == "families":
         return package / "models" / "families" / "__init__.py"
-    (found,) = (p for p in package.rglob(f"{module}.py") if p.parent.name != "figures")
+    (found,) = (p for p in package.rglob(f"{module}.py") if "figures" not in p.parts)
     return found
 
 
