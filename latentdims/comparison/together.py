@@ -51,7 +51,7 @@ def _paired(pairs: Sequence[Pair], stage: int, wanted: int) -> dict[str, list[di
     if number < wanted:
         logger.info("%d pairings of unrelated images: there are no more", number)
     when = pairs[0].own.measurements.epochs[stage]
-    names = ", ".join(each.partner.name for each in pairs)
+    names = pairs[0].partner.name if len(pairs) == 1 else f"{len(pairs)} partners"
     return {
         split: unrelated.paired(
             [partner for partner, _ in each],
