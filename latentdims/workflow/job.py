@@ -40,7 +40,7 @@ class Job:
         """``cuda`` where the rule was granted a GPU and the machine has one, else ``cpu``."""
         import torch  # here, because jobs that need no device must not wait for its import
 
-        _keep_memory()
+        keep_memory()
         device = "cuda" if self._gpu and torch.cuda.is_available() else "cpu"
         if device == "cuda":
             torch.cuda.set_device(self._claim(torch.cuda.device_count()))
@@ -70,7 +70,7 @@ class Job:
         return os.getpid() % devices
 
 
-def _keep_memory() -> None:
+def keep_memory() -> None:
     """Reuse the memory of large tensors, which glibc otherwise frees and allocates for every batch:
     clearing their pages each time takes up to a third of a job."""
     with suppress(OSError, AttributeError):  # another C library
