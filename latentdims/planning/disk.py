@@ -13,8 +13,8 @@ from latentdims.statistics.folds import FOLDS
 SINGLE, DOUBLE = 4, 8  # bytes of a number
 DATASET = 1500  # bytes of a dataset in HDF5 besides its numbers: attributes, and axes
 TEXT = 15_000  # of settings, and of the description of a network
-FIGURE = 80_000  # an SVG or a PDF
-SUMMARY = 100_000  # a table of all numbers, or an overview
+FIGURE, PICTURES = 80_000, 300_000  # an SVG or a PDF, of curves and of images
+ROWS = 1250  # bytes of the summary for a channel at one epoch: most of its numbers are by rank
 ARCHIVES = {"CIFAR10": 170e6, "CIFAR100": 169e6, "MNIST": 12e6, "FashionMNIST": 31e6}
 ARCHIVES |= {"SVHN": 250e6}  # all files of a data set
 FILES = {"CIFAR10": 1, "CIFAR100": 1, "SVHN": 2}  # how many these are; 4 of others
@@ -179,8 +179,18 @@ def _figure(job: Job, known: Known) -> float:
     return FIGURE
 
 
+def _samples(job: Job, known: Known) -> float:
+    return PICTURES
+
+
 def _summary(job: Job, known: Known) -> float:
-    return SUMMARY
+    found = float(TEXT)
+    for run in known.settings["runs"]:
+        shapes = known.shapes(*run)
+        if shapes is None:
+            raise KeyError(run)
+        found += ROWS * known.measured(*run) * sum(site.channels for site in shapes.network.sites)
+    return found / len(job.outputs)
 
 
 RULES: Mapping[str, Callable[[Job, Known], float]] = {
@@ -198,5 +208,6 @@ RULES: Mapping[str, Callable[[Job, Known], float]] = {
     "compare_covariance": _compare_covariance,
     "compare_align": _compare_align,
     "summary": _summary,
-    **dict.fromkeys(("figure", "samples", "comparison_figure", "reproduction"), _figure),
+    "samples": _samples,
+    **dict.fromkeys(("figure", "comparison_figure", "reproduction"), _figure),
 }

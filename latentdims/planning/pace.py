@@ -16,7 +16,7 @@ from latentdims.models.architecture import Architecture
 from latentdims.workflow.job import keep_memory
 
 SIZE = 512  # of the matrices that are multiplied
-WORK = 4e9  # operations of a network that are timed: a tenth of a second
+WORK = 8e9  # operations of a network that are timed: a tenth of a second
 BATCH = 128  # images, at most
 
 
@@ -68,7 +68,7 @@ def _timed(module: nn.Module, shape: tuple[int, ...]) -> Pace:
     with torch.no_grad():
         forward = _seconds(lambda: module(images), times=2) / number
     module.train().requires_grad_(True)
-    return Pace(forward, _seconds(lambda: _step(module, images), times=2) / number)
+    return Pace(forward, _seconds(lambda: _step(module, images), times=1) / number)
 
 
 def _step(module: nn.Module, images: Tensor) -> None:

@@ -108,6 +108,8 @@ def total(taken: Sequence[Taken], found: Jobs, *, free: float) -> Iterator[str]:
         f"{in_bytes(once)} at once, {in_bytes(size)} of disk; {in_bytes(free)} are free in "
         f"{results}"
     )
+    if not all(each.measured for each in taken):
+        yield "Times are what one thread of this machine takes, with nothing else to do, on no GPU."
     if any(each.measured for each in taken):
         yield "* measured: the median of jobs that ran before"
     if any(each.seconds is None or each.size is None or each.guessed for each in taken):
