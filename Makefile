@@ -1,5 +1,7 @@
 # make run    the experiment of CONFIG, to its last figure and the report
 #             CONFIG=my.yaml  PROFILE=profiles/slurm  TARGET=a file or rule  ARGS=flags for snakemake
+# make plan   what that would take, job by job: time, memory and disk; nothing is written
+#             CONFIG=  PROFILE=  TARGET=  ARGS=  as of make run; LIKE=results of a run like it
 # make sites  NETWORK=name  where a network of CONFIG can be read, and what can be done there
 # make test   the checks that take minutes; make test-all: those that take longer
 # make test-slurm   the same workflow on a throw-away SLURM cluster (Debian 12, as root)
@@ -16,6 +18,7 @@ CONFIG ?= config.yaml
 PROFILE ?= profiles/default
 TARGET ?=
 NETWORK ?=
+LIKE ?=
 ARGS ?=
 IMAGES ?=
 BEFORE ?=
@@ -33,7 +36,8 @@ override PROFILE := $(value PROFILE)
 override TARGET := $(value TARGET)
 override NETWORK := $(value NETWORK)
 override ARGS := $(value ARGS)
-export CONFIG PROFILE TARGET ARGS NETWORK
+override LIKE := $(value LIKE)
+export CONFIG PROFILE TARGET ARGS NETWORK LIKE
 # What others have set for their Python does not count here, nor where their pip installs.
 unexport PYTHONPATH PYTHONHOME PYTHONSAFEPATH PYTHONWARNINGS
 export PIP_USER := 0
@@ -43,12 +47,15 @@ export PIP_PREFIX :=
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint envs/constraints.txt
 
-.PHONY: run sites test test-all test-slurm lint mutants golden bench pairs readme constraints clean
+.PHONY: run plan sites test test-all test-slurm lint mutants golden bench pairs readme constraints clean
 .NOTPARALLEL:
 
 run: .venv/run
 	@$(BIN)/python envs/check.py
 	@$(BIN)/python -m latentdims.workflow.run
+
+plan: .venv/run
+	@$(BIN)/python -m latentdims.workflow.plan
 
 sites: .venv/run
 	@$(BIN)/python -m latentdims.workflow.sites

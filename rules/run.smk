@@ -1,11 +1,13 @@
 # What is looked at when a run starts, and again in its jobs on a cluster.
 
 import gc
+import os
 
 from snakemake.logging import logger
 from snakemake_interface_common.exceptions import ApiError
 from snakemake_interface_logger_plugins.common import LogEvent
 
+from latentdims.planning import jobs
 from latentdims.workflow import cluster, links, lock, provenance, sites, stages, targets, waiting
 
 # A plan is made of many objects that all stay: to look for garbage less often saves a sixth of it.
@@ -69,10 +71,23 @@ def check_cluster():
         waiting.Watch(tell, workflow.workdir_init).start()
 
 
+def say_planned():
+    """For `make plan`: the jobs that would run."""
+    if workflow.dryrun and jobs.ASKED in os.environ:
+        for line in jobs.lines(workflow.dag, SETTINGS):
+            logger.info(line)
+
+
+def check_plan():
+    """When it is known which jobs run."""
+    check_cluster()
+    say_planned()
+
+
 if workflow.is_main_process:
     actions = {
         LogEvent.WORKFLOW_STARTED: check_folder,
         "Building DAG of jobs...": begin,
-        LogEvent.RUN_INFO: check_cluster,
+        LogEvent.RUN_INFO: check_plan,
     }
     stages.Stages(actions, error=ApiError).listen(logger)

@@ -11,6 +11,7 @@ import pytest
 from workflow import ROOT, Workflow
 
 from latentdims.errors import InputError
+from latentdims.workflow import asked
 from latentdims.workflow import run as program
 
 RUN = [sys.executable, "-m", "latentdims.workflow.run"]
@@ -50,7 +51,7 @@ def listing(folder: Path) -> dict[Path, float]:
 def project(tmp_path, monkeypatch) -> Path:
     """A working folder with a configuration and two profiles."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(program, "_gpus", lambda: 3)
+    monkeypatch.setattr(asked, "_gpus", lambda: 3)
     Path("config.yaml").write_text("seeds: 2\n")
     for name in ("default", "slurm"):
         Path("profiles", name).mkdir(parents=True)
@@ -120,14 +121,14 @@ def test_a_user_without_a_name_a_home_or_a_cache(project, monkeypatch):
 
     monkeypatch.setattr("pwd.getpwuid", unknown)
     home = project / ".snakemake" / "home"
-    environment = program._environment(Path())
+    environment = asked.environment(Path())
     assert environment["LOGNAME"] == f"user{os.getuid()}"
     assert environment["HOME"] == str(home)
     assert environment["XDG_CACHE_HOME"] == str(home / ".cache")
     monkeypatch.setenv("HOME", str(project))
-    assert "XDG_CACHE_HOME" not in program._environment(Path())
+    assert "XDG_CACHE_HOME" not in asked.environment(Path())
     monkeypatch.setenv("HOME", "/dev/null")  # nobody can write there
-    environment = program._environment(Path())
+    environment = asked.environment(Path())
     assert environment["HOME"] == "/dev/null"
     assert environment["XDG_CACHE_HOME"] == str(home / ".cache")
 
@@ -137,7 +138,7 @@ def test_a_shared_cache_that_is_not_there_is_refused(project, monkeypatch):
     with pytest.raises(InputError, match=r"cannot write to the folder .*nowhere; create it"):
         program.run({})
     (project / "nowhere").mkdir()
-    program._environment(Path())
+    asked.environment(Path())
 
 
 # What is seen.

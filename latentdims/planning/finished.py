@@ -1,0 +1,70 @@
+"""What jobs of a rule took that have run before: their time, and the size of their files."""
+
+import re
+import statistics
+from collections.abc import Collection, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from latentdims.planning.jobs import Job
+
+DONE = re.compile(r"done in ([\d.]+) s")
+SEED = re.compile(r"(?<=seed)\d+")
+
+
+@dataclass(frozen=True)
+class Finished:
+    """Files of jobs that have run.
+
+    results: the folder that the paths of jobs lie in. folders: where such files are looked for,
+    first that one. planned: paths that are to be made, so that those there are of other settings.
+    """
+
+    results: Path
+    folders: Sequence[Path]
+    planned: Collection[str]
+
+    @classmethod
+    def before(cls, jobs: Sequence[Job], results: Path, other: Path | None = None) -> "Finished":
+        """What has run before some jobs. other: results of another run like it."""
+        planned = {path for job in jobs for path in (*job.outputs, *job.timed)}
+        return cls(results, [results, *([other] if other else [])], planned)
+
+    def seconds(self, job: Job) -> float | None:
+        """The median of jobs that differ from one in the seed alone; None where none has run."""
+        for path in job.timed:
+            found = [_seconds(each) for each in self._alike(path)]
+            if known := [each for each in found if each is not None]:
+                return statistics.median(known)
+        return None
+
+    def size(self, path: str) -> float | None:
+        """The same of a file, in bytes."""
+        with suppress(OSError):
+            if found := [each.stat().st_size for each in self._alike(path)]:
+                return statistics.median(found)
+        return None
+
+    def _alike(self, path: str) -> list[Path]:
+        """Files that are there, which differ from one in the number of its seed alone."""
+        if not Path(path).is_relative_to(self.results):
+            return []
+        pattern = SEED.sub("*", str(Path(path).relative_to(self.results)))
+        for folder in self.folders:
+            found = [each for each in folder.glob(pattern) if str(each) not in self.planned]
+            if found:
+                return found
+        return []
+
+
+def _seconds(path: Path) -> float | None:
+    """From a benchmark, as Snakemake writes it, or from the last line of a log."""
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        if path.suffix == ".tsv":
+            return float(lines[1].split("\t")[0])
+        done = DONE.search(lines[-1])
+    except (IndexError, OSError, ValueError):
+        return None
+    return float(done[1]) if done else None
