@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # parameters of glibc's mallopt
@@ -13,6 +14,7 @@ SPARE = 250e6  # bytes that may lie idle
 EVERY = 1.0  # seconds
 
 
+@cache
 def keep() -> None:
     """Reuse memory that glibc otherwise frees and allocates for every batch: clearing its pages
     each time takes up to a third of a job. Now and then what lies idle goes back to the system:
