@@ -13,7 +13,7 @@ from latentdims.statistics.folds import FOLDS
 SINGLE, DOUBLE = 4, 8  # bytes of a number
 DATASET = 1500  # bytes of a dataset in HDF5 besides its numbers: attributes, and axes
 TEXT = 15_000  # of settings, and of the description of a network
-FIGURE, PICTURES = 80_000, 300_000  # an SVG or a PDF, of curves and of images
+FIGURE, PICTURES = 50_000, 300_000  # an SVG or a PDF, of curves and of images
 ROWS = 1250  # bytes of the summary for a channel at one epoch: most of its numbers are by rank
 ARCHIVES = {"CIFAR10": 170e6, "CIFAR100": 169e6, "MNIST": 12e6, "FashionMNIST": 31e6}
 ARCHIVES |= {"SVHN": 250e6}  # all files of a data set
