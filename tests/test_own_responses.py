@@ -27,7 +27,7 @@ def done(tmp_path_factory):
     networks = dict(small["networks"])
     workflow = Workflow(tmp_path_factory.mktemp("responses") / "code", small)
     workflow.configure({**small, "networks": {"mlp": networks["mlp"]}, "comparisons": {}})
-    workflow.complete("--quiet", IMAGES)
+    workflow.complete("--quiet", "all", "--", IMAGES)
     subprocess.run([sys.executable, "-c", SCRIPT], cwd=workflow.folder, check=True)
     workflow.configure(small)
     workflow.complete("--quiet")
