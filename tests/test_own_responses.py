@@ -64,7 +64,7 @@ def test_other_responses_run_again_what_is_of_them(done, tmp_path):
     path.write_bytes((again.folder / "subject0.h5").read_bytes())
     planned = again.planned()
     assert planned["adopt"] == 1 and planned["train"] == 0
-    assert planned["compare_align"] == 3 + 1  # networks beside both subjects, and itself
+    assert planned["compare_align"] == 2 + 1  # both networks beside it, and itself
     assert (planned["align"], planned["clip"], planned["generate"]) == (1, 1, 1)
 
 
