@@ -66,7 +66,7 @@ def test_the_command_for_snakemake(project, monkeypatch):
     Path("$HOME.yaml").write_text("seeds: 4\n")
 
     def command(**given):
-        python, *flags = program._command(given)
+        python, *flags = asked.command(given)
         assert python == sys.executable
         return flags
 
@@ -103,13 +103,13 @@ def test_what_is_mistyped_is_refused_in_one_line(given, message, project):
 
 def test_words_are_split_as_a_shell_does():
     arguments = "--config 'datasets={cifar10: {source: imagefolder, path: a b.tar.gz}}' -n"
-    assert program._words("ARGS", {"ARGS": arguments}) == [
+    assert asked.words("ARGS", {"ARGS": arguments}) == [
         *("--config", "datasets={cifar10: {source: imagefolder, path: a b.tar.gz}}", "-n")
     ]
-    assert program._words("TARGET", {}) == []
-    assert program._folder(["-n", "--directory", "a b", "--cores", "2"]) == Path("a b")
-    assert program._folder(["-np", "-da"]) == Path("a")
-    assert program._folder(["--config", "d=3", "--dry-run"]) == Path()
+    assert asked.words("TARGET", {}) == []
+    assert asked.folder(["-n", "--directory", "a b", "--cores", "2"]) == Path("a b")
+    assert asked.folder(["-np", "-da"]) == Path("a")
+    assert asked.folder(["--config", "d=3", "--dry-run"]) == Path()
 
 
 def test_a_user_without_a_name_a_home_or_a_cache(project, monkeypatch):
