@@ -26,8 +26,9 @@ try:
         for name, dataset in SETTINGS["datasets"].items()
     }
     for name, asked in SETTINGS["adopted"].items():
-        adopted.check_files(name, asked)
-        if responses.are_given(network := SETTINGS["networks"][name]):
+        brought = responses.are_given(network := SETTINGS["networks"][name])
+        adopted.check_files(name, asked, key="responses" if brought else "checkpoints")
+        if brought:
             responses.Family.of(network).check_files(asked["seeds"])
     if workflow.is_main_process:  # jobs need not list all images again
         for dataset in SETTINGS["datasets"].values():

@@ -136,16 +136,16 @@ def files(asked: Asked, seed: int) -> list[str]:
     return untrained + [path.format(seed=seed, epoch=epoch) for epoch in asked["epochs"] or [1]]
 
 
-def check_files(name: str, asked: Asked) -> None:
+def check_files(name: str, asked: Asked, *, key: str = "checkpoints") -> None:
     """Raise InputError where a file of a network is not there, or is the same for several epochs
-    and no network.h5."""
+    and no network.h5. key: which names them, `checkpoints` or `responses`."""
     for seed in range(asked["seeds"]):
-        for key, path in _files_by_key(asked, seed):
+        for which, path in _files_by_key(asked, seed, key):
             if not Path(path).is_file():
                 found = "is no file" if Path(path).exists() else "there is no file"
                 raise InputError(
-                    f"networks.{name}.{key}: {found}, {path}, for seed {seed}; give its path, seen "
-                    f"from {Path.cwd()}, or set seeds of the network to how many there are"
+                    f"networks.{name}.{which}: {found}, {path}, for seed {seed}; give its path, "
+                    f"seen from {Path.cwd()}, or set seeds of the network to how many there are"
                 )
         paths = files(asked, seed)[-len(asked["epochs"] or [1]) :]
         if len(set(paths)) < len(paths) and not _is_hdf5(paths[0]):
@@ -155,9 +155,9 @@ def check_files(name: str, asked: Asked) -> None:
             )
 
 
-def _files_by_key(asked: Asked, seed: int) -> Iterator[tuple[str, str]]:
+def _files_by_key(asked: Asked, seed: int, key: str) -> Iterator[tuple[str, str]]:
     keys = ["untrained"] if asked["untrained"] else []
-    keys += ["checkpoints"] * len(asked["epochs"] or [1])
+    keys += [key] * len(asked["epochs"] or [1])
     return zip(keys, files(asked, seed), strict=True)
 
 
