@@ -55,10 +55,9 @@ def compared(theirs: dict, ours: dict) -> tuple[dict, dict]:
     paired = {}
     for split in SPLITS:
         numbers = torch.arange(len(ours[split])).float()[:, None, None, None]
-        networks = Shown(theirs[split]), Shown(ours[split])
-        paired[split] = unrelated.paired(
-            *(NetworkView(network, numbers) for network in networks), pairings=PAIRINGS
-        )["classifier"]
+        partner, own = (NetworkView(Shown(x[split]), numbers) for x in (theirs, ours))
+        (found,) = unrelated.paired([partner], own, pairings=PAIRINGS)
+        paired[split] = found["classifier"]
     of_folds = {split: (by_fold(theirs[split]), by_fold(ours[split])) for split in SPLITS}
     same = {split: each.folds.double().numpy() for split, each in paired.items()}
     crosses = {split: each.covariance[0].double().numpy() for split, each in paired.items()}
