@@ -3,6 +3,7 @@
 import fcntl
 import tempfile
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -167,12 +168,18 @@ def finished(tmp_path_factory, worker_id) -> Workflow:
     return Workflow(folder)
 
 
-@pytest.fixture(scope="session", params=["mlp", "cnn", "norm", "scattering", "resnet", "adopted"])
-def study(request, tmp_path_factory):
-    """Files of three tiny networks of one kind, to be read only; of the tests in wiring/."""
-    from study import Study  # on the path of these tests alone
+@pytest.fixture(scope="session")
+def studies(tmp_path_factory):
+    """By kind, each made once for all files of tests of a worker."""
+    from study import Study  # on the path of the tests in wiring/ alone
 
-    return Study(request.param, tmp_path_factory.mktemp(request.param))
+    return cache(lambda kind: Study(kind, tmp_path_factory.mktemp(kind)))
+
+
+@pytest.fixture(params=["mlp", "cnn", "norm", "scattering", "resnet", "adopted"])
+def study(request, studies):
+    """Files of three tiny networks of one kind, to be read only; of the tests in wiring/."""
+    return studies(request.param)
 
 
 @pytest.fixture

@@ -16,11 +16,13 @@ import pytest
 import torch
 import yaml
 from safetensors.torch import load_file, save_file
+from test_plan import all_jobs, same_memory, sizes
 from torch import nn
 from torch.nn import functional
 from workflow import Workflow
 
 from latentdims.figures import catalogue
+from latentdims.planning.known import Known
 
 pytestmark = pytest.mark.slow
 
@@ -356,6 +358,15 @@ def test_preprocessing_of_a_network_runs_again_what_follows(again):
     again.configure({**CONFIG, "networks": networks})
     expected = dict.fromkeys(OF_A_SEED, 2) | {"describe": 1, "summary": 1}
     assert again.planned("--", "results/summary.csv") == Counter(expected)
+
+
+def test_a_plan_knew_what_adopted_networks_take(done, monkeypatch):
+    told = all_jobs(done, "--", "results/summary.csv")
+    monkeypatch.chdir(done.folder)
+    known = Known(told.settings, {path for job in told.jobs for path in job.outputs})
+    assert "adopt" in same_memory(told, known)
+    ratios = sizes(told, known)
+    assert all(1 / 2 < ratio < 2 for ratio in ratios.values()), ratios
 
 
 def test_folders_share_what_they_adopt_by_its_content(done, tmp_path):

@@ -9,8 +9,11 @@ import numpy as np
 import pytest
 from scipy import stats
 from test_comparisons_config import EXAMPLE
+from test_plan import all_jobs, same_memory, sizes
 from workflow import Workflow
 
+from latentdims.planning.known import Known
+from latentdims.planning.work import Work
 from latentdims.results.comparisons import PairOfMembers
 from latentdims.statistics.intervals import curve_over_pairs
 
@@ -130,6 +133,16 @@ def test_what_runs_again(again):
     planned = again.planned()
     assert planned["train"] == 4  # two seeds on two data sets
     assert planned["compare_covariance"] == 6 + 2  # of data, and of families, where mlp is the own
+
+
+def test_a_plan_knew_what_comparisons_take(done, monkeypatch):
+    told = all_jobs(done)
+    monkeypatch.chdir(done.folder)
+    known = Known(told.settings, {path for job in told.jobs for path in job.outputs})
+    assert {"compare_covariance", "compare_align"} <= same_memory(told, known)
+    ratios = sizes(told, known)
+    assert all(1 / 2 < ratio < 2 for ratio in ratios.values()), ratios
+    assert all((Work(known).seconds(job) or 0) > 0 for job in told.jobs)
 
 
 def test_pairs_of_members_have_numbers_of_their_own():

@@ -11,6 +11,7 @@ from latentdims.errors import InputError
 from latentdims.images.data import Split
 from latentdims.interventions import components, reruns
 from latentdims.models import families, networks
+from latentdims.models.blocks import Convolution
 from latentdims.models.networks import Network
 from latentdims.statistics.spectra import weight_components
 
@@ -79,6 +80,31 @@ def test_every_site_is_what_pytorch_s_modules_make(network, split):
         tolerance = 1e-5 * expected[site.name].abs().max()  # sums of some hundred float32
         assert (representation - expected[site.name]).abs().max() < tolerance, site.name
     torch.testing.assert_close(network.logits(split.images), found[site])
+
+
+@pytest.mark.parametrize(("size", "padding"), [(1, 0), (1, 1), (3, 1)])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_gradients_of_few_channels_with_a_stride(size, padding, threads):
+    """Those of oneDNN are wrong for one position, fewer than 8 channels and several threads."""
+    rounding = 33 * 16 * 16 * np.finfo(np.float32).eps  # of that many sums of products below 16
+    generator = torch.Generator().manual_seed(7)
+    given = {"size": size, "stride": 2, "padding": padding}
+    layer = Convolution(3, 6, **given)
+    x = torch.randn(33, 3, 8, 8, generator=generator)
+    exact = torch.randn(layer.weight.shape, generator=generator).double().requires_grad_()
+    weight = exact.detach().float().contiguous(memory_format=torch.channels_last).requires_grad_()
+    output = functional.conv2d(x.double(), exact, stride=2, padding=padding)
+    shares = torch.randn(output.shape, generator=generator)
+    (expected,) = torch.autograd.grad(output, exact, shares.double())
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        for _ in range(20):
+            output = layer.applied(x, weight)
+            (found,) = torch.autograd.grad(output, weight, shares)
+            torch.testing.assert_close(found.double(), expected, rtol=0, atol=rounding)
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_the_published_network_has_its_number_of_parameters():
