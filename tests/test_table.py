@@ -2,6 +2,7 @@
 
 import pytest
 
+from latentdims.results import markdown
 from latentdims.results.table import Row, is_of_output, read_csv, write_csv
 
 
@@ -27,3 +28,18 @@ def test_means_are_read_as_they_were_written(tmp_path):
     assert read_csv(tmp_path / "summary.csv") == means
     write_csv(tmp_path / "summary.csv", [row(value=float("nan"))])
     assert (tmp_path / "summary.csv").read_text().splitlines()[1].endswith(",,,,0.25,1.5,3,nats,")
+
+
+def test_headlines_keep_the_order_of_layers():
+    rows = [
+        row(layer, quantity="similarity", split="train", centring="uncentred", unit="1")
+        for layer in ("block9", "block10")
+    ]
+    rows.append(row(quantity="accuracy", split="test", unit="percent"))
+    written = markdown.tables(rows, {}, {}).partition("**Similarity")[0]
+    lines = [line.split(" | ")[2:4] for line in written.splitlines() if line.startswith("| d ")]
+    assert lines == [
+        ["", "test accuracy, trained"],
+        ["block9", "similarity s, training images, uncentred"],
+        ["block10", "similarity s, training images, uncentred"],
+    ]

@@ -40,7 +40,8 @@ def tables(
 
 def _headlines(rows: Sequence[Row], outputs: Outputs) -> str:
     """The headline numbers, and all that have a published one, with the interval of one run."""
-    order = {key: place for place, key in enumerate(HEADLINES)}
+    order = {key: number for number, key in enumerate(HEADLINES)}
+    places = {place: number for number, place in enumerate(_places(rows))}
     runs = {
         (*row.of, row.layer, row.quantity.removesuffix(ONE_RUN), *row.key[1:], row.epoch): row
         for row in rows
@@ -55,8 +56,13 @@ def _headlines(rows: Sequence[Row], outputs: Outputs) -> str:
             or (row.key in HEADLINES and _is_at_end(row) and not is_of_output(row, outputs))
         )
     ]
+
+    def place(row: Row) -> tuple[str, str, int, int]:
+        layer = places.get((*row.of, row.layer), -1)
+        return *row.of, layer, order.get(row.key, len(order))
+
     lines = []
-    for row in sorted(shown, key=lambda row: (row[:3], order.get(row.key, len(order)))):
+    for row in sorted(shown, key=place):
         one = runs.get((*row.of, row.layer, *row.key, row.epoch))
         cells = [row.dataset, row.network, row.layer, row.words, row.in_words(), str(row.n)]
         cells += [_interval(one) if one else "", ", ".join(map(row.rounded, row.theirs))]
