@@ -138,6 +138,7 @@ class Study:
     def __init__(self, kind: str, folder: Path) -> None:
         self.kind, self.folder = KINDS[kind], folder
         self._trained: dict[int, list[tuple[Weights, Form]]] = {}
+        self._stored: dict[tuple[int, int], tuple[Weights, Form]] = {}  # by seed and epoch
         random = np.random.default_rng(self.kind.data)
         self.labels: dict[str, NDArray] = {}
         self.x: dict[str, NDArray] = {}  # float64 (N, C, H, W), preprocessed
@@ -354,19 +355,28 @@ class Study:
 
     def weights(self, seed: int, epoch: int) -> Weights:
         """As they are in the file of a network."""
-        with h5py.File(self.networks[seed]) as file:
-            place = list(file["epochs"]).index(epoch)
-            return {name: file[f"weights/{name}"][place].astype(float) for name in self.kind.shapes}
+        return dict(self._read(seed, epoch)[0])
 
     def formed(self, seed: int, epoch: int) -> Form:
         """What a network is besides its weights, with the statistics in its file."""
-        with h5py.File(self.networks[seed]) as file:
-            form, place = self.kind.form, list(file["epochs"]).index(epoch)
-            found = {
-                norm: tuple(file[f"state/{norm}.{kept}"][place].astype(float) for kept in form.kept)
-                for norm in form.norms
-            }
-        return self.kind.form._replace(statistics=found)
+        return self._read(seed, epoch)[1]
+
+    def _read(self, seed: int, epoch: int) -> tuple[Weights, Form]:
+        if (seed, epoch) not in self._stored:
+            form = self.kind.form
+            with h5py.File(self.networks[seed]) as file:
+                place = list(file["epochs"]).index(epoch)
+
+                def at(name: str) -> Array:
+                    return file[name][place].astype(float)
+
+                weights = {name: at(f"weights/{name}") for name in self.kind.shapes}
+                found = {
+                    norm: tuple(at(f"state/{norm}.{kept}") for kept in form.kept)
+                    for norm in form.norms
+                }
+            self._stored[seed, epoch] = weights, form._replace(statistics=found)
+        return self._stored[seed, epoch]
 
     @cached_property
     def outputs(self) -> dict[tuple[int, int, str], dict[str, Array]]:

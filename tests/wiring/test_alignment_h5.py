@@ -29,6 +29,7 @@ class Pair:
 
     def __init__(self, study, partner, own):
         self.study = study
+        self._turns = {}
         self.weights = [study.weights(*each) for each in (partner, own)]
         self.phi, self.psi = (
             {split: study.representations(*each, split) for split in SAMPLES}
@@ -51,7 +52,11 @@ class Pair:
             yield (self.phi[split][layer][theirs[rows]], self.psi[split][layer][ours[rows]])
 
     def turn(self, layer, centring, pairing=0):
-        return reference.rotation(reference.moment(*self.seen(layer, "train", pairing), centring))
+        where = layer, centring, pairing
+        if where not in self._turns:
+            cross = reference.moment(*self.seen(layer, "train", pairing), centring)
+            self._turns[where] = reference.rotation(cross)
+        return self._turns[where]
 
     def scores(self, layer, pairing=0):
         """(splits, centrings)."""

@@ -20,22 +20,40 @@ def basis(study, name, number, layer):
     return np.linalg.qr(random)[0], None
 
 
-def logits(study, name, number, layer, rank, x):
-    weights, form = study.weights(SEED, LAST), study.formed(SEED, LAST)
+def logits(study, name, number, layer, rank):
+    """Of the images that are shown; whatever comes before the layer is what it was."""
+    weights = study.weights(SEED, LAST)
     if name == "weight":
         vectors = reference.weight_eigenvectors(weights[layer])[1][:, :rank]
         matrix = weights[layer].reshape(len(weights[layer]), -1)
         weights[layer] = (matrix @ vectors @ vectors.T).reshape(weights[layer].shape)
-        return reference.forward(weights, x, form)["classifier"]
+        return continued(study, weights, layer, None)
     vectors, mean = basis(study, name, number, layer)
     project = vectors[:, :rank] @ vectors[:, :rank].T
-    edits = {layer: lambda output: reference.clipped(output, project, mean)}
-    return reference.forward(weights, x, form, edits)["classifier"]
+    return continued(study, weights, layer, lambda x: reference.clipped(x, project, mean))
+
+
+def continued(study, weights, layer, edit):
+    """From a layer on, whose output is edited, or which has other weights."""
+    form = study.formed(SEED, LAST)
+    seen = {"images": study.x["test"], **study.outputs[SEED, LAST, "test"]}
+    if study.kind.reads is not None:
+        edits = {layer: edit} if edit else {}
+        return reference.forward(weights, seen["images"][study.shown], form, edits)["classifier"]
+    names = list(weights)
+    place = names.index(layer)
+    if edit:
+        x, rest = edit(seen[layer]), names[place + 1 :]
+    else:
+        x, rest = seen[["images", *names][place]], names[place:]
+    for name in rest:
+        x = form.activated(name, form.preactivation(name, weights[name], x))
+    return x[study.shown]
 
 
 def test_clipping(study):
     shown = study.shown
-    labels, x = study.labels["test"][shown], study.x["test"][shown]
+    labels = study.labels["test"][shown]
     expected = {}
 
     def add(place, of_ranks, *, alone=False):
@@ -59,6 +77,6 @@ def test_clipping(study):
                 largest = study.outputs[SEED, LAST, "train"][layer].shape[1]
             ranks = study.ranks(largest)
             expected[f"{name}/{layer}/rank"] = ranks, 0
-            curve = [logits(study, name, number, layer, rank, x) for rank in ranks]
+            curve = [logits(study, name, number, layer, rank) for rank in ranks]
             add(f"{name}/{layer}/accuracy", curve)
     check(study.clipping(SEED), expected)
