@@ -10,6 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import fabricated
+import pytest
 from conftest import CLASSES, write_images
 from docutils.core import publish_parts
 from jinja2 import Template
@@ -74,6 +75,7 @@ lines.antialiased: False
 """
 
 
+@pytest.mark.slow
 def test_bytes_depend_on_data_alone(tmp_path):
     data = tmp_path / "data"
     data.mkdir()

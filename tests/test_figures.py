@@ -88,9 +88,9 @@ def drawn(axis):
 SHAPES = [  # layers, width, seeds, draws
     (1, 1, 1, 1),
     (2, 2, 3, 2),
-    (4, 8, 2, 1),
+    pytest.param(4, 8, 2, 1, marks=pytest.mark.slow),
     (2, 5, 6, 2),
-    (7, 3, 3, 1),
+    pytest.param(7, 3, 3, 1, marks=pytest.mark.slow),
     pytest.param(8, 2, 10, 3, marks=pytest.mark.slow),
     pytest.param(1, 512, 10, 1, marks=pytest.mark.slow),
     pytest.param(2, 512, 2, 2, marks=pytest.mark.slow),
@@ -148,7 +148,7 @@ def test_undefined_numbers_are_left_out_and_named(tmp_path, monkeypatch):
         assert "nan" not in words.split(), name
 
 
-@pytest.mark.parametrize(("layers", "dead"), [(3, 3), (9, 8)])
+@pytest.mark.parametrize(("layers", "dead"), [(3, 3), pytest.param(9, 8, marks=pytest.mark.slow)])
 def test_many_undefined_layers_are_counted_in_one_note(layers, dead, tmp_path, monkeypatch):
     files = fabricated.files(tmp_path, layers=layers, width=8, seeds=3, draws=2, dead=dead)
     with h5py.File(files["alignment"][2], "r+") as file:  # of one layer, trained, the last pair
@@ -175,7 +175,7 @@ def test_a_layer_between_undefined_ones_has_its_interval():
         assert low[0] < place < high[0] and (low[1], high[1]) == ends
 
 
-@pytest.mark.parametrize("seeds", [1, 2])
+@pytest.mark.parametrize("seeds", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_nothing_is_defined(seeds, tmp_path, monkeypatch):
     files = fabricated.files(tmp_path, layers=1, width=3, seeds=seeds, draws=2)
     for path in [path for kind in files.values() for path in kind]:
@@ -325,7 +325,7 @@ def test_many_panels_have_one_scale_which_stands_where_lines_begin(tmp_path):
         assert shown == first and sum(first) > 1
 
 
-@pytest.mark.parametrize("seeds", [2, 6])
+@pytest.mark.parametrize("seeds", [2, pytest.param(6, marks=pytest.mark.slow)])
 def test_epochs_between_the_first_and_the_last_are_not_drawn(seeds, tmp_path):
     files = fabricated.files(tmp_path, layers=1, width=12, seeds=seeds, draws=1)
 

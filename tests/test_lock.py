@@ -261,6 +261,7 @@ def check_beside(fresh, long, network):
     return held
 
 
+@pytest.mark.slow
 def test_runs_dry_runs_and_a_killed_run(fresh):
     """A dry run takes no lock and removes none; what a killed run left is no obstacle."""
     network = "results/shapes/mlp/seed0/network.h5"

@@ -20,7 +20,9 @@ from latentdims.workflow.memory import Shapes
 
 SAMPLES = 150_000  # of 3 x 32 x 32: 460 MB as they are stored, 1.8 GB as numbers
 DRAWN = 1000  # the others are black, and take no disk
-ROOM = 200 << 20  # bytes beside what the process takes before it begins
+# Bytes of address space beside what the process takes before it begins: what glibc reserves for
+# threads counts, too.
+ROOM = 400 << 20
 
 JOB = """
 import json, resource, sys

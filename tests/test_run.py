@@ -168,6 +168,7 @@ def test_a_run_of_one_target_then_nothing_to_do(fresh):
     assert listing(fresh.folder / "results") == before
 
 
+@pytest.mark.slow
 def test_the_report_is_made_where_anything_in_it_is_newer(again):
     folder = again.folder / "results"
     report = folder / "report.html"

@@ -24,6 +24,7 @@ def ran(workflow: Workflow) -> set[str]:
     return {path.relative_to(logs).with_suffix("").as_posix() for path in written}
 
 
+@pytest.mark.slow
 def test_two_folders_share_what_they_have_in_common(tmp_path, monkeypatch):
     """Data and networks come from the cache, each seed its own; a change of what a network depends
     on is not taken from it."""
@@ -83,6 +84,7 @@ def going_on(tmp_path):
     return workflow, run
 
 
+@pytest.mark.slow
 def test_code_that_is_edited_during_a_run_stops_it(going_on):
     workflow, run = going_on
     done = run(
@@ -98,6 +100,7 @@ def test_code_that_is_edited_during_a_run_stops_it(going_on):
     assert "train" not in workflow.planned(str(FOLDER / "seed1/clipping.h5"))
 
 
+@pytest.mark.slow
 def test_a_configuration_that_is_edited_during_a_run_counts_for_the_next(going_on):
     workflow, run = going_on
     edited = {**SMALL, "training": {"epochs": 2}}

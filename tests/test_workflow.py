@@ -24,6 +24,7 @@ def test_plan_of_a_small_configuration(fresh):
     assert fresh.planned() == Counter(expected)
 
 
+@pytest.mark.slow
 def test_seeds_that_are_trained_together_are_one_job_of_each_network(fresh):
     plan = fresh.planned()
     together = ("--config", "training={epochs: 1, together: true}")
@@ -50,6 +51,7 @@ def test_one_seed_has_no_pairs_to_draw(fresh):
     assert plan["figure"] == 2 * (FIGURES - len(catalogue.OF_PAIRS))
 
 
+@pytest.mark.slow
 def test_covariances_in_parts_are_the_same(again):
     name = "results/shapes/cnn/seed1/covariance.h5"
     with h5py.File(again.folder / name) as file:

@@ -269,6 +269,7 @@ def test_files_of_another_format_damaged_or_from_elsewhere_are_made_again(again)
     assert_plans(again, expected)
 
 
+@pytest.mark.slow
 def test_what_is_made_again_is_what_was_asked_for(again):
     """Not what is stale besides; the same bytes from the same; and nothing the next time."""
     without_records(again)
