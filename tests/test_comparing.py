@@ -31,12 +31,15 @@ SMALL = {
     "alignment": {"null_pairings": 3},
 }
 NAMES = ("data", "families", "widths")
+DRAWN = ["data/pairs.svg", "families/layers.svg", "widths/pairs.svg", "widths/widths.svg"]
+TARGETS = ["--", "results/comparing/summary.csv"]
+TARGETS += [f"results/comparing/figures/comparisons/{name}" for name in DRAWN]
 
 
 @pytest.fixture(scope="module")
 def done(tmp_path_factory):
     workflow = Workflow(tmp_path_factory.mktemp("comparing") / "code", SMALL)
-    workflow.complete("--quiet")
+    workflow.complete("--quiet", *TARGETS)
     return workflow
 
 
@@ -104,13 +107,8 @@ def _of_one_epoch(rows: list[dict[str, str]]) -> int:
 
 def test_figures_and_the_report(done):
     figures = done.folder / "results/comparing/figures/comparisons"
-    drawn = sorted(path.relative_to(figures).as_posix() for path in figures.rglob("*.svg"))
-    assert drawn == [
-        "data/pairs.svg",
-        "families/layers.svg",
-        "widths/pairs.svg",
-        "widths/widths.svg",
-    ]
+    assert sorted(path.relative_to(figures).as_posix() for path in figures.rglob("*.svg")) == DRAWN
+    assert not done.planned()["comparison_figure"]  # there are no others
     shown = (done.folder / "results/comparing/overview.html").read_text()
     assert "<h3>Comparisons</h3>" in shown and "layer1~layer2" in shown
     written = (done.folder / "results/comparing/summary.md").read_text()
@@ -119,24 +117,24 @@ def test_figures_and_the_report(done):
 
 def test_what_runs_again(again):
     """Nothing; of another match, that comparison alone; of another training, what is of it."""
-    assert again.planned() == Counter()
+    assert again.planned(*TARGETS) == Counter()
     changed = copy.deepcopy(SMALL)
     changed["comparisons"]["families"]["match"] = {"layer2": "layer1"}
     again.configure(changed)
-    planned = again.planned()
+    planned = again.planned(*TARGETS)
     of_figures = planned.pop("comparison_figure")
-    assert planned == Counter(compare_covariance=2, compare_align=2, summary=1, all=1), planned
+    assert planned == Counter(compare_covariance=2, compare_align=2, summary=1), planned
     assert of_figures >= 1
     changed = copy.deepcopy(SMALL)
     changed["networks"]["mlp"]["training"] = {"epochs": 2}
     again.configure(changed)
-    planned = again.planned()
+    planned = again.planned(*TARGETS)
     assert planned["train"] == 4  # two seeds on two data sets
     assert planned["compare_covariance"] == 6 + 2  # of data, and of families, where mlp is the own
 
 
 def test_a_plan_knew_what_comparisons_take(done, monkeypatch):
-    told = all_jobs(done)
+    told = all_jobs(done, *TARGETS)
     monkeypatch.chdir(done.folder)
     known = Known(told.settings, {path for job in told.jobs for path in job.outputs})
     assert {"compare_covariance", "compare_align"} <= same_memory(told, known)

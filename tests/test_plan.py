@@ -161,26 +161,14 @@ def test_steps_take_a_third_to_three_times_what_is_estimated(name, tmp_path, set
     images = write_images(tmp_path / "results/resources/x.h5", train=4000, test=1000, shape=shape)
     made = settings("mlp", seed=0) | {"network": network}
     made["training"] = {**made["training"], "epochs": 2, "batch_size": 128}
-    place, device = tmp_path / "network.h5", {"device": "cpu"}
+    place, common = tmp_path / "network.h5", {"images": images, "settings": made, "device": "cpu"}
     procedures = {"published": {**PROCEDURE, "draws": 4}}
+    after = {"network": place, **common}
     steps = {
-        "train": lambda: train(images=images, output=place, settings=made, **device),
-        "covariance": lambda: covariance(
-            images=images,
-            network=place,
-            partners={},
-            output=tmp_path / "c.h5",
-            settings=made,
-            **device,
-        ),
+        "train": lambda: train(output=place, **common),
+        "covariance": lambda: covariance(partners={}, output=tmp_path / "c.h5", **after),
         "generate": lambda: generate(
-            images=images,
-            network=place,
-            others={},
-            output=tmp_path / "g.h5",
-            procedures=procedures,
-            settings=made,
-            **device,
+            others={}, output=tmp_path / "g.h5", procedures=procedures, **after
         ),
     }
     threads = torch.get_num_threads()
