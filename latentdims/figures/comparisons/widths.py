@@ -97,8 +97,8 @@ def _panel(axis: style.Axes, found: Mapping[str, Sequence[Point]]) -> None:
     axis.set_xticklabels([str(width) for width in widths])
     axis.xaxis.set_minor_locator(style.ticker.NullLocator())
     logarithmic(axis)
-    if rates:
-        note(axis, f"exponent: {', '.join(rates)}")
+    for rate in rates:
+        note(axis, f"exponent, {rate}")
 
 
 def _unexplained(row: Row) -> tuple[float | None, float | None]:
