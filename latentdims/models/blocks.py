@@ -88,7 +88,7 @@ class Convolution(Map):
 
     def applied(self, x: Tensor, weight: Tensor) -> Tensor:
         stride, padding = self.stride, self.padding
-        if self.size == 1:  # oneDNN's gradient can be wrong here with a stride (its issue 6035)
+        if self.size == 1 < stride:  # where oneDNN's gradient can be wrong (its issue 6035)
             x = functional.pad(x, [padding] * 4)[..., ::stride, ::stride]
             stride, padding = 1, 0
         x = x.to(memory_format=self.memory_format)

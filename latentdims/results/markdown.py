@@ -41,7 +41,7 @@ def tables(
 def _headlines(rows: Sequence[Row], outputs: Outputs) -> str:
     """The headline numbers, and all that have a published one, with the interval of one run."""
     order = {key: number for number, key in enumerate(HEADLINES)}
-    places = {place: number for number, place in enumerate(_places(rows))}
+    places = {where: number for number, where in enumerate(_places(rows))}
     runs = {
         (*row.of, row.layer, row.quantity.removesuffix(ONE_RUN), *row.key[1:], row.epoch): row
         for row in rows
