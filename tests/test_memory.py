@@ -20,8 +20,8 @@ from latentdims.workflow.memory import Shapes
 
 SAMPLES = 150_000  # of 3 x 32 x 32: 460 MB as they are stored, 1.8 GB as numbers
 DRAWN = 1000  # the others are black, and take no disk
-# Bytes of address space beside what the process takes before it begins: what glibc reserves for
-# threads counts, too.
+# Bytes of address space beside what the process takes before it begins: less than the images as
+# they are stored.
 ROOM = 400 << 20
 
 JOB = """
