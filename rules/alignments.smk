@@ -10,8 +10,6 @@ rule align:
         alignment="<results>/{dataset}/{network}/seed{seed}/alignment.h5",
     log:
         "<results>/logs/align/{dataset}/{network}/seed{seed}.log",
-    benchmark:
-        "<results>/logs/align/{dataset}/{network}/seed{seed}.tsv"
     conda:
         "../envs/latentdims.yaml"
     threads: 1
@@ -41,8 +39,6 @@ rule consensus:
         consensus="<results>/{dataset}/{network}/consensus.h5",
     log:
         "<results>/logs/consensus/{dataset}/{network}.log",
-    benchmark:
-        "<results>/logs/consensus/{dataset}/{network}.tsv"
     conda:
         "../envs/latentdims.yaml"
     threads: 1

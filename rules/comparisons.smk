@@ -11,8 +11,6 @@ rule compare_covariance:
         covariance=COMPARED_COVARIANCE,
     log:
         "<results>/logs/compare_covariance/{comparison}/{member}/seed{seed}.log",
-    benchmark:
-        "<results>/logs/compare_covariance/{comparison}/{member}/seed{seed}.tsv"
     conda:
         "../envs/latentdims.yaml"
     threads: 1
@@ -40,8 +38,6 @@ rule compare_align:
         alignment=COMPARED_ALIGNMENT,
     log:
         "<results>/logs/compare_align/{comparison}/{member}/seed{seed}.log",
-    benchmark:
-        "<results>/logs/compare_align/{comparison}/{member}/seed{seed}.tsv"
     conda:
         "../envs/latentdims.yaml"
     threads: 1
@@ -80,8 +76,6 @@ rule comparison_figure:
         pdf="<results>/figures/comparisons/{comparison}/{figure}.pdf",
     log:
         "<results>/logs/figures/comparisons/{comparison}/{figure}.log",
-    benchmark:
-        "<results>/logs/figures/comparisons/{comparison}/{figure}.tsv"
     wildcard_constraints:
         figure="|".join(catalogue.OF_COMPARISONS),
     localrule: True
@@ -89,7 +83,7 @@ rule comparison_figure:
         "../envs/latentdims.yaml"
     threads: 1
     resources:
-        mem_mb=230,
+        mem_mb=220,
         runtime=10,
     params:
         code=lambda wildcards: code(

@@ -12,8 +12,6 @@ rule covariance:
         covariance=COVARIANCE if PARTS == 1 else temp(PART),
     log:
         f"<results>/logs/covariance/{{dataset}}/{{network}}/{NAME}.log",
-    benchmark:
-        f"<results>/logs/covariance/{{dataset}}/{{network}}/{NAME}.tsv"
     conda:
         "../envs/latentdims.yaml"
     threads: 1
@@ -45,8 +43,6 @@ if PARTS > 1:
             covariance=COVARIANCE,
         log:
             "<results>/logs/merge/{dataset}/{network}/seed{seed}.log",
-        benchmark:
-            "<results>/logs/merge/{dataset}/{network}/seed{seed}.tsv"
         conda:
             "../envs/latentdims.yaml"
         threads: 1

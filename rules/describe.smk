@@ -5,8 +5,6 @@ rule describe:
         architecture=ARCHITECTURE,
     log:
         "<results>/logs/describe/{dataset}/{network}.log",
-    benchmark:
-        "<results>/logs/describe/{dataset}/{network}.tsv"
     priority: 3  # what cannot be measured is refused before others are trained
     conda:
         "../envs/latentdims.yaml"

@@ -12,8 +12,6 @@ rule samples:
         pdf="<results>/figures/{dataset}/samples.pdf",
     log:
         "<results>/logs/figures/{dataset}/samples.log",
-    benchmark:
-        "<results>/logs/figures/{dataset}/samples.tsv"
     localrule: True
     conda:
         "../envs/latentdims.yaml"
@@ -43,14 +41,12 @@ rule figure:
         pdf="<results>/figures/{dataset}/{network}/{figure}.pdf",
     log:
         "<results>/logs/figures/{dataset}/{network}/{figure}.log",
-    benchmark:
-        "<results>/logs/figures/{dataset}/{network}/{figure}.tsv"
     localrule: True
     conda:
         "../envs/latentdims.yaml"
     threads: 1
     resources:
-        mem_mb=230,
+        mem_mb=220,
         runtime=10,
     params:
         code=lambda wildcards: code("figure.py", f"latentdims.figures.{wildcards.figure}"),

@@ -8,8 +8,6 @@ rule clip:
         clipping="<results>/{dataset}/{network}/seed{seed}/clipping.h5",
     log:
         "<results>/logs/clip/{dataset}/{network}/seed{seed}.log",
-    benchmark:
-        "<results>/logs/clip/{dataset}/{network}/seed{seed}.tsv"
     conda:
         "../envs/latentdims.yaml"
     threads: 1
@@ -35,8 +33,6 @@ rule generate:
         generation="<results>/{dataset}/{network}/seed{seed}/generation.h5",
     log:
         "<results>/logs/generate/{dataset}/{network}/seed{seed}.log",
-    benchmark:
-        "<results>/logs/generate/{dataset}/{network}/seed{seed}.tsv"
     priority: 1  # the longest, which would run alone at the end
     conda:
         "../envs/latentdims.yaml"

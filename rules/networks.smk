@@ -9,8 +9,6 @@ if SETTINGS["together"]:
         log:
             "<results>/logs/train/{dataset}/{network}.log",
         # Not cached, as the other is: Snakemake's cache does not take several files of one job.
-        benchmark:
-            "<results>/logs/train/{dataset}/{network}.tsv"
         wildcard_constraints:
             network=one_of(set(SETTINGS["networks"]) - set(SETTINGS["adopted"])),
         priority: 2  # what everything waits for

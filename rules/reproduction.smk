@@ -12,8 +12,6 @@ rule reproduction:
         pdf="<results>/figures/reproduction.pdf",
     log:
         "<results>/logs/figures/reproduction.log",
-    benchmark:
-        "<results>/logs/figures/reproduction.tsv"
     localrule: True
     conda:
         "../envs/latentdims.yaml"

@@ -8,7 +8,8 @@ from snakemake_interface_common.exceptions import ApiError
 from snakemake_interface_logger_plugins.common import LogEvent
 
 from latentdims.planning import jobs
-from latentdims.workflow import cluster, links, lock, provenance, sites, stages, targets, waiting
+from latentdims.workflow import cluster, forkserver, links, lock, provenance, sites, stages, targets
+from latentdims.workflow import waiting
 
 # A plan is made of many objects that all stay: to look for garbage less often saves a sixth of it.
 gc.set_threshold(200_000, 20, 100)
@@ -82,6 +83,8 @@ def check_plan():
     """When it is known which jobs run."""
     check_cluster()
     say_planned()
+    if workflow.executor_plugin.name == "local":
+        forkserver.start()
 
 
 if workflow.is_main_process:

@@ -27,8 +27,6 @@ rule summary:
         ),
     log:
         "<results>/logs/summary.log",
-    benchmark:
-        "<results>/logs/summary.tsv"
     localrule: True
     conda:
         "../envs/latentdims.yaml"

@@ -1,3 +1,6 @@
+from latentdims.workflow import forkserver
+
+forkserver.enter("torch")
 from latentdims.steps.description import describe
 from latentdims.workflow.job import running
 

@@ -1,3 +1,6 @@
+from latentdims.workflow import forkserver
+
+forkserver.enter("matplotlib")
 import logging
 from importlib import import_module
 

@@ -1,3 +1,6 @@
+from latentdims.workflow import forkserver
+
+forkserver.enter("torch")
 from latentdims.device import deterministic
 from latentdims.steps import training
 from latentdims.workflow.job import running

@@ -125,7 +125,7 @@ def integer_images(samples: int, *, seed: int) -> torch.Tensor:
 
 
 LOADED = """
-# Each job tells its code, and the modules that it has loaded when it ends.
+# Each job tells its code, the modules that it has loaded when it ends, and how it was started.
 import atexit, json, sys
 from pathlib import Path
 
@@ -134,7 +134,7 @@ def tell():
     if job:
         loaded = [name for name in sys.modules if name.split(".")[0] == "latentdims"]
         with Path(__file__).with_name("loaded.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps([job.params.code, sorted(loaded)]) + "\\n")
+            file.write(json.dumps([job.params.code, sorted(loaded), sys.orig_argv]) + "\\n")
 
 atexit.register(tell)
 """

@@ -89,7 +89,7 @@ SHAPES = [  # layers, width, seeds, draws
     (1, 1, 1, 1),
     (2, 2, 3, 2),
     pytest.param(4, 8, 2, 1, marks=pytest.mark.slow),
-    (2, 5, 6, 2),
+    pytest.param(2, 5, 6, 2, marks=pytest.mark.slow),
     pytest.param(7, 3, 3, 1, marks=pytest.mark.slow),
     pytest.param(8, 2, 10, 3, marks=pytest.mark.slow),
     pytest.param(1, 512, 10, 1, marks=pytest.mark.slow),

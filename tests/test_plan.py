@@ -1,5 +1,6 @@
 """What a run takes, before it starts: beside what runs took."""
 
+import re
 import time
 from collections import defaultdict
 from dataclasses import replace
@@ -65,7 +66,7 @@ def same_memory(told: Jobs, known: Known) -> set[str]:
 
 
 def job_of(rule: str, **fields: object) -> Job:
-    given = {"wildcards": {}, "params": {}, "outputs": (), "timed": (), "memory": None, **fields}
+    given = {"wildcards": {}, "params": {}, "outputs": (), "log": (), "memory": None, **fields}
     return Job(rule=rule, **given)
 
 
@@ -116,8 +117,8 @@ def test_what_is_finished_is_not_counted_and_tells_what_others_take(
     lines = planned(copy.folder, monkeypatch, TARGET="results/shapes/mlp/seed1/clipping.h5")
     (row,) = [line for line in lines if line.startswith("clip ")]
     assert row.split()[1] == "1" and " *" in row
-    log = copy.folder / "results" / "logs" / "clip" / "shapes" / "mlp" / "seed0.tsv"
-    seconds = float(log.read_text().splitlines()[1].split("\t")[0])
+    log = copy.folder / "results" / "logs" / "clip" / "shapes" / "mlp" / "seed0.log"
+    seconds = float(re.search(r"done in ([\d.]+) s", log.read_text())[1])
     assert plan.spoken(seconds) in row
     assert [line for line in lines if line.startswith("1 job: about ")]
 
@@ -283,7 +284,7 @@ def test_lines_of_other_seeds_alone_are_measured(tmp_path):
     logs.mkdir(parents=True)
     for seed, seconds in enumerate((3, 5, 400)):
         (logs / f"seed{seed}.log").write_text(f"done in {seconds}.0 s, with at most 9 of 9 MB\n")
-    job = job_of("train", timed=(str(logs / "seed2.log"),))
+    job = job_of("train", log=(str(logs / "seed2.log"),))
     assert Finished.before([job], tmp_path).seconds(job) == 4
     (logs / "seed0.log").write_text("interrupted\n")
     assert Finished.before([job], tmp_path).seconds(job) == 5

@@ -72,7 +72,7 @@ def test_whatever_a_job_loads_is_in_its_fingerprint(finished):
     """But for what runs jobs; so that what is imported by a name of its own making is stamped."""
     lines = finished.folder.with_suffix(".told") / "loaded.jsonl"
     scripts = set()
-    for stamped, loaded in map(json.loads, lines.read_text(encoding="utf-8").splitlines()):
+    for stamped, loaded, _ in map(json.loads, lines.read_text(encoding="utf-8").splitlines()):
         script, *modules, _ = stamped.split()
         counted = provenance.reached(finished.folder / "scripts" / script, *modules)
         names = [name for name in loaded if ".workflow" not in name]

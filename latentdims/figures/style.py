@@ -22,6 +22,8 @@ with chdir(Path(__file__).parent):  # its matplotlibrc goes before those of user
 
 from matplotlib import ticker as ticker
 from matplotlib.axes import Axes as Axes
+from matplotlib.backends.backend_pdf import FigureCanvasPdf
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.collections import FillBetweenPolyCollection as FillBetweenPolyCollection
 from matplotlib.container import ErrorbarContainer as ErrorbarContainer
 from matplotlib.figure import Figure as Figure
@@ -73,14 +75,18 @@ def save(figure: Figure, *, svg: str | Path, pdf: str | Path) -> None:
 
     The layout is solved in another order each time: its last digits are rounded away.
     """
-    figure.draw_without_rendering()
-    figure.set_layout_engine("none")
+    layout = figure.get_layout_engine()
+    if layout is not None:
+        layout.execute(figure)
+        figure.set_layout_engine("none")
     for axis in figure.axes:
         axis.set_position(tuple(round(length, 5) for length in axis.get_position().bounds))
     made_by = record.statement()
-    figure.savefig(svg, format="svg", metadata={"Date": None, "Description": made_by})
-    undated = {"CreationDate": None, "ModDate": None}
-    figure.savefig(pdf, format="pdf", metadata={**undated, "Subject": made_by})
+    # `savefig` would draw each twice: once more, to no file, to find the layout.
+    described = {"Date": None, "Description": made_by}
+    FigureCanvasSVG(figure).print_svg(svg, metadata=described)
+    described = {"CreationDate": None, "ModDate": None, "Subject": made_by}
+    FigureCanvasPdf(figure).print_pdf(pdf, metadata=described)
 
 
 def width(text: str) -> float:

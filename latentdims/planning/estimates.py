@@ -24,7 +24,7 @@ STAGES: Sequence[frozenset[str]] = (
     frozenset({"figure", "summary"}),
     frozenset({"comparison_figure", "reproduction"}),
 )
-BEGIN = 5.0  # seconds until Snakemake has planned its jobs
+BEGIN = 8.0  # seconds until Snakemake has planned its jobs, and torch is imported
 BETWEEN = 0.1  # and between two of them
 
 

@@ -28,12 +28,12 @@ class Finished:
     @classmethod
     def before(cls, jobs: Sequence[Job], results: Path, other: Path | None = None) -> "Finished":
         """What has run before some jobs. other: results of another run like it."""
-        planned = {path for job in jobs for path in (*job.outputs, *job.timed)}
+        planned = {path for job in jobs for path in (*job.outputs, *job.log)}
         return cls(results, [results, *([other] if other else [])], planned)
 
     def seconds(self, job: Job) -> float | None:
         """The median of jobs that differ from one in the seed alone; None where none has run."""
-        for path in job.timed:
+        for path in job.log:
             found = [_seconds(each) for each in self._alike(path)]
             if known := [each for each in found if each is not None]:
                 return statistics.median(known)
@@ -59,12 +59,10 @@ class Finished:
 
 
 def _seconds(path: Path) -> float | None:
-    """From a benchmark, as Snakemake writes it, or from the last line of a log."""
+    """From the last line of a log."""
     try:
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-        if path.suffix == ".tsv":
-            return float(lines[1].split("\t")[0])
         done = DONE.search(lines[-1])
-    except (IndexError, OSError, ValueError):
+    except (IndexError, OSError):
         return None
     return float(done[1]) if done else None

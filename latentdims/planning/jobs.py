@@ -13,15 +13,15 @@ BEGINS = "planned: "  # a line of output
 class Job:
     """A job that would run. Paths are as Snakemake has them, from its working folder.
 
-    params: those of its rule. timed: paths that tell how long it took once it has run, its
-    benchmark first, then its log. memory: MB that it declares, None where that is not known yet.
+    params: those of its rule. log: tells how long it took once it has run. memory: MB that it
+    declares, None where that is not known yet.
     """
 
     rule: str
     wildcards: Mapping[str, str]
     params: Mapping[str, Any]
     outputs: tuple[str, ...]
-    timed: tuple[str, ...]
+    log: tuple[str, ...]
     memory: float | None
 
 
@@ -51,7 +51,7 @@ def _plain(job: Any) -> dict[str, Any]:
         "wildcards": dict(job.wildcards.items()),
         "params": {name: value for name, value in job.params.items() if name != "code"},
         "outputs": [str(path) for path in job.output],
-        "timed": [str(path) for path in (job.benchmark, *job.log) if path],
+        "log": [str(path) for path in job.log],
         "memory": memory if isinstance(memory, int | float) else None,
     }
 
@@ -62,6 +62,6 @@ def read(output: Iterable[str]) -> Jobs | None:
     if not told:
         return None
     about, *jobs = told
-    paths = ("outputs", "timed")
+    paths = ("outputs", "log")
     found = (Job(**job | {name: tuple(job[name]) for name in paths}) for job in jobs)
     return Jobs(about["settings"], about["cores"], tuple(found))

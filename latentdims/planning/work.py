@@ -10,9 +10,9 @@ from latentdims.planning.jobs import Job
 from latentdims.planning.known import Known
 from latentdims.recipes import recipe
 
-# Operations that others are worth, as in `costs`: a process begins, with torch and without; a
-# figure is drawn; an image is decoded, or made, and each pixel; a byte is written.
-WITH_TORCH, WITHOUT, FIGURE = 180e9, 80e9, 80e9
+# Operations that others are worth, as in `costs`: a job begins in a fork, or in a process of its
+# own; a figure is drawn; an image is decoded, or made, and each pixel; a byte is written.
+FORK, PROCESS, FIGURE = 40e9, 80e9, 120e9
 ONE_IMAGE, PIXEL = 1e7, 4e3
 BYTE = 300
 RATE = 10e6  # bytes a second of a download
@@ -76,16 +76,16 @@ class Work:
         if images is None:
             raise KeyError(job.wildcards["dataset"])
         number = sum(images.samples.values())
-        return costs.took(WITHOUT) + costs.took(
+        return costs.took(PROCESS) + costs.took(
             number * (ONE_IMAGE + PIXEL * math.prod(images.shape[1:]))
         )
 
     def download(self, job: Job) -> float:
-        return costs.took(WITHOUT) + (disk.size(job, self._known) or 0) / RATE
+        return costs.took(PROCESS) + (disk.size(job, self._known) or 0) / RATE
 
     def describe(self, job: Job) -> float:
         network = self.own(job)
-        return 2 * costs.took(WITH_TORCH) + 20 * network.pace.step
+        return 2 * costs.took(FORK) + 20 * network.pace.step
 
     def train(self, job: Job) -> float:
         """Steps, and an evaluation of both splits before the first epoch and after each."""
@@ -95,11 +95,11 @@ class Work:
         weights = network.shapes.weights * 1e6 / 4
         one = epochs * images * network.pace.step + costs.took(steps * costs.WEIGHT * weights)
         one += (epochs + 1) * network.samples * network.pace.forward
-        return costs.took(WITH_TORCH) + len(job.outputs) * one
+        return costs.took(FORK) + len(job.outputs) * one
 
     def adopt(self, job: Job) -> float:
         network, epochs = self.own(job), self._known.kept(**_place(job))
-        return costs.took(WITH_TORCH) + epochs * network.samples * network.pace.forward
+        return costs.took(FORK) + epochs * network.samples * network.pace.forward
 
     def covariance(self, job: Job) -> float:
         """Of one of the parts of the images; products with each partner, and with itself."""
@@ -109,10 +109,10 @@ class Work:
         one = (1 + partners) * (
             network.pace.forward + costs.took(costs.products(sites) + costs.moved(sites))
         )
-        return costs.took(WITH_TORCH) + self.epochs(job) * network.samples * one / parts
+        return costs.took(FORK) + self.epochs(job) * network.samples * one / parts
 
     def merge(self, job: Job) -> float:
-        return costs.took(WITH_TORCH)
+        return costs.took(FORK)
 
     def align(self, job: Job) -> float:
         network, partners = self.own(job), len(job.params["partners"]) + self.along(job)
@@ -120,7 +120,7 @@ class Work:
         pairs = [(site, site) for site in sites]
         one = costs.pair(network, network, pairs, options=job.params["options"])
         one += costs.took(costs.of_weights(network.described, job.params["options"]["pairings"]))
-        return costs.took(WITH_TORCH) + self.epochs(job) * (costs.spectra(sites) + partners * one)
+        return costs.took(FORK) + self.epochs(job) * (costs.spectra(sites) + partners * one)
 
     def compare_covariance(self, job: Job) -> float:
         own, partners = self.members(job)
@@ -130,7 +130,7 @@ class Work:
             theirs = partner.described
             products = sum(costs.product(*pair) for pair in costs.matched(partner, own, matches))
             one += partner.pace.forward + costs.took(products + costs.moved(theirs.sites))
-        return costs.took(WITH_TORCH) + self._stages(job) * own.samples * one
+        return costs.took(FORK) + self._stages(job) * own.samples * one
 
     def compare_align(self, job: Job) -> float:
         own, partners = self.members(job)
@@ -140,7 +140,7 @@ class Work:
             seconds += costs.pair(
                 partner, own, costs.matched(partner, own, matches), options=options
             )
-        return costs.took(WITH_TORCH) + self._stages(job) * seconds
+        return costs.took(FORK) + self._stages(job) * seconds
 
     def _stages(self, job: Job) -> int:
         return 1 if job.params["settings"].get("epoch") is not None else 2
@@ -151,7 +151,7 @@ class Work:
         one = sum(
             costs.DECOMPOSITION * costs.cubed(site.channels) for site in network.described.sites
         )
-        return costs.took(WITHOUT) + costs.took(self.epochs(job) * sweeps * seeds * one)
+        return costs.took(PROCESS) + costs.took(self.epochs(job) * sweeps * seeds * one)
 
     def clip(self, job: Job) -> float:
         network, options = self.own(job), job.params["options"]
@@ -168,7 +168,7 @@ class Work:
                 of_weights = [costs.ranks_of(each.rank, options["ranks"], None) for each in weights]
                 one += costs.clipped(network, of_weights, first=0)
             return (
-                costs.took(WITH_TORCH)
+                costs.took(FORK)
                 + images * (network.pace.forward + one)
                 + self._bases(network, bases)
             )
@@ -181,7 +181,7 @@ class Work:
         passes = len(bases) * sum(curves) / 2  # what follows a site alone: half of the network
         passes += sum(costs.ranks_of(each.rank, options["ranks"], most) for each in weights) / 2
         seconds = images * (1 + passes) * network.pace.forward
-        return costs.took(WITH_TORCH) + seconds + self._bases(network, bases)
+        return costs.took(FORK) + seconds + self._bases(network, bases)
 
     def _bases(self, network: Network, bases: Sequence[str]) -> float:
         """Eigenvectors of representations and of weights."""
@@ -194,7 +194,7 @@ class Work:
         samples = network.shapes.samples
         test = samples["test"] * network.pace.forward
         if network.described.undrawn:
-            return costs.took(WITH_TORCH) + test
+            return costs.took(FORK) + test
         shown = min(samples["train"], job.params["alignment_images"] or samples["train"])
         seconds = test + (1 + len(job.params["others"])) * shown * network.pace.forward
         for options in job.params["procedures"].values():
@@ -204,10 +204,10 @@ class Work:
                 training = job.params["retraining"] or job.params["settings"]["training"]
                 one += training["epochs"] * samples["train"] * network.pace.step / 4
             seconds += options["draws"] * one
-        return costs.took(WITH_TORCH) + seconds
+        return costs.took(FORK) + seconds
 
     def figure(self, job: Job) -> float:
-        return costs.took(WITHOUT + FIGURE)
+        return costs.took(FORK + FIGURE)
 
 
 def _place(job: Job) -> dict[str, str]:

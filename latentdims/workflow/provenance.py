@@ -130,6 +130,7 @@ def _own(path: Path, named: Sequence[Path], name: str) -> list[Path]:
     return [file for folder in {each.parent for each in named} for file in _beside(folder, name)]
 
 
+@cache
 def _beside(folder: Path, name: str) -> list[Path]:
     """The same of a module that lies in a folder."""
     parts = name.split(".")

@@ -186,7 +186,10 @@ def test_every_row_of_a_finished_run(finished, network):
     check(table(finished.folder / "results/summary.csv", "shapes", network), wanted)
 
 
-@pytest.mark.parametrize("study", ["scattering", "resnet", "adopted"], indirect=True)
+UNLIKE = [pytest.param(name, marks=pytest.mark.slow) for name in ("scattering", "resnet")]
+
+
+@pytest.mark.parametrize("study", [*UNLIKE, "adopted"], indirect=True)
 def test_every_row_of_networks_of_unlike_layers(study, tmp_path):
     files = study.summarised
     found = table(summarised(files, tmp_path, len(files["network"])), "d", "n")
