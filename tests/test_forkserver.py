@@ -139,8 +139,8 @@ def test_a_script_ends_as_its_fork_does(server, script, body, status, said):
 
 WAIT = """
 import os, time, signal
-print(os.getpid(), flush=True)
 try:
+    print(os.getpid(), flush=True)
     time.sleep(60)
 except KeyboardInterrupt:
     print("interrupted", flush=True)
