@@ -238,3 +238,12 @@ def test_jobs_of_a_run_that_need_torch_or_matplotlib_are_forks(finished):
     }
     assert not forks[False] & entering
     assert "prepare.py" in forks[False]
+
+
+def test_where_no_socket_can_be_made_jobs_go_without(monkeypatch, tmp_path):
+    monkeypatch.delenv(forkserver.SERVER, raising=False)
+    for folder in (tmp_path / "full", tmp_path / ("long" * 30)):
+        (tmp_path / ("long" * 30)).mkdir(exist_ok=True)
+        monkeypatch.setattr(forkserver.tempfile, "tempdir", str(folder))
+        forkserver.start()
+        assert forkserver.SERVER not in os.environ

@@ -38,11 +38,10 @@ def start() -> None:
     alone: elsewhere, system libraries do not bear forks."""
     if sys.platform != "linux":
         return
-    folder = tempfile.mkdtemp(prefix="latentdims-")  # which other users cannot enter
     try:
+        folder = tempfile.mkdtemp(prefix="latentdims-")  # which other users cannot enter
         listeners = [_listen(Path(folder, name)) for name in MODULES]
-    except OSError:  # no such sockets here, or too long a path: jobs go without
-        shutil.rmtree(folder, ignore_errors=True)
+    except OSError:  # a disk that is full, or too long a path: jobs go without
         return
     server = subprocess.Popen(
         [sys.executable, "-P", __file__, folder, *(str(each.fileno()) for each in listeners)],
@@ -58,7 +57,11 @@ def start() -> None:
 
 def _listen(path: Path) -> socket.socket:
     listener = socket.socket(socket.AF_UNIX)
-    listener.bind(str(path))
+    try:
+        listener.bind(str(path))
+    except OSError:
+        listener.close()
+        raise
     listener.listen(1024)
     return listener
 
@@ -73,16 +76,13 @@ def enter(name: str) -> None:
     folder, _, python = os.environ.pop(SERVER, "").partition(os.pathsep)
     if python != sys.executable or any(os.environ.get(each) != "1" for each in THREADS):
         return
-    connection = socket.socket(socket.AF_UNIX)
-    try:
-        connection.connect(str(Path(folder, name)))
-    except OSError:
-        return
-    signal.pthread_sigmask(signal.SIG_BLOCK, PASSED_ON)  # what comes now is passed on below
     asked = {"arguments": sys.argv, "folder": str(Path.cwd()), "environment": dict(os.environ)}
-    request = json.dumps(asked).encode()
-    socket.send_fds(connection, [len(request).to_bytes(LENGTH, "big")], [0, 1, 2])
-    connection.sendall(request)
+    signal.pthread_sigmask(signal.SIG_BLOCK, PASSED_ON)  # those that come now wait
+    try:
+        connection = _ask(str(Path(folder, name)), json.dumps(asked).encode())
+    except OSError:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, PASSED_ON)
+        return
 
     def pass_on(number: int, _: FrameType | None) -> None:
         with suppress(OSError):
@@ -92,8 +92,18 @@ def enter(name: str) -> None:
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, pass_on)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, PASSED_ON)
-    told = connection.recv(LENGTH)
+    told = b""
+    with suppress(OSError):
+        told = connection.recv(LENGTH)
     _end(int.from_bytes(told, "big") if told else signal.SIGKILL)
+
+
+def _ask(server: str, request: bytes) -> socket.socket:
+    connection = socket.socket(socket.AF_UNIX)
+    connection.connect(server)
+    socket.send_fds(connection, [len(request).to_bytes(LENGTH, "big")], [0, 1, 2])
+    connection.sendall(request)
+    return connection
 
 
 def _end(status: int) -> NoReturn:
