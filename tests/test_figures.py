@@ -4,7 +4,6 @@ import io
 from contextlib import contextmanager
 from importlib import import_module
 from itertools import combinations
-from pathlib import Path
 
 import fabricated
 import h5py
@@ -43,13 +42,12 @@ def recorded(monkeypatch):
         yield texts
 
 
-def check_readable(figure: style.Figure, path: Path, monkeypatch) -> list[str]:
+def check_readable(figure: style.Figure, monkeypatch) -> list[str]:
     """No text touches another or leaves the figure, no datum leaves its axes, no legend covers
     them; returns all texts."""
-    figure.draw_without_rendering()  # solves the layout, once
-    figure.set_layout_engine("none")
+    style.lay_out(figure)
     with recorded(monkeypatch) as texts:
-        figure.savefig(path)
+        figure.draw_without_rendering()
     for (one, box), (other, second) in combinations(texts.values(), 2):
         width = min(box.x1, second.x1) - max(box.x0, second.x0)
         height = min(box.y1, second.y1) - max(box.y0, second.y0)
@@ -111,7 +109,7 @@ def test_shapes(layers, width, seeds, draws, tmp_path, monkeypatch):
             drawing = draw(name, files)
             width, height = drawing.get_size_inches()
             assert (width <= 8.3 or layers <= 4) and height <= 10.5, f"{name}: {width} x {height}"
-            texts = check_readable(drawing, tmp_path / f"{name}.png", monkeypatch)
+            texts = check_readable(drawing, monkeypatch)
             assert not any(text in ("0.9", "0.5") for text in ticks(drawing, "rank")), name
             for figures_with, fewest, words in (
                 (WITH_INTERVALS, 3, marks.INTERVAL),
@@ -142,7 +140,7 @@ def test_undefined_numbers_are_left_out_and_named(tmp_path, monkeypatch):
         "generation": "layer 2: undefined for 2 of 6 draws",
     }
     for name in catalogue.SOURCES:
-        texts = check_readable(draw(name, files), tmp_path / f"{name}.png", monkeypatch)
+        texts = check_readable(draw(name, files), monkeypatch)
         words = " ".join(" ".join(texts).split())
         assert says.get(name, "") in words, name
         assert "nan" not in words.split(), name
@@ -157,7 +155,7 @@ def test_many_undefined_layers_are_counted_in_one_note(layers, dead, tmp_path, m
             file[f"seed0/classifier/{name}"][-1] = np.nan
     count = f"trained in {dead + 1}, untrained in {dead} of {layers + 1} layers"
     for name in ("depth", "alignment", "spectra"):
-        texts = check_readable(draw(name, files), tmp_path / f"{name}.png", monkeypatch)
+        texts = check_readable(draw(name, files), monkeypatch)
         words = [" ".join(text.split()) for text in texts]
         noted = [text.count(f"pairs undefined: {count}") for text in words]
         assert max(noted) == 1 or name == "spectra", words
@@ -185,7 +183,7 @@ def test_nothing_is_defined(seeds, tmp_path, monkeypatch):
                     file[name][...] = np.nan
     for name in catalogue.SOURCES:
         if seeds > 1 or name not in catalogue.OF_PAIRS:
-            check_readable(draw(name, files), tmp_path / f"{name}.png", monkeypatch)
+            check_readable(draw(name, files), monkeypatch)
 
 
 NAMES = ("$a_{1^$", "x" * 40, "a\\b_c^{", "猫", "two\nlines", " ", "Größe", "$", "cafe\u0301", "🐈")
@@ -201,9 +199,7 @@ def test_samples(classes, channels, size, tmp_path, monkeypatch):
         file["train/labels"] = labels
         file["train/images"] = np.full((len(labels), channels, *size), 128, dtype=np.uint8)
         file["classes"] = np.array(names, dtype=object)
-    texts = check_readable(
-        draw("samples", {"images": str(path)}), tmp_path / "samples.png", monkeypatch
-    )
+    texts = check_readable(draw("samples", {"images": str(path)}), monkeypatch)
     assert {"$a_{1^$", "x" * 40} <= {*texts}
     if classes > 4:
         assert {"class 3", "class 4", "Größe", "$"} <= {*texts}
@@ -269,7 +265,7 @@ def test_reproduction_draws_every_unit(seeds, tmp_path, monkeypatch):
     rows.append(row("e", "n", "", ("accuracy", "test", ""), 2.0, ""))
     write_csv(tmp_path / "summary.csv", rows)
     drawing = draw("reproduction", {"table": str(tmp_path / "summary.csv")})
-    texts = check_readable(drawing, tmp_path / "reproduction.png", monkeypatch)
+    texts = check_readable(drawing, monkeypatch)
     assert {
         "accuracy (%)",
         "cross-entropy (nats)",
@@ -302,7 +298,7 @@ def test_layers_have_a_site_a_weight_or_both(tmp_path, monkeypatch):
         fabricated.keep_one(path, "layer2", of="site")
         fabricated.keep_one(path, "layer3", of="weight")
     for name in catalogue.SOURCES:
-        texts = check_readable(draw(name, files), tmp_path / f"{name}.png", monkeypatch)
+        texts = check_readable(draw(name, files), monkeypatch)
         shown = {
             number for number in range(1, 5) if any(f"layer {number}" in text for text in texts)
         }
@@ -357,7 +353,7 @@ def test_long_names_of_layers(layers, tmp_path, monkeypatch):
     files = fabricated.files(tmp_path, layers=layers, width=4, seeds=2, draws=1)
     monkeypatch.setattr(style, "title", lambda name: f"encoder.encoder_{name}.self_attention.0")
     for name in ("alignment", "spectra", "weights"):
-        check_readable(draw(name, files), tmp_path / f"{name}.png", monkeypatch)
+        check_readable(draw(name, files), monkeypatch)
 
 
 def test_dotted_names_stay_as_they_are():

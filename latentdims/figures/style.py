@@ -72,21 +72,25 @@ def save(figure: Figure, *, svg: str | Path, pdf: str | Path) -> None:
     """Write both formats, without dates: a figure changes only when its data do.
 
     Both state the parameters of the job that runs, and a digest of what its inputs state.
-
-    The layout is solved in another order each time: its last digits are rounded away.
     """
-    layout = figure.get_layout_engine()
-    if layout is not None:
-        layout.execute(figure)
-        figure.set_layout_engine("none")
-    for axis in figure.axes:
-        axis.set_position(tuple(round(length, 5) for length in axis.get_position().bounds))
+    lay_out(figure)
     made_by = record.statement()
     # `savefig` would draw each twice: once more, to no file, to find the layout.
     described = {"Date": None, "Description": made_by}
     FigureCanvasSVG(figure).print_svg(svg, metadata=described)
     described = {"CreationDate": None, "ModDate": None, "Subject": made_by}
     FigureCanvasPdf(figure).print_pdf(pdf, metadata=described)
+
+
+def lay_out(figure: Figure) -> None:
+    """Solve the layout, once: in another order each time, so that its last digits are rounded
+    away."""
+    layout = figure.get_layout_engine()
+    if layout is not None:
+        layout.execute(figure)
+        figure.set_layout_engine("none")
+    for axis in figure.axes:
+        axis.set_position(tuple(round(length, 5) for length in axis.get_position().bounds))
 
 
 def width(text: str) -> float:
