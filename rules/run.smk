@@ -83,6 +83,8 @@ def check_plan():
     """When it is known which jobs run."""
     check_cluster()
     say_planned()
+    if not workflow.dryrun:
+        provenance.remember()
     if workflow.executor_plugin.name == "local":
         forkserver.start()
 

@@ -50,6 +50,58 @@ def test_what_counts(package, file, old, new, changes):
     assert (fingerprint(script) != before) == changes
 
 
+@pytest.fixture
+def remembering(package, tmp_path, monkeypatch):
+    """A working folder; returns the fingerprint that a process of its own finds there."""
+    monkeypatch.chdir(tmp_path)
+    Path(".snakemake").mkdir()
+
+    def process() -> str:
+        provenance._remembered.cache_clear()
+        return fingerprint(package[1])
+
+    yield process
+    provenance._remembered.cache_clear()
+
+
+def test_what_was_parsed_is_not_parsed_again(package, remembering, monkeypatch):
+    before = remembering()
+    provenance.remember()
+    assert [path.name for path in Path(".snakemake").iterdir()] == [provenance.TREES.name]
+    with monkeypatch.context() as patch:
+        patch.setattr(provenance, "_tree", None)
+        assert remembering() == before
+        (package[0] / "b.py").write_text("def g():\n    return 3\n")
+        with pytest.raises(TypeError):
+            remembering()
+    assert remembering() != before
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda kept: "",
+        lambda kept: "[1]",
+        lambda kept: json.dumps({**kept, "trees": dict.fromkeys(kept["trees"], 3)}),
+        lambda kept: json.dumps(
+            {"python": "3.10", "trees": {key: ["", []] for key in kept["trees"]}}
+        ),
+    ],
+)
+def test_what_was_not_written_so_is_parsed(remembering, wrong):
+    before = remembering()
+    provenance.remember()
+    provenance.TREES.write_text(wrong(json.loads(provenance.TREES.read_text())))
+    assert remembering() == before
+
+
+def test_a_folder_that_cannot_be_written_is_no_matter(remembering):
+    before = remembering()
+    Path(".snakemake").rmdir()
+    provenance.remember()
+    assert remembering() == before
+
+
 def test_modules_named_besides_count_too(package):
     folder, script = package
     before = fingerprint(script, "pack.c")

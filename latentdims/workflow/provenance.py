@@ -3,9 +3,12 @@ made by two versions."""
 
 import ast
 import hashlib
+import json
 import os
 import shlex
+import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cache
 from itertools import chain
 from pathlib import Path
@@ -16,6 +19,9 @@ RUN = (
     "LATENTDIMS_RUN"  # the environment variable in which a run tells its jobs what it started with
 )
 PACKAGE = Path(__file__).resolve().parents[1]
+TREES = Path(
+    ".snakemake", "latentdims-trees.json"
+)  # what `remember` writes, for jobs and later runs
 DOCUMENTED = ast.Module | ast.ClassDef | ast.FunctionDef  # what may have a docstring
 
 
@@ -37,7 +43,7 @@ def fingerprint(script: str | Path, *modules: str) -> str:
 
 
 def reached(script: str | Path, *modules: str) -> dict[Path, str]:
-    """The files behind a fingerprint, with their syntax trees.
+    """The files behind a fingerprint, with the hashes of their syntax trees.
 
     Not those of latentdims/workflow/: nothing there affects a result.
     """
@@ -101,8 +107,17 @@ def check_run(*versions: str, in_job: bool) -> None:
 
 @cache
 def _parse(path: Path) -> tuple[str, list[str]]:
-    """The tree of a file without its docstrings, and what it imports."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    """The hash of the tree of a file without its docstrings, and what the file imports."""
+    content = path.read_bytes()
+    trees, key = _remembered(), hashlib.sha256(content).hexdigest()
+    if key not in trees:
+        trees[key] = _tree(content.decode())
+    tree, imports = trees[key]
+    return tree, imports
+
+
+def _tree(code: str) -> tuple[str, list[str]]:
+    tree = ast.parse(code)
     imports: list[str] = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -112,7 +127,28 @@ def _parse(path: Path) -> tuple[str, list[str]]:
             imports += [f"{begin}{alias.name}" for alias in node.names]
         elif isinstance(node, DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
             node.body = node.body[1:] or [ast.Pass()]
-    return ast.dump(tree), imports
+    return hashlib.sha256(ast.dump(tree).encode()).hexdigest(), imports
+
+
+@cache
+def _remembered() -> dict[str, tuple[str, list[str]]]:
+    """Trees by the hash of their code, so that each is parsed once and not in every job."""
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        kept = json.loads(TREES.read_text(encoding="utf-8"))
+        if kept["python"] == sys.version:
+            return {
+                key: (str(tree), list(imports)) for key, (tree, imports) in kept["trees"].items()
+            }
+    return {}
+
+
+def remember() -> None:
+    """Keep in the working folder what was parsed."""
+    kept = json.dumps({"python": sys.version, "trees": _remembered()})
+    partial = TREES.with_suffix(f".{os.getpid()}")
+    with suppress(OSError):  # then it is parsed again
+        partial.write_text(kept, encoding="utf-8")
+        partial.replace(TREES)
 
 
 def _sources(name: str) -> list[Path]:
