@@ -240,7 +240,10 @@ def linear_reference() -> tuple[Network, torch.Tensor]:
     return network.replaced(weights), torch.from_numpy(images)
 
 
-@pytest.mark.parametrize("width", [1, 0.5, 3])
+SLOW = [pytest.param(width, marks=pytest.mark.slow) for width in (1, 3)]
+
+
+@pytest.mark.parametrize("width", [0.5, *SLOW])
 def test_draws_of_a_linear_network_have_the_theoretical_second_moment(width):
     """E[ψ ψᵀ] of a drawn layer over draws is tr(C M) 1, for C the covariance it was drawn from and
     M the second moment of its input in the coordinates of the reference; at every width.

@@ -166,13 +166,21 @@ PUBLISHED = {"published": {"shapes": {"mlp": {"accuracy": {"split": "test", "val
     [
         ({"clipping": {"ranks": [1, 2]}}, {"clip": 4, "summary": 1, "figure": 4}),
         ({"generation": {"draws": 3}}, {"generate": 4, "summary": 1, "figure": 2}),
-        ({"generation": {"white_draws": 1}}, {"generate": 4, "summary": 1, "figure": 2}),
+        pytest.param(
+            {"generation": {"white_draws": 1}},
+            {"generate": 4, "summary": 1, "figure": 2},
+            marks=pytest.mark.slow,
+        ),
         (
             {"alignment": {"vectors": 3}},
             {"align": 4, "summary": 1, "figure": 2 * (FIGURES - 2)},
         ),
         ({"training": {"epochs": 2}}, EVERYTHING),
-        ({"training": {"together": True}}, {**EVERYTHING, "train": 2}),
+        pytest.param(
+            {"training": {"together": True}},
+            {**EVERYTHING, "train": 2},
+            marks=pytest.mark.slow,
+        ),
         (PUBLISHED, {"summary": 1, "reproduction": 1}),
         (OTHER_IMAGES, {**EVERYTHING, "prepare": 1, "samples": 1}),
     ],
