@@ -115,8 +115,12 @@ def test_a_job_out_of_memory_gets_more(tmp_path, new_jobs):
 
 
 def test_a_job_out_of_time_goes_on_where_it_was(tmp_path, new_jobs, monkeypatch):
+    short = Workflow(tmp_path / "short", {**SMALL, "training": {"epochs": 2000}})
+    short.complete(NETWORK, "--quiet")
+    log = short.folder / "results/logs/train/shapes/mlp/seed0.log"
+    took = float(re.search(r"done in ([\d.]+) s", log.read_text())[1])
+    long = {**SMALL, "training": {"epochs": int(2000 * 150 / took)}}  # two and a half minutes
     monkeypatch.setenv("LATENTDIMS_CHECKPOINT_SECONDS", "2")
-    long = {**SMALL, "training": {"epochs": 40000}}
     workflow = on_cluster(tmp_path / "code", long)
     workflow.complete(
         NETWORK, "--set-resources", GPU_PARTITION, "train:runtime=1 if attempt == 1 else 60"
