@@ -5,6 +5,7 @@
 # make sites  NETWORK=name  where a network of CONFIG can be read, and what can be done there
 # make test   the checks that take minutes; make test-all: those that take longer
 # make test-slurm   the same workflow on a throw-away SLURM cluster (Debian 12, as root)
+# make test-gpu     the files of every rule from a GPU, beside those of the CPU
 # make bench  every step timed beside a plain one, into docs/performance.md; IMAGES=cifar10-jpeg.tar.gz
 # make pairs  BEFORE=COMMIT  every step at a commit and at HEAD, in nine pairs; IMAGES=  SAMPLES=  PAIRS=
 #             STEP="whole tutorial"  this one alone
@@ -47,7 +48,7 @@ export PIP_PREFIX :=
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint envs/constraints.txt
 
-.PHONY: run plan sites test test-all test-slurm lint mutants golden bench pairs readme constraints clean
+.PHONY: run plan sites test test-all test-slurm test-gpu lint mutants golden bench pairs readme constraints clean
 .NOTPARALLEL:
 
 run: .venv/run
@@ -67,8 +68,11 @@ test-all: .venv/test
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -m slow
 
 test-slurm: .venv/test
-	tests/slurm/cluster.sh start
-	$(BIN)/python -m pytest -n 0 -m slurm tests/slurm; status=$$?; tests/slurm/cluster.sh stop; exit $$status
+	@trap 'tests/slurm/cluster.sh stop' EXIT; trap 'exit 130' INT TERM; \
+	tests/slurm/cluster.sh start && $(BIN)/python -m pytest -n 0 -m slurm tests/slurm
+
+test-gpu: .venv/test
+	$(BIN)/python -m pytest -n 0 -m gpu
 
 lint: .venv/test
 	$(BIN)/ruff check .

@@ -5,5 +5,6 @@ with running(snakemake):
     prepare(
         output=snakemake.output.images,
         source=snakemake.params.source,
+        cores=snakemake.threads,
         files=list(snakemake.input.files) or [snakemake.resources.path],
     )

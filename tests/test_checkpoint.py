@@ -1,12 +1,14 @@
 """Jobs that were stopped, started again: the same bytes as one that never stopped."""
 
+from dataclasses import replace
+
 import h5py
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from latentdims.comparison import passes
+from latentdims import sizes
 from latentdims.errors import InputError
 from latentdims.steps import covariance, training
 from latentdims.workflow import checkpoint
@@ -150,7 +152,8 @@ def test_a_pass_that_was_stopped_ends_as_one_that_was_not(
     batch, images, settings, stop, tmp_path, monkeypatch
 ):
     """60 images in eight folds, a batch each, then 30: sixteen batches in all."""
-    monkeypatch.setattr(passes, "VALUES", 20 * 75)  # the widest layer has 75 values
+    # The widest layer has 75 values.
+    monkeypatch.setattr(sizes, "CPU", replace(sizes.CPU, measured=20 * 75))
     paths = []
     for seed in range(2):
         paths.append(tmp_path / f"network{seed}.h5")

@@ -1,5 +1,6 @@
 """Covariances in one pass against all data at once, in any batches."""
 
+from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
 
@@ -11,7 +12,7 @@ from conftest import integer_images, integer_network, write_images
 from hypothesis import given
 from hypothesis import strategies as st
 
-from latentdims import storage
+from latentdims import sizes, storage
 from latentdims.comparison import passes
 from latentdims.comparison.moments import ROWS, Centred, Moments, rows
 from latentdims.comparison.passes import measure
@@ -114,10 +115,12 @@ def sites(name="mlp"):
 @pytest.mark.parametrize("samples", [1, 2, 3, 39, 40, 41, 1000])
 @pytest.mark.parametrize("largest", [1, 20, 10**6])
 def test_batches_hold_every_image_once_and_one_fold_each(samples, largest, monkeypatch):
-    monkeypatch.setattr(passes, "VALUES", largest * 7)  # the widest layer has seven channels
+    # The widest layer has seven channels.
+    monkeypatch.setattr(sizes, "CPU", replace(sizes.CPU, measured=largest * 7))
     fold = folds.of(samples)
-    network = integer_network("mlp", seed=0).architecture
-    batches = passes.batches_by_fold(samples, network)
+    images = integer_images(samples, seed=0)
+    view = NetworkView(integer_network("mlp", seed=0), images)
+    batches = passes.batches_by_fold([view])
     assert sorted(torch.cat([batch for _, batch in batches]).tolist()) == list(range(samples))
     for number, batch in batches:
         assert 0 < len(batch) <= largest
@@ -128,7 +131,7 @@ def test_batches_hold_every_image_once_and_one_fold_each(samples, largest, monke
 @pytest.mark.parametrize("values", [1, 300, 1 << 20])
 @pytest.mark.parametrize("cross_folds", [True, False])
 def test_one_pass_gives_every_block(name, values, cross_folds, monkeypatch):
-    monkeypatch.setattr(passes, "VALUES", values)
+    monkeypatch.setattr(sizes, "CPU", replace(sizes.CPU, measured=values))
     epochs = {"0": range(3), "2": range(3, 6)}
     chains = {
         epoch: [integer_network(name, seed=seed) for seed in seeds]
@@ -200,7 +203,8 @@ def measured(trained, tmp_path, settings):
 
 @pytest.mark.parametrize("parts", [1, 2, 5])
 def test_parts_that_are_merged_are_the_whole(parts, measured, trained, settings, monkeypatch):
-    monkeypatch.setattr(passes, "VALUES", 7 * 75)  # batches of at most seven images
+    # Batches of at most seven images.
+    monkeypatch.setattr(sizes, "CPU", replace(sizes.CPU, measured=7 * 75))
     whole = measured("whole.h5")
     merged = whole.with_name("merged.h5")
     covariance.merge(

@@ -214,10 +214,17 @@ def test_jobs_at_once_claim_different_gpus_and_give_them_back_when_killed(
         end(killed)
         jobs.append(start())
         assert jobs[-1][1] == 1
-        jobs.append(start())  # one more than there are GPUs: shared, not refused
-        assert jobs[-1][1] in range(3)
+        jobs += [start() for _ in range(4)]  # more than there are GPUs: shared evenly
+        assert [number for _, number in jobs[3:]] == [0, 1, 2, 0]
+        killed, _ = jobs.pop(1)
+        end(killed)
+        jobs.append(start())
+        assert jobs[-1][1] == 2  # which has one job, where the others have two
         names = {path.name.partition("gpu")[2] for path in tmp_path.glob("*.lock")}
-        assert names == {f"{name}.lock" for name in (visible.split(",") if visible else range(3))}
+        gpus = visible.split(",") if visible else range(3)
+        assert names == {
+            *(f"{name}{place}.lock" for name in gpus for place in ("", ".1")), f"{gpus[0]}.2.lock"
+        }  # fmt: skip
     finally:
         for job, _ in jobs:
             end(job)

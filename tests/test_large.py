@@ -16,9 +16,7 @@ from PIL import Image
 from latentdims import storage
 from latentdims.images import data
 from latentdims.images.data import ARRAYS, Stored
-from latentdims.images.sources import imagefolder
-from latentdims.models import architecture
-from latentdims.models.architecture import Architecture
+from latentdims.images.sources import decoding, imagefolder
 from latentdims.steps import clipping, covariance, generation, training
 from latentdims.steps.prepare import prepare
 
@@ -87,21 +85,6 @@ def test_stored_images_are_indexed_and_split_as_tensors_are(tmp_path):
         assert np.array_equal(some.images.labels, few.labels.numpy())
 
 
-def test_few_large_images_are_propagated_at_once():
-    def of(side, channels):
-        shapes = [(channels, side // 2, side // 2), (10,)]
-        return architecture.chain((3, side, side), shapes, taps=[9, 1])
-
-    assert of(32, 64).at_once == 250
-    assert of(32, 512).at_once == architecture.VALUES // (512 * 16 * 16)
-    assert of(224, 64).at_once == architecture.VALUES // (64 * 112 * 112)
-    assert of(224, 2).at_once == architecture.VALUES // (3 * 224 * 224)
-    assert of(20_000, 1).at_once == 1
-    # Modules that others have written are trained without any site.
-    siteless = Architecture((3, 224, 224), 10, (), (), None)
-    assert siteless.at_once == architecture.VALUES // (3 * 224 * 224)
-
-
 def photos(folder, *, shape, counts):
     """Images of noise as PNG, and the arrays that they become."""
     random = np.random.default_rng(7)
@@ -132,13 +115,13 @@ def test_parts_in_any_order_make_the_same_file(kept, tmp_path, monkeypatch):
     with tarfile.open(tmp_path / "photos.tar", "w") as archive:
         for number in np.random.default_rng(3).permutation(len(files)):
             archive.add(files[number], files[number].relative_to(tmp_path))
-    decode, decoded = imagefolder.decode, []
+    decode, decoded = decoding.decode, []
 
     def counted(*given, **options):
         decoded.append(1)
         return decode(*given, **options)
 
-    monkeypatch.setattr(imagefolder, "decode", counted)
+    monkeypatch.setattr(decoding, "decode", counted)
     for split in ("train", "test"):
         there = len(arrays[f"{split}/labels"])
         stream = ("train", "test").index(split)

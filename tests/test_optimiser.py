@@ -75,7 +75,8 @@ def test_each_network_takes_the_steps_of_pytorch_s_optimiser(options, networks):
     weights = {n: w.requires_grad_() for n, w in tensors(networks, seed=0).items()}
     optimiser = Optimiser(weights, options)
     for step, rate in enumerate(RATES):
-        optimiser.step(gradients(networks, step), rate)
+        optimiser.begin(rate)
+        optimiser.step(gradients(networks, step))
     # The fused kernel multiplies and adds at once, but not in the last numbers of a tensor, fewer
     # than a register holds: for several networks, these are others. Three roundings a step, of
     # numbers below 8.
@@ -97,10 +98,12 @@ def test_another_resumes_after_any_step_with_the_same_bytes(options):
         for step, rate in enumerate(RATES):
             if step in stops:
                 state, weights = optimiser.state(), {n: w.clone() for n, w in weights.items()}
-                optimiser.step(gradients(3, 9), 5.0)  # which changes nothing of the state
+                optimiser.begin(5.0)
+                optimiser.step(gradients(3, 9))  # which changes nothing of the state
                 optimiser = Optimiser(weights, options)
                 optimiser.restore(state)
-            optimiser.step(gradients(3, step), rate)
+            optimiser.begin(rate)
+            optimiser.step(gradients(3, step))
         made = {**{n: w.numpy() for n, w in weights.items()}, **optimiser.state()}
         return {name: array.tobytes() for name, array in made.items()}
 

@@ -1,119 +1,105 @@
-"""What made a file: stated in each kind of file, and compared."""
+"""Steps that are recorded as a CUDA graph, with one that is pretended."""
 
-from pathlib import Path
+import logging
+from contextlib import contextmanager
 
-import h5py
 import pytest
-from snakemake.iocontainers import InputFiles
+import torch
 
-from latentdims import record, storage
-from latentdims.figures import style
-from latentdims.workflow.recorded import difference, digest
-
-ODD = 'a--b --> <c> & (d) \\( \\u00e9 é "q" \')\n'
-PARAMS = {
-    "code": "clip.py 0123",
-    "ranks": [1, 2],
-    "settings": {"seed": 3, "name": ODD},
-    "rate": -1e-7,
-}
+from latentdims.recipes import recorded
+from latentdims.recipes.recorded import Recorded
 
 
-def written(folder: Path, params: dict, inputs: str = "") -> list[Path]:
-    """A file of each kind, made by a job of these parameters and inputs."""
-    folder.mkdir(exist_ok=True)
-    paths = [folder / f"file.{kind}" for kind in ("h5", "svg", "pdf", "md")]
-    with record.made_by(params, inputs):
-        with storage.create(paths[0], settings={}) as file:
-            file["x"] = [1, 2]
-        figure = style.Figure()
-        figure.subplots().plot([1, 2])
-        style.save(figure, svg=paths[1], pdf=paths[2])
-        paths[3].write_text(f"| a |\n\n<!-- {record.statement()} -->\n", encoding="utf-8")
-    return paths
+class Graph:
+    """Runs what was recorded, on the memory that it was recorded with."""
+
+    recording = None  # the graph that is being recorded
+
+    def __init__(self):
+        self.calls = []
+
+    def replay(self):
+        for call in self.calls:
+            call()
 
 
-def test_every_kind_of_file_states_what_made_it_and_is_compared_with_it(tmp_path):
-    other = {**PARAMS, "ranks": "all", "settings": {"seed": 4, "name": ODD}, "more": None}
-    for path in written(tmp_path, PARAMS):
-        assert difference(path, dict(reversed(PARAMS.items()))) == ""
-        assert difference(path, other) == "ranks, settings.seed"
-        assert difference(path, {**PARAMS, "code": "clip.py 4567"}) == "code"
-        assert difference(path, {}) == "code, ranks, rate, settings"
+@pytest.fixture
+def graphs(monkeypatch):
+    made = []
+
+    @contextmanager
+    def record(graph):
+        Graph.recording = graph
+        made.append(graph)
+        try:
+            yield
+        finally:
+            Graph.recording = None
+
+    monkeypatch.setattr(torch.cuda, "CUDAGraph", Graph)
+    monkeypatch.setattr(torch.cuda, "graph", record)
+    return made
 
 
-def test_every_kind_of_file_states_what_its_inputs_state(tmp_path):
-    for inputs in ("", "0123456789abcdef"):
-        for path in written(tmp_path / inputs, PARAMS, inputs):
-            assert difference(path, PARAMS, inputs) == ""
-            assert difference(path, PARAMS, "fedcba9876543210") == "inputs"
-            assert difference(path, PARAMS) == ""  # where inputs are not there to be compared
-            assert difference(path, {**PARAMS, "rate": 1}, "fedcba9876543210") == "rate, inputs"
+class Sums:
+    """Adds up what it is given, as training does: nothing happens while it is recorded."""
+
+    def __init__(self):
+        self.total, self.waits = torch.zeros(()), False
+
+    def __call__(self, x, y):
+        output = torch.zeros(())
+
+        def call():
+            self.total += (x - 2 * y).sum()
+            output.copy_(self.total)
+
+        if Graph.recording is None:
+            call()
+        elif self.waits:
+            raise RuntimeError("operation not permitted when stream is capturing\nand more")
+        else:
+            Graph.recording.calls.append(call)
+        return output
 
 
-def test_a_digest_is_of_statements_alone_and_goes_down_a_chain(tmp_path):
-    def of(inputs: str, name: str, **params) -> str:
-        path, *_ = written(tmp_path / name, {**PARAMS, **params}, inputs)
-        return digest([str(path)])
-
-    first = of("", "a")
-    assert first == of("", "again")
-    assert len({first, of("", "b", rate=1), of(first, "c"), of(of("", "d", rate=1), "e")}) == 4
-    paths = [str(tmp_path / name / "file.h5") for name in "ab"]
-    assert digest(paths) != digest(paths[::-1])
+def given(step, length):
+    return torch.arange(length) + 10.0 * step, torch.ones(length) * step
 
 
-def test_inputs_that_state_nothing_or_are_temporary_are_left_out_of_a_digest(tmp_path):
-    path, other, *_ = map(str, written(tmp_path, PARAMS))
-    odd = [tmp_path / "table.csv", tmp_path / "own.h5", tmp_path / "cut.h5"]
-    odd[0].write_text("x", encoding="utf-8")
-    with h5py.File(odd[1], "w") as file:
-        file["x"] = 1
-    odd[2].write_bytes(Path(path).read_bytes()[:1000])
-    assert digest([]) == digest([str(odd[0])]) == ""
-    assert digest([path, *map(str, odd)]) == digest([path]) != ""
-    parts = InputFiles(fromdict={"network": path, "parts": "0"})
-    parts._set_name("parts", 1, end=2)
-    assert digest(parts) == digest([path])
-    with pytest.raises(FileNotFoundError):
-        digest([path, other, str(tmp_path / "missing.h5")])
+LENGTHS = [4, 4, 4, 2, 4, 4, 4, 2, 4, 2, 2, 4]  # the last batch of an epoch has fewer images
 
 
-def test_the_same_parameters_give_the_same_bytes(tmp_path):
-    first, second = tmp_path / "first", tmp_path / "second"
-    pairs = zip(written(first, PARAMS), written(second, PARAMS), strict=True)
-    assert all(one.read_bytes() == two.read_bytes() for one, two in pairs)
+def test_replays_are_the_calls_themselves(graphs):
+    plain, sums = Sums(), Sums()
+    steps = Recorded(sums)
+    outputs = []
+    for number, length in enumerate(LENGTHS):
+        expected = plain(*given(number, length))
+        outputs.append((steps(*given(number, length)), expected.clone()))
+        assert sums.total == plain.total
+    assert all(torch.equal(*pair) for pair in outputs)  # none was overwritten by a later step
+    assert len(graphs) == 2  # one for each shape
+    assert all(len(graph.calls) == 1 for graph in graphs)
 
 
-def test_a_file_that_states_nothing_is_made_again(tmp_path):
-    for path in written(tmp_path, PARAMS):
-        if path.suffix == ".h5":
-            with h5py.File(path, "r+") as file:
-                file.attrs["format_version"] = storage.FORMAT_VERSION - 1
-            assert "of another version" in difference(path, PARAMS)
-        path.write_bytes(path.read_bytes()[:100])
-        assert difference(path, PARAMS)
-        path.write_bytes(b"")
-        assert difference(path, PARAMS)
+def test_the_first_calls_of_a_shape_are_not_recorded(graphs):
+    steps = Recorded(Sums())
+    for number in range(recorded.WARM):
+        steps(*given(number, 3))
+    assert not graphs
+    steps(*given(9, 3))
+    assert len(graphs) == 1
 
 
-def test_nothing_is_said_of_what_cannot_be_opened_nor_of_other_kinds(tmp_path, monkeypatch):
-    path, *_ = written(tmp_path, PARAMS)
-    table = tmp_path / "summary.csv"
-    table.write_text("x", encoding="utf-8")
-    assert difference(table, PARAMS) == ""
-    assert difference(tmp_path / "missing.svg", PARAMS) == ""
-
-    def refuse(*_, **__):
-        raise PermissionError(13, "Permission denied")
-
-    monkeypatch.setattr(h5py, "File", refuse)
-    assert difference(path, PARAMS) == ""
-    with pytest.raises(PermissionError):  # what follows from it is not to be compared
-        digest([str(path)])
-
-
-@pytest.mark.parametrize("value", [Path("folder"), {1, 2}])
-def test_parameters_that_are_not_plain_are_refused(value):
-    with pytest.raises(TypeError):
-        record.text({"value": value})
+def test_what_cannot_be_recorded_runs_as_it_is(graphs, caplog):
+    plain, sums = Sums(), Sums()
+    sums.waits = True
+    steps = Recorded(sums)
+    with caplog.at_level(logging.INFO):
+        for number, length in enumerate(LENGTHS):
+            assert torch.equal(steps(*given(number, length)), plain(*given(number, length)))
+    assert len(graphs) == 1  # it is tried once
+    assert [each.message for each in caplog.records] == [
+        "steps are not recorded as a CUDA graph: operation not permitted when stream is capturing"
+    ]

@@ -51,12 +51,24 @@ def listing(folder: Path) -> dict[Path, float]:
 def project(tmp_path, monkeypatch) -> Path:
     """A working folder with a configuration and two profiles."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(asked, "_gpus", lambda: 3)
+    monkeypatch.setattr(asked, "_jobs_on_gpus", lambda: 3)
     Path("config.yaml").write_text("seeds: 2\n")
     for name in ("default", "slurm"):
         Path("profiles", name).mkdir(parents=True)
         Path("profiles", name, "profile.yaml").touch()
     return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("listed", "expected"),
+    [("81559\n81559\n", 20), ("8192\n", 1), ("[N/A]\n", 1), ("", 0), (None, 0)],
+)
+def test_as_many_jobs_at_once_as_gpus_have_room_for(listed, expected, tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    if listed is not None:
+        (tmp_path / "nvidia-smi").write_text(f"#!/bin/sh\nprintf '{listed}'\n")
+        (tmp_path / "nvidia-smi").chmod(0o755)
+    assert asked.command({}).count(f"gpu={expected}") == 1
 
 
 def test_the_command_for_snakemake(project, monkeypatch):

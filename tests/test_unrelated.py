@@ -1,10 +1,13 @@
 """Pairings of unrelated images: which images meet, and what is added up of them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from conftest import integer_images, integer_network
 
+from latentdims import sizes
 from latentdims.comparison import measures, unrelated
 from latentdims.comparison.moments import rows
 from latentdims.comparison.views import NetworkView
@@ -26,7 +29,7 @@ class Named:
 
 def meetings(pairings: int, monkeypatch, *, size: int = 10**6) -> np.ndarray:
     """(1 + P, images, images): which image of the partner met which of the network's own."""
-    monkeypatch.setattr(unrelated, "VALUES", size * IMAGES)
+    monkeypatch.setattr(sizes, "CPU", replace(sizes.CPU, unrelated=size * IMAGES))
     images = torch.arange(IMAGES).float()[:, None, None, None]
     view = NetworkView(Named(), images)
     found = unrelated.paired([view], view, pairings=pairings)[0]["classifier"]
@@ -56,9 +59,9 @@ def test_there_are_as_many_pairings_as_folds_have_other_images(images, wanted, f
 
 
 @pytest.mark.parametrize("name", ["mlp", "cnn"])
-@pytest.mark.parametrize("values", [100, 1 << 21])
-def test_covariances_of_every_pairing(name, values, monkeypatch):
-    monkeypatch.setattr(unrelated, "VALUES", values)
+@pytest.mark.parametrize(("values", "size"), [(100, 2048), (1 << 21, 2048), (1 << 21, 7)])
+def test_covariances_of_every_pairing(name, values, size, monkeypatch):
+    monkeypatch.setattr(sizes, "CPU", replace(sizes.CPU, unrelated=values, rows=size))
     partner, own = (integer_network(name, seed=seed) for seed in (0, 1))
     images = integer_images(IMAGES, seed=3)
     views = NetworkView(partner, images), NetworkView(own, images)
@@ -81,8 +84,8 @@ def test_covariances_of_every_pairing(name, values, monkeypatch):
                 np.testing.assert_allclose(paired.folds, within, **bound)
             share = [len(part) * len(parts) / IMAGES for part in parts]
             expected = measures.squared_norm(np.array(within) * np.array(share)[:, None, None])
-            sizes = 1000 * SINGLE * float((np.array(within) ** 2).sum())
-            assert float(paired.squared_norm[pairing]) == pytest.approx(expected, abs=sizes)
+            bound = 1000 * SINGLE * float((np.array(within) ** 2).sum())
+            assert float(paired.squared_norm[pairing]) == pytest.approx(expected, abs=bound)
 
 
 def cross(x: torch.Tensor, y: torch.Tensor) -> np.ndarray:
@@ -102,7 +105,7 @@ SEEN: dict[int, int] = {}
 
 
 def test_partners_at_once_are_what_they_are_alone_and_each_network_sees_images_once(monkeypatch):
-    monkeypatch.setattr(unrelated, "VALUES", 10**6)  # a fold at once
+    monkeypatch.setattr(sizes, "CPU", replace(sizes.CPU, unrelated=10**6))  # a fold at once
     images, numbers = integer_images(IMAGES, seed=3), 3
     own, *others = (Counted(integer_network("mlp", seed=seed), images) for seed in range(4))
     first, *_, last = (site.name for site in own.architecture.sites)

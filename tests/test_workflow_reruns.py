@@ -112,8 +112,8 @@ OF_ONE_NETWORK = dict.fromkeys(OF_A_SEED, 2) | {"summary": 1, "figure": FIGURES}
     [
         (
             "interventions/components.py",
-            "RANKS = 8",
-            "RANKS = 4",
+            "import math",
+            "import json\nimport math",
             {"clip": 4, "summary": 1, "figure": 4},
         ),
         (

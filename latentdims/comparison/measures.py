@@ -9,6 +9,8 @@ of Diedrichsen et al. (2021). For n images both are ‖C‖² / (‖C_φ‖ ‖C
 import numpy as np
 from numpy.typing import NDArray
 
+from latentdims import decompositions
+
 Array = NDArray[np.float64]
 
 BLOCK = 512  # rows whose cosines with all others are in memory at once
@@ -70,7 +72,7 @@ def cca(cross: Array, partner: Array, own: Array, *, regularisation: float) -> f
 
 def whitening(covariance: Array, regularisation: float) -> Array:
     """(C, C): (Σ + ridge)^-1/2, with a ridge relative to the mean variance of a channel."""
-    values, vectors = np.linalg.eigh(covariance)
+    values, vectors = decompositions.eigh(covariance)
     ridge = regularisation * np.trace(covariance) / len(covariance)
     return (vectors / np.sqrt(values.clip(min=0) + ridge)) @ vectors.T
 

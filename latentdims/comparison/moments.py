@@ -7,6 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from latentdims.device import has_fast_doubles
+
 PARTS = ("mean_x", "mean_y", "positions", "scatter")
 ROWS = 2048  # multiplied at once: their sums, in float32, lose little (`spectra.ROUNDING`)
 
@@ -62,13 +64,14 @@ class Moments:
         """
         mean_x, mean_y = (torch.cat([part.mean for part in parts]) for parts in (x, y))
         scatter = mean_x.new_zeros(len(mean_x), len(mean_y))
-        blocks = (zip(*(part.rows.split(ROWS) for part in parts), strict=True) for parts in (x, y))
+        size = ROWS if scatter.device.type == "cpu" else len(x[0].rows)
+        blocks = (zip(*(part.rows.split(size) for part in parts), strict=True) for parts in (x, y))
         for block_x, block_y in zip(*blocks, strict=True):
             places = scatter.split([part.shape[1] for part in block_x])
             for place, part_x in zip(places, block_x, strict=True):
                 columns = place.split([part.shape[1] for part in block_y], dim=1)
                 for column, part_y in zip(columns, block_y, strict=True):
-                    column += part_x.T @ part_y
+                    column += product(part_x, part_y)
         positions = torch.cat([part.positions for part in y], dim=1)
         return cls(len(x[0].rows), mean_x, mean_y, positions, scatter)
 
@@ -119,6 +122,19 @@ class Moments:
         """From the arrays of `state`."""
         tensors = (torch.from_numpy(state[part]).to(device) for part in PARTS)
         return cls(int(state["count"]), *tensors)
+
+
+def product(x: Tensor, y: Tensor) -> Tensor:
+    """xᵀ y (C, D) of rows (n, C) and (n, D) in float32; of more than `ROWS`, in float64, or in sums
+    of as many, whichever is fast where they are."""
+    if len(x) <= ROWS:
+        return x.T @ y
+    if has_fast_doubles(x.device):
+        return x.double().T @ y.double()
+    whole = len(x) // ROWS * ROWS
+    blocks = (each[:whole].view(-1, ROWS, each.shape[1]) for each in (x, y))
+    left, right = blocks
+    return torch.bmm(left.mT, right).double().sum(0) + x[whole:].T @ y[whole:]
 
 
 def rows(representation: Tensor) -> Tensor:

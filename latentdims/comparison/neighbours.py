@@ -5,6 +5,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from latentdims import sizes
 from latentdims.comparison import measures, unrelated
 from latentdims.comparison.views import Matches, View
 from latentdims.errors import InputError
@@ -25,7 +26,7 @@ def compare(
     fold has too few images.
     """
     found: dict[str, list[Array]] = {layer: [] for layer in matches}
-    sizes = []
+    counts = []
     for members in unrelated.folds_of(len(own)):
         if len(members) <= neighbours:
             raise InputError(
@@ -33,10 +34,10 @@ def compare(
                 f"{len(own)} test images holds {len(members)} images; give fewer"
             )
         theirs, ours = (_nearest(view, members, neighbours) for view in (partner, own))
-        sizes.append(len(members))
+        counts.append(len(members))
         for layer, (site, own_site) in matches.items():
             found[layer].append(_shares(theirs[site], ours[own_site], pairings))
-    weights = np.array(sizes) / sum(sizes)
+    weights = np.array(counts) / sum(counts)
     return {name: _written(np.array(shares), weights) for name, shares in found.items()}
 
 
@@ -53,7 +54,7 @@ def _written(shares: Array, weights: Array) -> dict[str, Array]:
 def _nearest(view: View, images: Tensor, neighbours: int) -> dict[str, Nearest | None]:
     """(n, k) by site, of images by index; None where it is the same for some image and the mean."""
     seen: dict[str, list[Tensor]] = {}
-    for batch in images.split(view.architecture.at_once):
+    for batch in images.split(sizes.of(view.device).images_at_once(view.architecture)):
         for site, representation in view.representations(batch):
             seen.setdefault(site.name, []).append(representation.flatten(1).cpu())
     found: dict[str, Nearest | None] = {}

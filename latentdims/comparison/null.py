@@ -7,6 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from latentdims import decompositions
 from latentdims.comparison import measures
 from latentdims.comparison.measured import Measured, Weights, centre
 from latentdims.comparison.pair import REGULARISATION, Folds, Options, silent, weightless
@@ -42,8 +43,7 @@ def compare(
             split: cross + _offset(partner, own, split, centring).to(cross)
             for split, cross in crosses.items()
         }
-        left, _, right = torch.linalg.svd(moments["train"], full_matrices=False)
-        turns[centring] = left @ right
+        turns[centring] = _rotations(moments["train"])
         for number, split in enumerate(SPLITS):
             powers = partner.power(split, centring) * own.power(split, centring)
             scores[:, number, place] = np.nan
@@ -57,6 +57,16 @@ def compare(
     theirs, ours = (_tensor(each.eigen("uncentred")[1], turn) for each in (partner, own))
     found |= _overlaps("activation", theirs.T @ turn, ours, vectors=options.vectors)
     return found, turn
+
+
+def _rotations(crosses: Tensor) -> Tensor:
+    """`procrustes.rotation` of each of (P, C, D)."""
+    if decompositions.suits(crosses) and bool(crosses.flatten(1).any(1).all()):
+        found = decompositions.polar(crosses)
+        if found is not None:
+            return found.to(crosses)
+    left, _, right = torch.linalg.svd(crosses, full_matrices=False)
+    return left @ right
 
 
 def compare_weights(

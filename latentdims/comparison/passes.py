@@ -11,14 +11,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from latentdims import sizes
 from latentdims.comparison.moments import Centred, Moments
 from latentdims.comparison.views import Matches, View, Walk, same_sites
-from latentdims.models.architecture import Architecture
 from latentdims.statistics import folds
 from latentdims.workflow.checkpoint import State
 from latentdims.workflow.job import progress
-
-VALUES = 1 << 20  # of the largest layer of a batch: what is made of it stays in the cache
 
 Views = Mapping[str, Sequence[View]]  # by epoch: of the partners, then the own; the same images
 Batch = tuple[int, Tensor]  # the fold of some images, and their indices
@@ -90,7 +88,7 @@ def measure(
     if matches is None:
         matches = [same_sites(own.architecture)] * (len(next(iter(views.values()))) - 1)
     if batches is None:
-        batches = batches_by_fold(len(own), own.architecture)
+        batches = batches_by_fold([own])
     done = so_far.done
     for fold, batch in progress(batches[done:], name=f"{name}, batch", done=done):
         for epoch, views_of_epoch in views.items():
@@ -126,14 +124,31 @@ def _batch(
         yield site.name, Moments.of([centred], [centred]), shared
 
 
-def batches_by_fold(samples: int, *networks: Architecture) -> list[Batch]:
-    """All samples in one fixed random order, fold by fold, in batches of one fold each, which suit
-    all of some networks."""
-    largest = max(1, VALUES // max(network.largest for network in networks))
-    order = torch.randperm(samples, generator=torch.Generator().manual_seed(0))
-    fold = torch.from_numpy(folds.of(samples))[order]
+def batches_by_fold(views: Sequence[View], *, part: Sequence[int] = (0, 1)) -> list[Batch]:
+    """The images that some views share in one fixed random order, fold by fold, in batches of one
+    fold each, which suit all of them.
+
+    part: which of how many parts. Jobs on other devices have the same images, in fewer batches.
+    """
+    largest = max(view.architecture.largest for view in views)
+    most, few = (
+        max(1, each.measured // largest) for each in (sizes.of(views[-1].device), sizes.CPU)
+    )
+    order = torch.randperm(len(views[-1]), generator=torch.Generator().manual_seed(0))
+    fold = torch.from_numpy(folds.of(len(order)))[order]
     found = []
     for number in range(int(fold.max()) + 1):
         members = order[fold == number]
-        found += [(number, batch) for batch in members.tensor_split(-(-len(members) // largest))]
-    return found
+        found += [(number, batch) for batch in members.tensor_split(-(-len(members) // few))]
+    start, stop = (at * len(found) // part[1] for at in (part[0], part[0] + 1))
+    return _joined(found[start:stop], most)
+
+
+def _joined(batches: Sequence[Batch], most: int) -> list[Batch]:
+    """Batches of the same fold that follow one another as one, of so many images at most."""
+    joined: list[Batch] = []
+    for fold, batch in batches:
+        if joined and joined[-1][0] == fold and len(joined[-1][1]) + len(batch) <= most:
+            batch = torch.cat([joined.pop()[1], batch])
+        joined.append((fold, batch))
+    return joined

@@ -4,6 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special  # not scipy.stats, which takes a second to import
 
+from latentdims import decompositions
+
 Array = NDArray[np.float64]
 
 
@@ -14,8 +16,7 @@ def rotation(cross: Array) -> Array:
     Procrustes solution (Schönemann 1966); semi-orthogonal where widths differ: A Aᵀ = 1 for
     C ≤ D, Aᵀ A = 1 for C ≥ D. Of nothing at all, cross = 0, it is the identity.
     """
-    left, _, right = np.linalg.svd(cross, full_matrices=False)
-    return left @ right
+    return decompositions.rotation(cross) if cross.any() else np.eye(*cross.shape)
 
 
 def similarity(cross: Array, rotation: Array, *, power: float, partner_power: float) -> float:

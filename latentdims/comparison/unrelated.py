@@ -13,13 +13,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from latentdims.comparison.moments import ROWS, rows
+from latentdims import sizes
+from latentdims.comparison.moments import rows
 from latentdims.comparison.views import Matches, View, Walk, same_sites
 from latentdims.models.architecture import Architecture
 from latentdims.statistics import folds
 from latentdims.workflow.job import progress
-
-VALUES = 1 << 21  # of the largest layer of a batch
 
 
 @dataclass(frozen=True)
@@ -57,10 +56,11 @@ class _Sums:
         x, y = (rows(each) - near for each, near in zip((theirs, ours), self._near, strict=True))
         shape = len(self._products), len(x), y.shape[1]
         shifted = y.as_strided(shape, (positions * y.shape[1], y.shape[1], 1))  # without a copy
-        for start in range(0, len(x), ROWS):
-            block = x[start : start + ROWS]
+        size = sizes.of(x.device).rows
+        for start in range(0, len(x), size):
+            block = x[start : start + size]
             left = block.T.expand(len(shifted), -1, -1)
-            self._products.baddbmm_(left, shifted[:, start : start + ROWS])
+            self._products.baddbmm_(left, shifted[:, start : start + size])
         for total, each in zip(self._totals, (x, y[: len(x)]), strict=True):
             total += each.sum(0)
         self._rows += len(x)
@@ -124,7 +124,7 @@ def paired(
     if matches is None:
         matches = [same_sites(own.architecture)] * len(partners)
     shapes = [site.shape for view in (*partners, own) for site in view.architecture.sites]
-    size = max(1, VALUES // max(map(math.prod, shapes)))
+    size = max(1, sizes.of(own.device).unrelated // max(map(math.prod, shapes)))
     sums: dict[tuple[int, str], _Sums] = {}
     for members in progress(folds_of(len(own)), name=f"{name}, fold"):
         for start in range(0, len(members), size):

@@ -27,6 +27,11 @@ class View(Protocol):
         """Its sites."""
         ...
 
+    @property
+    def device(self) -> str:
+        """Where it makes its representations."""
+        ...
+
     def __len__(self) -> int:
         """How many images there are."""
         ...
@@ -47,6 +52,11 @@ class NetworkView:
     def architecture(self) -> Architecture:
         """Of the network."""
         return self.network.architecture
+
+    @property
+    def device(self) -> str:
+        """Where the images are."""
+        return str(self.images.device)
 
     def __len__(self) -> int:
         return len(self.images)
@@ -104,6 +114,11 @@ class Averaged:
         found = self.view.architecture
         sites = [replace(site, shape=(site.channels,), axis=1) for site in found.sites]
         return replace(found, sites=tuple(sites))
+
+    @property
+    def device(self) -> str:
+        """As `View` has it."""
+        return self.view.device
 
     def __len__(self) -> int:
         return len(self.view)

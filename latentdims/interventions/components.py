@@ -12,15 +12,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from latentdims import sizes
 from latentdims.comparison.moments import rows
 from latentdims.images.data import Split
 from latentdims.models.blocks import Block, Dense
 from latentdims.models.networks import Network
 from latentdims.statistics import folds
 from latentdims.workflow.job import progress
-
-VALUES = 1 << 17  # of the pre-activation at one rank: it then stays in the cache
-RANKS = 8  # that the layers which follow are run for at once
 
 Curve = tuple["Components", Sequence[int]]  # and ascending numbers of components
 
@@ -107,10 +105,10 @@ def accuracy_by_rank(
     """
     device = split.labels.device
     fold = torch.from_numpy(folds.of(len(split.labels))).to(device)
-    sizes = fold.bincount()
-    counts = [sizes.new_zeros(len(sizes), len(ranks)) for _, ranks in curves]
-    whole = torch.zeros_like(sizes)
-    at_once = network.architecture.at_once
+    images_of = fold.bincount()
+    counts = [images_of.new_zeros(len(images_of), len(ranks)) for _, ranks in curves]
+    whole = torch.zeros_like(images_of)
+    at_once = sizes.of(device).images_at_once(network.architecture)
     batches = progress(split.images.split(at_once), name="batch")
     names = [site.name for site in network.architecture.sites]
     inputs = dict(zip(names, [None, *names], strict=False))
@@ -126,7 +124,7 @@ def accuracy_by_rank(
             for x, target, places in zip(*(e.split(size) for e in (x_of, labels, of)), strict=True):
                 right = _correct(network, components, ranks, x, target)
                 correct.index_add_(0, places, right.T.long())
-    total = sizes.cpu().numpy()
+    total = images_of.cpu().numpy()
     by_rank = [100 * each.cpu().numpy() / total[:, None] for each in counts]
     return 100 * whole.cpu().numpy() / total, by_rank
 
@@ -134,7 +132,7 @@ def accuracy_by_rank(
 def _batch(block: Block, x: Tensor) -> int:
     """How many inputs of a block are clipped at once."""
     positions = math.prod(block.map.output_size(block.before(x[:1])))
-    return max(1, VALUES // (len(block.map.weight) * positions))
+    return max(1, sizes.of(x.device).clipped // (len(block.map.weight) * positions))
 
 
 def _correct(
@@ -151,8 +149,9 @@ def _correct(
     offset, done = components.offset, 0
     last = offset.repeat(len(x), 1) if len(offset) > 1 else offset.expand(z.shape[1], -1)
     correct = torch.empty(len(ranks), len(labels), dtype=torch.bool, device=labels.device)
-    for start in range(0, len(ranks), RANKS):
-        chosen = ranks[start : start + RANKS]
+    step = sizes.of(x.device).ranks
+    for start in range(0, len(ranks), step):
+        chosen = ranks[start : start + step]
         preactivation = z.new_empty(len(chosen), *last.shape)  # (ranks, rows, out)
         for place, rank in zip(preactivation, chosen, strict=True):
             part = slice(p * done, p * rank)
@@ -163,7 +162,7 @@ def _correct(
         last = last.clone()
         laid_out = preactivation.view(-1, *size, last.shape[1]).movedim(-1, 1)  # (ranks · N, ...)
         predicted = _classes(network, block.after(laid_out), after=components.site)
-        correct[start : start + RANKS] = predicted.view(len(chosen), -1) == labels
+        correct[start : start + step] = predicted.view(len(chosen), -1) == labels
     return correct
 
 

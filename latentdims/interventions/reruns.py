@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.func import functional_call
 
+from latentdims import sizes
 from latentdims.images.data import Split
 from latentdims.models.networks import Network, Visit
 from latentdims.statistics import folds
@@ -94,7 +95,7 @@ def _right(
 ) -> NDArray[np.float64]:
     """Which of some images are classified correctly at each rank, (ranks, N)."""
     before, rest = network.split_before(clipped.module)
-    size = network.architecture.at_once
+    size = sizes.of(split.labels.device).images_at_once(network.architecture)
     batches = zip(split.images.split(size), split.labels.split(size), strict=True)
     right: list[list[Tensor]] = [[] for _ in kept]
     for images, labels in batches:

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from latentdims import sizes
 from latentdims.comparison.moments import rows
 from latentdims.comparison.procrustes import rotation, similarity
 from latentdims.images.data import Stored
@@ -19,8 +20,6 @@ from latentdims.models.blocks import Block
 from latentdims.models.networks import Network
 
 Images = Tensor | Stored  # (N, C, H, W)
-
-VALUES = 1 << 20  # of a layer's representation in a batch: it then is aligned from the cache
 
 
 @dataclass(frozen=True)
@@ -119,7 +118,7 @@ def _in_coordinates_of(
         block = other.blocks[site.name]
         weights[site.name] = contract(_numpy(block.map.weight), aligned)
         x = propagate(block, site, x)
-        aligned, _ = align(x, representations[site.name].split(batch_of(site)))
+        aligned, _ = align(x, representations[site.name].split(batch_of(site, x.device)))
     return weights
 
 
@@ -179,7 +178,7 @@ class Sampler:
             weight = contract(self._rows(site.name, generator), aligned)
             block = network.blocks[site.name]
             block.map.weight.data = to_tensor(weight, like=reference.images)
-            block.measure_statistics(x.split(batch_of(site)))
+            block.measure_statistics(x.split(batch_of(site, x.device)))
             output = self.rooms[site.name]
             batches = propagated(block, site, x, output)
             aligned, scores[site.name] = align(trained, batches)
@@ -224,7 +223,7 @@ def propagate(block: Block, site: Site, x: Images) -> Tensor:
 @torch.inference_mode()
 def propagated(block: Block, site: Site, x: Images, output: Tensor) -> Iterator[Tensor]:
     """The same into a given output, batch by batch, each handed on while it is in the cache."""
-    size = batch_of(site)
+    size = batch_of(site, x.device)
     for batch, place in zip(x.split(size), output.split(size), strict=True):
         preactivation = block.preactivation(batch)
         if isinstance(block.after, nn.ReLU):
@@ -234,9 +233,9 @@ def propagated(block: Block, site: Site, x: Images, output: Tensor) -> Iterator[
         yield place
 
 
-def batch_of(site: Site) -> int:
+def batch_of(site: Site, device: torch.device | str) -> int:
     """How many samples a block is computed for at once."""
-    return max(1, VALUES // math.prod(site.shape))
+    return max(1, sizes.of(device).aligned // math.prod(site.shape))
 
 
 @torch.inference_mode()

@@ -17,8 +17,6 @@ import h5py
 from latentdims import storage
 
 IMAGES = "images"  # what the first weights read
-BATCH = 250  # images that are propagated at once where no gradient is needed, at most
-VALUES = 1 << 22  # of the largest tensor that is made of them: more is no faster
 
 
 @dataclass(frozen=True)
@@ -104,11 +102,6 @@ class Architecture:
     def largest(self) -> int:
         """Values of the largest tensor that is made of one image."""
         return max([self.widest, *(math.prod(site.shape) for site in self.sites)])
-
-    @property
-    def at_once(self) -> int:
-        """How many images are propagated at once where no gradient is needed."""
-        return max(1, min(BATCH, VALUES // max(self.largest, math.prod(self.image_shape))))
 
     @property
     def is_chain(self) -> bool:

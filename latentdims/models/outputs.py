@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from latentdims import sizes
 from latentdims.images.data import Split
 from latentdims.models import responses
 from latentdims.models.architecture import Architecture
@@ -21,7 +22,7 @@ def evaluate(network: Network, split: Split) -> tuple[float, float]:
 @torch.inference_mode()
 def by_image(network: Network, split: Split) -> Tensor:
     """Cross-entropy (nats) of each image, and 100 where its class is right, else 0: (2, N)."""
-    size = network.architecture.at_once
+    size = sizes.of(split.labels.device).images_at_once(network.architecture)
     batches = zip(split.images.split(size), split.labels.split(size), strict=True)
     return torch.cat([scores(network.logits(batch), target) for batch, target in batches], dim=1)
 

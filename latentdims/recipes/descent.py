@@ -13,6 +13,7 @@ from latentdims.models.networks import torch_generator
 from latentdims.recipes import augmentation
 from latentdims.recipes.optimiser import Optimiser
 from latentdims.recipes.recipe import learning_rate, steps_per_epoch
+from latentdims.recipes.recorded import Recorded
 from latentdims.recipes.stack import Stack
 from latentdims.workflow.job import progress
 
@@ -35,6 +36,7 @@ class Descent:
         self._epoch, self._step = 0, 0  # epochs that are complete, and steps of the next
         self._losses: list[Tensor] = []  # (S,) of each step
         self._optimiser = Optimiser(stack.parameters, options)
+        self._take = Recorded(self._taken) if self._optimiser.on_gpu else self._taken
 
     def steps(
         self,
@@ -49,17 +51,14 @@ class Descent:
         if self._epoch == self._step == 0:
             yield 0
         first, last = self._epoch + 1, self._options["epochs"]
-        smoothing = self._options["label_smoothing"]
         for epoch in range(first, last + 1):
             self._starts_of_epoch = self._states()
             name = f"epoch {epoch} of {last}, step"
             for images, labels in progress(self._batches(split), name=name, done=self._step):
                 # What a module of others draws itself, for dropout for example.
                 torch.manual_seed((self._noise + self._epoch * 2**32 + self._step) % 2**63)
-                each = self._stack.losses(images, labels, smoothing=smoothing)
-                each.sum().backward()  # each its own weights alone
-                self._optimiser.step(self._stack.gradients(), self._rate(split))
-                self._losses.append(each.detach())
+                self._optimiser.begin(self._rate(split))
+                self._losses.append(self._take(images, labels))
                 self._step += 1
                 taken = self._epoch * per_epoch + self._step
                 if taken in keep and self._step < per_epoch:  # before a checkpoint, which holds it
@@ -68,6 +67,14 @@ class Descent:
             self._check_losses()
             self._epoch, self._step, self._losses = epoch, 0, []
             yield epoch * per_epoch
+
+    def _taken(self, images: Tensor, labels: Tensor) -> Tensor:
+        """One step of every network; returns its losses (S,)."""
+        smoothing = self._options["label_smoothing"]
+        each = self._stack.losses(images, labels, smoothing=smoothing)
+        each.sum().backward()  # each its own weights alone
+        self._optimiser.step(self._stack.gradients())
+        return each.detach()
 
     def _rate(self, split: Split) -> float:
         steps = self._per_epoch(split)
@@ -82,10 +89,11 @@ class Descent:
         random order of its own; those of the steps that are done left out."""
         samples, size = len(split.labels), self._options["batch_size"]
         orders = torch.stack([torch.randperm(samples, generator=each) for each in self._random[1]])
+        orders = orders.to(split.labels.device)
         changes = self._options["augmentation"]
         drawn = [augmentation.draw(samples, changes, each) for each in self._random[2] if changes]
         for start in range(self._step * size, samples, size):
-            batch = orders[:, start : start + size].to(split.labels.device)
+            batch = orders[:, start : start + size]
             images = split.images[batch]
             if changes:
                 how = torch.cat([each[:, start : start + size] for each in drawn], dim=1)

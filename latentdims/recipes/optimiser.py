@@ -38,34 +38,46 @@ class Optimiser:
     def __init__(self, weights: Mapping[str, Tensor], options: Mapping[str, Any]) -> None:
         self._weights, self._options = weights, options
         self._steps = 0
+        device = next(iter(weights.values())).device
+        self.on_gpu = device.type != "cpu"
+        # On a GPU both are there, so that a step may be recorded.
+        self._rate: float | Tensor = torch.zeros((), device=device) if self.on_gpu else 0.0
+        self._counts = [torch.zeros((), device=device) for _ in weights]
         # The moments that the optimiser keeps, by kind and by name of the weight.
         self._moments: dict[str, dict[str, Tensor]] = {}
         if options["optimiser"] == "adamw":
             for kind in ("means", "squares"):
                 self._moments[kind] = {n: torch.zeros_like(w) for n, w in weights.items()}
 
+    def begin(self, rate: float) -> None:
+        """Set the learning rate of the next step, and count it."""
+        if isinstance(self._rate, Tensor):
+            self._rate.fill_(rate)
+        else:
+            self._rate = rate
+        self._steps += 1
+
     @torch.no_grad()
-    def step(self, gradients: Mapping[str, Tensor], rate: float) -> None:
-        """Take one step. The gradients have the names and shapes of the weights; Nesterov momentum
-        on a GPU overwrites them."""
+    def step(self, gradients: Mapping[str, Tensor]) -> None:
+        """Take the step that was begun. The gradients have the names and shapes of the weights;
+        Nesterov momentum on a GPU overwrites them."""
         limit = self._options["gradient_clipping"]
         if limit is not None:
             gradients = clipped(gradients, limit)
         ordered = [gradients[name] for name in self._weights]
         if self._options["optimiser"] == "sgd":
-            self._sgd(ordered, rate)
+            self._sgd(ordered)
         else:
-            self._adamw(ordered, rate)
-        self._steps += 1
+            self._adamw(ordered)
 
-    def _sgd(self, gradients: list[Tensor], rate: float) -> None:
+    def _sgd(self, gradients: list[Tensor]) -> None:
         kept = self._moments.get("momenta", {})
         momenta = [kept.get(name) for name in self._weights]  # None before the first step
         sgd(
             list(self._weights.values()),
             gradients,
             momenta,
-            lr=rate,
+            lr=self._rate,  # type: ignore[arg-type]  # or a tensor
             momentum=self._options["momentum"],
             weight_decay=self._options["weight_decay"],
             nesterov=self._options["nesterov"],
@@ -76,15 +88,16 @@ class Optimiser:
         pairs = zip(self._weights, momenta, strict=True)
         self._moments["momenta"] = {name: m for name, m in pairs if m is not None}
 
-    def _adamw(self, gradients: list[Tensor], rate: float) -> None:
+    def _adamw(self, gradients: list[Tensor]) -> None:
         adamw(
             list(self._weights.values()),
             gradients,
             list(self._moments["means"].values()),
             list(self._moments["squares"].values()),
             [],
-            [torch.tensor(float(self._steps)) for _ in gradients],
-            lr=rate,
+            self._counts,
+            capturable=self.on_gpu,
+            lr=self._rate,
             beta1=0.9,
             beta2=0.999,
             eps=1e-8,
@@ -104,6 +117,8 @@ class Optimiser:
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
         """Resume from a state."""
         self._steps = int(state["steps"][0])
+        for count in self._counts:
+            count.fill_(self._steps)
         self._moments = {}
         kinds = {"sgd": ["momenta"], "adamw": ["means", "squares"]}[self._options["optimiser"]]
         for kind in kinds:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.func import functional_call, vmap
 
+from latentdims import sizes
 from latentdims.images.data import Split
 from latentdims.models.blocks import Convolution
 from latentdims.models.networks import Network
@@ -96,7 +97,7 @@ class Stack:
         if self._lone:
             return by_image(Network(self.architecture, self._module), split).unsqueeze(0)
         found = []
-        size = self.architecture.at_once
+        size = sizes.of(split.labels.device).images_at_once(self.architecture)
         for batch, target in zip(split.images.split(size), split.labels.split(size), strict=True):
             logits = vmap(self._logits, in_dims=(0, None))(self._tensors, batch)
             each = scores(logits.flatten(0, 1), target.repeat(len(self)))

@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special  # not scipy.stats, which takes a second to import
 
+from latentdims import decompositions
+
 Array = NDArray[np.float64]
 
 ROWS = 2048  # that are multiplied at once in float32 (`moments`); their sums are added in float64
@@ -23,7 +25,7 @@ def eigh(symmetric: Array) -> tuple[Array, Array]:
     errors below zero are set to zero. Raises ValueError where an eigenvalue is negative far
     beyond rounding, since the matrix is then no covariance.
     """
-    values, vectors = np.linalg.eigh((symmetric + symmetric.T) / 2)
+    values, vectors = decompositions.eigh((symmetric + symmetric.T) / 2)
     values, vectors = values[::-1], vectors[:, ::-1]
     if values[-1] < -60 * ROUNDING * max(values[0], 0):
         raise ValueError(f"not a covariance: its smallest eigenvalue is {values[-1]}")

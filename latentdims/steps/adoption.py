@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from latentdims import sizes
 from latentdims.configuration import adopted
 from latentdims.errors import InputError
 from latentdims.images import data
@@ -127,7 +128,8 @@ def by_image(network: Network, images: Stored, *, reason: str) -> NDArray[np.flo
     if reason:
         return np.full((2, len(images)), np.nan)
     labels = torch.from_numpy(images.labels).to(images.device)
-    batches = torch.arange(len(images)).split(network.architecture.at_once)
+    at_once = sizes.of(images.device).images_at_once(network.architecture)
+    batches = torch.arange(len(images)).split(at_once)
     found = [outputs.scores(network.logits(images[rows]), labels[rows]) for rows in batches]
     return torch.cat(found, dim=1).cpu().numpy()
 

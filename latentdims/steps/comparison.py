@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from latentdims import storage
+from latentdims import sizes, storage
 from latentdims.comparison import covariance_file, pair, pairs, together
 from latentdims.comparison.covariance_file import Cross
 from latentdims.comparison.matching import stage_beside
@@ -166,10 +166,10 @@ def covariance(
         for partner, each in zip(compared, others, strict=True):
             _check_positions(partner, own, each.matches)
         hashes = [storage.sha256(*each.network.tensors.values()) for each in (*compared, own)]
-        made_with = {"settings": settings, "images": file.sha256, "networks": hashes, "code": code}
-        checkpoint = Checkpoint(
-            output, made_with=made_with | {"partners": list(partners)}, device=device
-        )
+        made_with: dict[str, Any] = {"settings": settings, "images": file.sha256, "code": code}
+        made_with |= {"networks": hashes, "partners": list(partners)}
+        made_with |= {"measured": sizes.of(device).measured}
+        checkpoint = Checkpoint(output, made_with=made_with, device=device)
         views = {
             split: {
                 str(stage): [

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from latentdims import broken, storage
+from latentdims import broken, sizes, storage
 from latentdims.comparison import covariance_file
 from latentdims.comparison import views as of_networks
-from latentdims.comparison.passes import Batch, Pass, Views, batches_by_fold, measure
+from latentdims.comparison.passes import Pass, Views, batches_by_fold, measure
 from latentdims.comparison.views import Matches
 from latentdims.images import data
 from latentdims.models import networks
@@ -53,8 +53,9 @@ def covariance(
         }
         own = loaded[settings["seed"]]
         hashes = [storage.sha256(*each.tensors.values()) for each in loaded.values()]
-        made_with = {"settings": described, "images": file.sha256, "networks": hashes}
-        made_with |= {"epochs": epochs, "code": code}
+        made_with: dict[str, Any] = {"settings": described, "images": file.sha256}
+        made_with |= {"networks": hashes, "epochs": epochs, "code": code}
+        made_with |= {"measured": sizes.of(device).measured}
         checkpoint = Checkpoint(output, made_with=made_with, device=device)
         shown = {
             str(index): [
@@ -104,11 +105,10 @@ def passed(
 
     for split, by_epoch in views.items():
         members = next(iter(by_epoch.values()))
-        batches = batches_by_fold(len(members[-1]), *(each.architecture for each in members))
         measure(
             by_epoch,
             matches=matches,
-            batches=batches if part is None else _share(batches, *part),
+            batches=batches_by_fold(members, part=part or (0, 1)),
             cross_folds=split == "test",
             name=f"{split} images",
             so_far=passes[split],
@@ -148,11 +148,6 @@ def merge(
         result.attrs.update(attributes)
         crosses = covariance_file.of_seeds(own.architecture, partners, epochs=epochs)
         covariance_file.write(result, own, passes, crosses=crosses, epochs=epochs)
-
-
-def _share(batches: Sequence[Batch], number: int, parts: int) -> Sequence[Batch]:
-    """The batches of one of some parts."""
-    return batches[number * len(batches) // parts : (number + 1) * len(batches) // parts]
 
 
 def _of_part(settings: Mapping[str, Any], number: int, parts: int) -> dict[str, Any]:

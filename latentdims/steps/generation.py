@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from latentdims import storage
+from latentdims import sizes, storage
 from latentdims.configuration import ranks
 from latentdims.images import data
 from latentdims.images.data import Images, Split
@@ -124,7 +124,8 @@ def _write_undrawn(
         logits = torch.full((len(test.labels), int(test.labels.max()) + 1), torch.nan)
         logits = logits.to(test.labels.device)
     else:
-        batches = test.images.split(own.architecture.at_once)
+        at_once = sizes.of(device).images_at_once(own.architecture)
+        batches = test.images.split(at_once)
         logits = torch.cat([own.logits(batch) for batch in batches])
     found = scores(logits, test.labels)
     with storage.create(output, settings=settings, device=device) as file:
@@ -199,7 +200,8 @@ def retrained(
     initialise(fresh, torch_generator(settings["seed"], stream=0))
     seen = drawn.features  # once for all steps
     if len(seen) < len(split.labels):
-        batches = split.images.split(drawn.network.architecture.at_once)
+        at_once = sizes.of(seen.device).images_at_once(drawn.network.architecture)
+        batches = split.images.split(at_once)
         seen = torch.cat([drawn.network.features(batch) for batch in batches])
     features = Split(fresh.before(seen).flatten(1), split.labels)
     fresh.before = nn.Identity()
@@ -220,7 +222,8 @@ def measures(
     """Scores of a network with each of some classifiers, on all images of a split and by fold."""
     *hidden, last = network.blocks.values()
     logits: dict[str, list[Tensor]] = {name: [] for name in classifiers}
-    for x in split.images.split(network.architecture.at_once):
+    at_once = sizes.of(split.labels.device).images_at_once(network.architecture)
+    for x in split.images.split(at_once):
         for block in hidden:
             x = block(x)
         for name, weight in classifiers.items():

@@ -21,11 +21,17 @@ LISTED = 50  # classes whose images are counted one by one in the log
 logger = logging.getLogger(__name__)
 
 
-def prepare(*, output: str | Path, source: Mapping[str, Any], files: Sequence[str] = ()) -> None:
+def prepare(
+    *,
+    output: str | Path,
+    source: Mapping[str, Any],
+    files: Sequence[str] = (),
+    cores: int = 1,
+) -> None:
     """Write the file of images of a source.
 
     source: its settings, such as {source: embedded, train_samples: 8000, seed: 0}. files: the
-        local files that it reads.
+        local files that it reads. cores: on which images are decoded.
     Writes `train/images` uint8 (N, C, H, W), `train/labels` int64 (N,), the same for `test`, and
     `classes`, names by label; root attributes `source` (JSON) and `sha256` (of the four arrays in
     that order). Images are written part by part. The log ends with the images of each class.
@@ -35,7 +41,7 @@ def prepare(*, output: str | Path, source: Mapping[str, Any], files: Sequence[st
     # Each source is imported by name alone, so that its code counts for its own data sets only.
     reader = import_module(f"latentdims.images.sources.{source['source']}")
     with (
-        reader.opened(source, files) as collection,
+        reader.opened(source, files, cores=cores) as collection,
         storage.create(output, settings=dict(source)) as file,
     ):
         file.attrs["source"] = json.dumps(dict(source), sort_keys=True)

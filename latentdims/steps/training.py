@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from latentdims import sizes
 from latentdims.images import data
 from latentdims.images.data import Images
 from latentdims.models import families, network_file, networks
@@ -134,7 +135,8 @@ def _initial(settings: Mapping[str, Any], images: Images, *, seed: int) -> netwo
         device=str(images.train.images.device),
     )
     seen = images.train.chosen(torch.arange(min(SEEN, len(images.train.labels))))
-    set_statistics(network.module, seen.images.split(network.architecture.at_once))
+    at_once = sizes.of(seen.labels.device).images_at_once(network.architecture)
+    set_statistics(network.module, seen.images.split(at_once))
     return network
 
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from latentdims import sizes
 from latentdims.configuration import config_file
 from latentdims.configuration.config_file import expanded
 from latentdims.errors import InputError, nearest
@@ -38,7 +39,7 @@ def command(given: Mapping[str, str]) -> list[str]:
         raise InputError(f"PROFILE: there is no {profile}/profile.yaml; {hint}")
     command = [sys.executable, "-m", "snakemake", "--configfile", str(config)]
     if profile == DEFAULT:
-        command += ["--resources", f"gpu={_gpus()}"]
+        command += ["--resources", f"gpu={_jobs_on_gpus()}"]
     # Last, since it takes one value: what follows may be a target.
     return [*command, "--workflow-profile", str(profile)]
 
@@ -93,16 +94,17 @@ def _existing(path: str) -> Path:
     return Path(path if Path(path).exists() else expanded(path))
 
 
-def _gpus() -> int:
-    """How many GPUs this machine has."""
+def _jobs_on_gpus() -> int:
+    """For how many jobs the GPUs of this machine have room."""
     with suppress(OSError, subprocess.SubprocessError):
         listed = subprocess.run(
-            ["nvidia-smi", "--list-gpus"],
+            ["nvidia-smi", "--query-gpu=memory.total", "--format=csv,noheader,nounits"],
             capture_output=True,
             encoding="utf-8",
             errors="replace",
             timeout=60,
             check=True,
         )
-        return listed.stdout.count("GPU ")
+        found = [line.strip() for line in listed.stdout.splitlines() if line.strip()]
+        return sum(sizes.jobs(int(each) << 20) if each.isdecimal() else 1 for each in found)
     return 0

@@ -11,6 +11,7 @@ import time
 import traceback
 from collections.abc import Iterable, Iterator, Sized
 from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -46,25 +47,25 @@ class Job:
 
     @staticmethod
     def _claim(devices: int) -> int:
-        """A device that no other job on this host uses, until this process ends.
+        """The device that fewest jobs on this host use, of which this is one until it ends.
 
         Snakemake counts GPUs, but does not say which a job may use; a cluster does, by making one
-        alone visible. If all are taken, jobs share them.
+        alone visible.
         """
         visible = list(filter(None, os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")))
-        for number in range(devices):
+        for place, number in ((place, number) for place in count() for number in range(devices)):
             name = visible[number] if len(visible) == devices else str(number)
-            lock = Path(tempfile.gettempdir()) / f"latentdims-{os.getuid()}-gpu{name}.lock"
+            shared = f".{place}" if place else ""
+            lock = Path(tempfile.gettempdir()) / f"latentdims-{os.getuid()}-gpu{name}{shared}.lock"
             descriptor = os.open(lock, os.O_CREAT | os.O_RDWR)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 os.close(descriptor)
                 continue
-            logger.info("GPU %s", name)
+            logger.info("GPU %s%s", name, f", beside {place} other jobs" if place else "")
             return number  # the descriptor stays open: closing it would give the device back
-        logger.info("all %d GPUs are taken by other jobs: sharing one", devices)
-        return os.getpid() % devices
+        raise AssertionError("there is always another place")
 
 
 @contextmanager
@@ -87,7 +88,10 @@ def running(snakemake: Any) -> Iterator[Job]:
             yield Job(snakemake.resources)
         declared = snakemake.resources.get("mem_mb", "?")
         seconds = time.monotonic() - start
-        logger.info("done in %.1f s, with at most %.0f of %s MB", seconds, peak_memory(), declared)
+        on_gpu = peak_on_gpu()
+        most = f"{peak_memory():.0f} of {declared} MB"
+        most += f", and {on_gpu:.0f} MB of the GPU" if on_gpu else ""
+        logger.info("done in %.1f s, with at most %s", seconds, most)
     except KeyboardInterrupt:
         logger.error("interrupted after %.1f s", time.monotonic() - start)
         sys.exit(INTERRUPTED)
@@ -125,6 +129,13 @@ def peak_memory() -> float:
                 return int(line.split()[1]) * 1024 / 1e6
     # Not on Linux, where this starts from the peak of the parent process.
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
+
+
+def peak_on_gpu() -> float:
+    """MB that tensors of this process have taken of a GPU at most."""
+    torch = sys.modules.get("torch")
+    used = torch is not None and torch.cuda.is_initialized()
+    return float(torch.cuda.max_memory_allocated()) / 1e6 if torch and used else 0.0
 
 
 def progress(items: Iterable[Item], *, name: str, done: int = 0) -> Iterator[Item]:

@@ -12,7 +12,7 @@ from typing import Any
 
 import h5py
 
-from latentdims import storage
+from latentdims import sizes, storage
 from latentdims.comparison.partners import TOGETHER
 from latentdims.configuration import adopted
 from latentdims.errors import InputError
@@ -97,7 +97,8 @@ class Shapes:
         few batches where they stay in their file."""
         if 1e6 * self.loaded <= data.IN_MEMORY:
             return 1.5 * self.loaded
-        return 3 * _numbers(self.network.at_once * math.prod(self.network.image_shape))
+        batch = sizes.CPU.images_at_once(self.network) * math.prod(self.network.image_shape)
+        return 3 * _numbers(batch)
 
     @property
     def weights(self) -> float:
@@ -166,7 +167,7 @@ def adopt(shapes: Shapes, *, epochs: int) -> float:
     """Of the network the module, a checkpoint as it is and as it fits, and all that are kept, twice
     as they are written; and what it makes of a batch of images, which stream."""
     of_weights = (4 + 2 * epochs) * shapes.weights
-    at_once = shapes.network.at_once
+    at_once = sizes.CPU.images_at_once(shapes.network)
     batch = _numbers(at_once * (math.prod(shapes.network.image_shape) + 2 * shapes.network.largest))
     return with_torch() + of_weights + BATCHES + batch
 
@@ -176,7 +177,7 @@ def clip(shapes: Shapes) -> float:
     layer."""
     share = shapes.samples["test"] / sum(shapes.samples.values())
     batch = BATCHES + _numbers(
-        shapes.network.at_once * (shapes.values + 3 * shapes.network.largest)
+        sizes.CPU.images_at_once(shapes.network) * (shapes.values + 3 * shapes.network.largest)
     )
     return with_torch() + share * shapes.in_memory + 10 * shapes.matrices + batch
 

@@ -15,9 +15,10 @@ from latentdims.errors import InputError
 from latentdims.images.collection import Collection, Part, Wanted
 from latentdims.images.sources.archive import Archive
 from latentdims.images.sources.content import check, content
+from latentdims.images.sources.decoding import File, decoded
 from latentdims.images.sources.folder import Folder
 from latentdims.images.sources.layout import Layout, arrange
-from latentdims.images.sources.picture import Picture, decode, is_gray
+from latentdims.images.sources.picture import Picture, is_gray
 from latentdims.storage import SPLITS
 
 PART = 1 << 24  # bytes of images that are handed on at once
@@ -26,7 +27,9 @@ logger = logging.getLogger(__name__)
 
 
 @contextmanager
-def opened(source: Mapping[str, Any], files: Sequence[str]) -> Iterator[Collection]:
+def opened(
+    source: Mapping[str, Any], files: Sequence[str], *, cores: int = 1
+) -> Iterator[Collection]:
     """What `read` gives for a data set of the configuration.
 
     Raises InputError also if the content has changed since planning.
@@ -35,7 +38,7 @@ def opened(source: Mapping[str, Any], files: Sequence[str]) -> Iterator[Collecti
     keys = ("size", "range", "test_share", "split_seed")
     options = {key: source[key] for key in keys if source.get(key) is not None}
     planned = source.get("content")
-    with read(path, **options) as collection:
+    with read(path, cores=cores, **options) as collection:
 
         def checked(wanted: Wanted) -> Iterator[Part]:
             yield from collection.parts(wanted)
@@ -55,6 +58,7 @@ def read(
     range: Sequence[float] | None = None,
     test_share: float | None = None,
     split_seed: int = 0,
+    cores: int = 1,
 ) -> Iterator[Collection]:
     """Images of a folder or archive, sorted by split, class and name.
 
@@ -63,6 +67,7 @@ def read(
     range: the values that are black and white; None for images of 8 bits.
     test_share: None where the images lie in train/<class>/ and test/<class>/; where they lie in
         <class>/ alone, the share of those of each class that are drawn for testing, by split_seed.
+    cores: on which images are decoded.
     There is one channel where every image is gray, else three. An archive is read in memory, never
     extracted. What is passed over is logged, with the reason.
     Raises InputError for a missing path, a broken archive or image, images of several sizes or
@@ -76,7 +81,7 @@ def read(
         layout = arrange(
             found.files, found.odd, path=str(path), test_share=test_share, split_seed=split_seed
         )
-        reader = _Reader(path, found, layout, decoding)
+        reader = _Reader(path, found, layout, decoding, cores)
         yield Collection(reader.shape, reader.labels, layout.classes, reader.parts)
     for line in layout.report():
         logger.info("%s", line)
@@ -89,9 +94,14 @@ class _Reader:
     """
 
     def __init__(
-        self, path: Path, found: Folder | Archive, layout: Layout, decoding: Mapping[str, Any]
+        self,
+        path: Path,
+        found: Folder | Archive,
+        layout: Layout,
+        decoding: Mapping[str, Any],
+        cores: int,
     ) -> None:
-        self._path, self._found, self._decoding = path, found, decoding
+        self._path, self._found, self._decoding, self._cores = path, found, decoding, cores
         self._samples: dict[str, tuple[str, int]] = {}  # split and number by place, as they lie
         numbers = {name: label for label, name in enumerate(layout.classes)}
         places = sorted(layout.images, key=lambda place: place.split("/"))
@@ -103,7 +113,7 @@ class _Reader:
             self._samples |= {place: (split, number) for number, place in enumerate(of_split)}
         self._samples = {place: self._samples[place] for place in layout.images}
         self._first = next(iter(layout.images))
-        first = self._decode(self._first)
+        (first,) = decoded([self._file(self._first)], cores=1, **decoding)
         self._alike = first.pixels.shape[:2], first.deep
         gray = first.pixels.ndim == 2 and all(
             is_gray(found.read(place), f"{path}: {place}") for place in layout.images
@@ -115,10 +125,12 @@ class _Reader:
         at_once = max(1, PART // math.prod(self.shape))
         waiting: dict[str, list[tuple[int, NDArray[np.uint8]]]] = {split: [] for split in SPLITS}
         transparent = 0
-        for place, (split, number) in self._samples.items():
-            if not wanted[split][number]:
-                continue
-            picture = self._decode(place)
+        places = [
+            place for place, (split, number) in self._samples.items() if wanted[split][number]
+        ]
+        pictures = decoded(map(self._file, places), cores=self._cores, **self._decoding)
+        for place, picture in zip(places, pictures, strict=True):
+            split, number = self._samples[place]
             self._check_alike(place, picture)
             transparent += picture.transparent
             waiting[split].append((number, picture.pixels))
@@ -129,8 +141,8 @@ class _Reader:
         if transparent:
             logger.info("%d images have transparent pixels, now laid over white", transparent)
 
-    def _decode(self, place: str) -> Picture:
-        return decode(self._found.read(place), f"{self._path}: {place}", **self._decoding)
+    def _file(self, place: str) -> File:
+        return self._found.read(place), f"{self._path}: {place}"
 
     def _part(self, split: str, some: Sequence[tuple[int, NDArray[np.uint8]]]) -> Part:
         images = np.empty((len(some), *self.shape), dtype=np.uint8)

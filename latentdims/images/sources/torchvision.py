@@ -19,7 +19,9 @@ PART = 1000  # images at a time
 
 
 @contextmanager
-def opened(source: Mapping[str, Any], files: Sequence[str]) -> Iterator[Collection]:
+def opened(
+    source: Mapping[str, Any], files: Sequence[str], *, cores: int = 1
+) -> Iterator[Collection]:
     """What `read` gives for a data set of the configuration."""
     yield read(source["name"], files)
 
