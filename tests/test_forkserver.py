@@ -247,3 +247,4 @@ def test_where_no_socket_can_be_made_jobs_go_without(monkeypatch, tmp_path):
         monkeypatch.setattr(forkserver.tempfile, "tempdir", str(folder))
         forkserver.start()
         assert forkserver.SERVER not in os.environ
+    assert list((tmp_path / ("long" * 30)).iterdir()) == []

@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from importlib import import_module
 from pathlib import Path
 from types import FrameType, ModuleType
@@ -38,11 +38,14 @@ def start() -> None:
     alone: elsewhere, system libraries do not bear forks."""
     if sys.platform != "linux":
         return
-    try:
-        folder = tempfile.mkdtemp(prefix="latentdims-")  # which other users cannot enter
-        listeners = [_listen(Path(folder, name)) for name in MODULES]
-    except OSError:  # a disk that is full, or too long a path: jobs go without
-        return
+    with ExitStack() as made:
+        try:
+            folder = tempfile.mkdtemp(prefix="latentdims-")  # which other users cannot enter
+            made.callback(shutil.rmtree, folder, ignore_errors=True)
+            listeners = [made.enter_context(_listen(Path(folder, name))) for name in MODULES]
+        except OSError:  # a disk that is full, or too long a path: jobs go without
+            return
+        made.pop_all()
     server = subprocess.Popen(
         [sys.executable, "-P", __file__, folder, *(str(each.fileno()) for each in listeners)],
         stdin=subprocess.PIPE,  # whose other end closes with this process
