@@ -5,9 +5,21 @@ from contextlib import contextmanager
 
 import pytest
 import torch
+from conftest import write_images
 
 from latentdims.recipes import recorded
+from latentdims.recipes.descent import Descent
 from latentdims.recipes.recorded import Recorded
+from latentdims.steps import training
+
+FILE = """
+import math
+from torch import nn
+
+def make(image_shape, classes):
+    return nn.Sequential(nn.Flatten(), nn.Linear(math.prod(image_shape), 5), nn.ReLU(),
+                         nn.Linear(5, classes))
+"""
 
 
 class Graph:
@@ -103,3 +115,25 @@ def test_what_cannot_be_recorded_runs_as_it_is(graphs, caplog):
     assert [each.message for each in caplog.records] == [
         "steps are not recorded as a CUDA graph: operation not permitted when stream is capturing"
     ]
+
+
+@pytest.mark.parametrize(("network", "expected"), [("mlp", True), (FILE, False)])
+def test_steps_of_modules_that_others_have_written_are_not_recorded(
+    network, expected, tmp_path, settings, monkeypatch
+):
+    """Python may choose what they do, from step to step."""
+    made = settings()
+    if network == FILE:
+        (tmp_path / "mine.py").write_text(FILE, encoding="utf-8")
+        made["network"] = {"architecture": f"{tmp_path / 'mine.py'}:make", "sites": ["2"]}
+    asked = []
+
+    class Steps(Descent):
+        def __init__(self, *given, recorded, **options):
+            asked.append(recorded)
+            super().__init__(*given, **options)
+
+    monkeypatch.setattr(training, "Descent", Steps)
+    images = write_images(tmp_path / "images.h5")
+    training.train(images=images, output=tmp_path / "n.h5", settings=made, device="cpu")
+    assert asked == [expected]

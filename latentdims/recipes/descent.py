@@ -1,5 +1,6 @@
 """The steps of training, which can be stopped after any of them."""
 
+import logging
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, NoReturn
 
@@ -17,16 +18,26 @@ from latentdims.recipes.recorded import Recorded
 from latentdims.recipes.stack import Stack
 from latentdims.workflow.job import progress
 
+logger = logging.getLogger(__name__)
+
 
 class Descent:
     """The steps of training on the weights of a stack of networks, in place.
 
     It can be stopped after any step: another one, given its state, takes the same steps from there.
     options: of `training` in the configuration. seeds: one for each network, which gives the order
-    of its samples (stream 1) and how they are changed (stream 2).
+    of its samples (stream 1) and how they are changed (stream 2). recorded: whether steps on a GPU
+    are; those of modules that others have written may differ in what Python does.
     """
 
-    def __init__(self, stack: Stack, options: Mapping[str, Any], *, seeds: Sequence[int]) -> None:
+    def __init__(
+        self,
+        stack: Stack,
+        options: Mapping[str, Any],
+        *,
+        seeds: Sequence[int],
+        recorded: bool = True,
+    ) -> None:
         self._stack, self._options, self._seeds = stack, options, seeds
         self._random = {
             stream: [torch_generator(seed, stream=stream) for seed in seeds] for stream in (1, 2)
@@ -36,7 +47,10 @@ class Descent:
         self._epoch, self._step = 0, 0  # epochs that are complete, and steps of the next
         self._losses: list[Tensor] = []  # (S,) of each step
         self._optimiser = Optimiser(stack.parameters, options)
-        self._take = Recorded(self._taken) if self._optimiser.on_gpu else self._taken
+        on_gpu = self._optimiser.on_gpu
+        self._take = Recorded(self._taken) if recorded and on_gpu else self._taken
+        if on_gpu and not recorded:
+            logger.info("steps are not recorded as a CUDA graph, since others have written the module")
 
     def steps(
         self,

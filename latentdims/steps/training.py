@@ -88,7 +88,8 @@ def _train(
     stack = Stack([_initial(settings["network"], loaded, seed=seed) for seed in seeds])
     made_with = {"settings": settings, "seeds": seeds, "images": loaded.sha256, "code": code}
     checkpoint = Checkpoint(outputs[seeds[0]], made_with=made_with, device=device)
-    descent = Descent(stack, options, seeds=seeds)
+    known = not families.is_brought(settings["network"])
+    descent = Descent(stack, options, seeds=seeds, recorded=known)
     record: Record = {}
     if state := checkpoint.load():
         descent.restore(state)
