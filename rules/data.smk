@@ -29,7 +29,7 @@ rule prepare:
     cache: "omit-software"
     conda:
         "../envs/latentdims.yaml"
-    threads: 16  # at most, as of all rules
+    threads: 1
     resources:
         mem_mb=to_prepare,
         runtime=growing(30),
