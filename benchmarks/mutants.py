@@ -50,10 +50,11 @@ TESTS = {
     "scales": "intervals", "bands": "intervals", "moments": "covariance", "curves": "summary",
     "components": "clipping", "reruns": "resnet", "residual": "resnet",
     "pairs": "alignment comparisons along", "together": "along comparisons",
-    "views": "unrelated comparisons", "neighbours": "alignment", "scores": "summary comparisons",
+    "views": "unrelated comparisons", "neighbours": "alignment", "scores": "summary",
+    "along": "along_curves",
     "epochs": "along alignment", "matching": "comparisons", "comparison": "comparisons",
-    "configuration/comparisons": "comparisons_config", "results/comparisons": "comparisons",
-    "checkpoints": "adoption", "network_file": "adoption networks",
+    "configuration/comparisons": "comparisons_config", "results/comparisons": "members",
+    "adoption": "responses", "checkpoints": "adoption", "network_file": "adoption networks",
     "table": "summary", "numbers": "summary", "spectra": "learned alignment clipping",
 }  # fmt: skip
 

@@ -20,6 +20,7 @@ from latentdims.errors import InputError
 from latentdims.images import data
 from latentdims.images.sources import content
 from latentdims.models import networks
+from latentdims.models.brought import checkpoints
 from latentdims.steps import adoption, clipping, generation, training
 
 NORM = "norm"  # a convolutional network with batch norm: buffers, and whole numbers among them
@@ -245,6 +246,21 @@ FILES = {
     "cut safetensors": (b"\x99\0\0\0\0\0\0\0{}", "is damaged safetensors"),
     "cut HDF5": (b"\x89HDF\r\n\x1a\n", r"is HDF5, but no network\.h5 of this package"),
 }
+
+
+@pytest.mark.parametrize(("prefix", "left_out"), [("net.", 3), ("n", 0), (None, 0)])
+def test_tensors_without_the_prefix_are_left_out_and_counted(prefix, left_out, tmp_path, caplog):
+    state = {"net.a": torch.ones(3), "net.net.b": torch.zeros(2)}
+    state |= {"norm": torch.ones(1), "n.net.c": torch.ones(4), "nets": torch.ones(5)}
+    path = saved(state, tmp_path / "a.pt")
+    with caplog.at_level("INFO"):
+        found = checkpoints.read(path, key=None, prefix=prefix, epoch=None)
+    begun = {name: each for name, each in state.items() if name.startswith(prefix or "")}
+    assert {name: each.tolist() for name, each in found.items()} == {
+        name[len(prefix or "") :]: each.tolist() for name, each in begun.items()
+    }
+    told = [f"{path}: left out {left_out} tensors without {prefix}"] if left_out else []
+    assert caplog.messages == told
 
 
 @pytest.mark.parametrize(("raw", "message"), FILES.values(), ids=FILES)

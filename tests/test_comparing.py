@@ -7,15 +7,12 @@ from collections import Counter
 import h5py
 import numpy as np
 import pytest
-from scipy import stats
 from test_comparisons_config import EXAMPLE
 from test_plan import all_jobs, same_memory, sizes
 from workflow import Workflow
 
 from latentdims.planning.known import Known
 from latentdims.planning.work import Work
-from latentdims.results.comparisons import PairOfMembers
-from latentdims.statistics.intervals import curve_over_pairs
 
 pytestmark = pytest.mark.slow
 
@@ -141,27 +138,3 @@ def test_a_plan_knew_what_comparisons_take(done, monkeypatch):
     ratios = sizes(told, known)
     assert all(1 / 2 < ratio < 2 for ratio in ratios.values()), ratios
     assert all((Work(known).seconds(job) or 0) > 0 for job in told.jobs)
-
-
-def test_pairs_of_members_have_numbers_of_their_own():
-    pair = PairOfMembers("c", "a/x", "b/y", ["layer1"], [(0, 0), (1, 0), (0, 1)])
-    files = {("c", "b/y", seed): f"file{seed}" for seed in range(2)}
-    assert pair.compared(files).places == {
-        (0, 2): ("file0", "a/x/seed0"),
-        (1, 2): ("file0", "a/x/seed1"),
-        (0, 3): ("file1", "a/x/seed0"),
-    }
-    within = PairOfMembers("c", "b/y", "b/y", ["layer1"], [(0, 1)])
-    assert within.compared(files).places == {(0, 1): ("file1", "b/y/seed0")}
-
-
-def test_the_interval_of_pairs_across_is_that_of_two_groups():
-    """Of effects of networks alone: the variance of a mean over A and B is the sum of both."""
-    random = np.random.default_rng(5)
-    first, second = random.normal(0, 3, 4), random.normal(0, 1, 4)
-    pairs = {(r, 4 + s): np.array([first[r] + second[s]]) for r in range(4) for s in range(4)}
-    (found,) = curve_over_pairs(pairs)
-    assert found.n == 8
-    deviation = np.sqrt((first.var(ddof=1) + second.var(ddof=1)) / 4)
-    half = (found.high - found.low) / 2
-    assert half == pytest.approx(stats.t.ppf(0.975, 6) * deviation, rel=1e-6)

@@ -10,6 +10,7 @@ import yaml
 from latentdims.configuration.config import resolve
 from latentdims.errors import InputError
 from latentdims.figures import catalogue
+from latentdims.images import datasets
 
 PAGE = (Path(__file__).parents[1] / "docs" / "comparing.md").read_text(encoding="utf-8")
 (EXAMPLE,) = map(yaml.safe_load, re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL))
@@ -152,10 +153,18 @@ def test_what_is_refused(keys, words):
         configured(**keys)
 
 
-def test_members_that_see_other_sizes_are_refused():
+def test_members_that_see_other_sizes_are_refused(monkeypatch):
+    """Height by width, of which one is enough to differ."""
     given = copy.deepcopy(EXAMPLE)
-    given["datasets"]["more"] = {"source": "torchvision", "name": "MNIST"}
+    for name, known in (("more", "MNIST"), ("shapes", "CIFAR10")):
+        given["datasets"][name] = {"source": "torchvision", "name": known}
     given["comparisons"] = {"one": {"members": ["more/mlp", "cnn"], "images": "shapes"}}
-    words = "images: more/mlp sees 28 x 28 pixels, but images of shapes have 32 x 32;"
-    with pytest.raises(InputError, match=words):
-        resolve(given)
+    for own, shown in (((28, 26), (32, 30)), ((32, 26), (32, 30)), ((28, 30), (32, 30))):
+        monkeypatch.setitem(datasets.SHAPES, "MNIST", ((1, *own), 10))
+        monkeypatch.setitem(datasets.SHAPES, "CIFAR10", ((3, *shown), 10))
+        words = (
+            f"images: more/mlp sees {own[0]} x {own[1]} pixels, but images of shapes have "
+            f"{shown[0]} x {shown[1]};"
+        )
+        with pytest.raises(InputError, match=words):
+            resolve(given)

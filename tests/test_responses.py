@@ -183,6 +183,7 @@ def test_what_needs_a_network_says_why_it_is_empty(tmp_path, shown):
         ({"test/v1": np.full((88, 4), np.nan)}, r"test/v1 is not finite for image 0, unit 0;"),
         ({"test/v1": np.full((88, 4), b"x")}, r"test/v1 is of \|S1, expected numbers"),
         ({"train/v1": np.zeros((96, 4, 2))}, r"\(images, 4, 2\) in train/v1, expected"),
+        ({"train/v1": np.zeros((96, 0))}, r"\(images, 0\) in train/v1, expected"),
     ],
 )
 def test_what_are_no_responses_is_refused(tmp_path, shown, change, words):
@@ -215,8 +216,58 @@ def test_files_are_checked_before_anything_runs(tmp_path):
             family(tmp_path / name).outline()
     with pytest.raises(InputError, match=r"has no train/v2; .*v1"):
         family(tmp_path / "s0.h5", sites=["v2"]).outline()
+    with pytest.raises(InputError, match=r"^sites: found \['v1', 'v1'\], expected .* each once"):
+        family(tmp_path / "s0.h5", sites=["v1", "v1"])
     with pytest.raises(InputError, match=r"^width: responses have no such key"):
         family(tmp_path / "s0.h5", width=3)
+
+
+def test_whole_numbers_are_read_and_sites_keep_the_order_that_is_given(tmp_path):
+    samples, random = {"train": 5, "test": 3}, np.random.default_rng(2)
+    stored = {
+        f"{split}/{site}": random.integers(-9, 9, (number, 4))
+        for split, number in samples.items()
+        for site in ("v1", "it")
+    }
+    write(tmp_path / "s7.h5", stored)
+    given = family(tmp_path / "s{seed}.h5", sites=["v1", "it"])
+    found = given.read(7, samples)
+    assert list(found) == list(stored)
+    write(tmp_path / "s0.h5", stored)
+    assert [site.name for site in given.outline().sites] == ["v1", "it"]
+    for name, values in stored.items():
+        assert found[name].dtype == np.float32
+        np.testing.assert_array_equal(found[name], values)
+
+
+class Slices:
+    """A dataset in a file that notes how many values are read at a time."""
+
+    def __init__(self, values):
+        self.values, self.shape, self.sizes = values, values.shape, []
+
+    def __len__(self):
+        return len(self.values)
+
+    def __getitem__(self, rows):
+        self.sizes.append(self.values[rows].size)
+        return self.values[rows]
+
+
+@pytest.mark.parametrize(("shape", "at_once"), [((23, 5), 8), ((23, 2, 3, 9), 1)])
+def test_values_are_checked_part_by_part(shape, at_once, monkeypatch):
+    monkeypatch.setattr(responses, "CHUNK", 43)  # or the values of one image, which may be more
+    stored = Slices(np.random.default_rng(1).normal(size=shape))
+    found = responses._finite(stored, "it")
+    np.testing.assert_array_equal(found, stored.values.astype(np.float32))
+    assert max(stored.sizes) == at_once * stored.values[0].size
+    assert sum(stored.sizes) == stored.values.size
+    place = tuple(size - 1 for size in shape[1:])
+    stored.values[13, *place] = np.inf
+    stored.values[14] = np.nan
+    words = f"it is not finite for image 13, unit {', '.join(map(str, place))}; leave"
+    with pytest.raises(InputError, match=words):
+        responses._finite(stored, "it")
 
 
 def test_a_file_that_changes_while_the_run_goes_on_is_refused(tmp_path, shown):

@@ -27,7 +27,6 @@ from latentdims.statistics.spectra import jackknife, participation_ratio
 Array = NDArray[np.float64]
 Paths = Sequence[str | Path]
 MOMENTS = {"uncentred": "second_moment", "centred": "covariance"}
-UNKNOWN = Estimate(np.nan, None, None, 0)
 
 
 class Points(NamedTuple):
@@ -79,7 +78,9 @@ def _compared(found: Scores, quantity: str, *, networks: int) -> Iterator[Points
     else:
         known = np.all([_defined(each) for each in curves.values()], axis=0)
         some = {pair: each[..., known] for pair, each in curves.items()}
-        estimates = _placed(known, curve_over_pairs(some, within=limit) if known.any() else [])
+        compared = len({seed for pair in curves for seed in pair})
+        estimates = curve_over_pairs(some, within=limit) if known.any() else []
+        estimates = _placed(known, estimates, networks=compared)
         yield Points(name, estimates, np.array([*found.whole.values()]))
     null = np.concatenate([*found.null.values()])  # (pairings, E)
     unrelated = scores.of_null(null, networks=networks)
@@ -162,7 +163,8 @@ def _of_networks(name: Name, values: Array, *, limit: Range) -> Points:
     """values: (S, E), or by fold (S, F, E)."""
     known = _defined(values)
     some = values[..., known]
-    estimates = _placed(known, curve_over_networks(some, within=limit) if known.any() else [])
+    estimates = curve_over_networks(some, within=limit) if known.any() else []
+    estimates = _placed(known, estimates, networks=len(values))
     return Points(name, estimates, values.mean(1) if values.ndim == 3 else values)
 
 
@@ -171,7 +173,9 @@ def _defined(values: Array) -> NDArray[np.bool_]:
     return np.array([np.isfinite(each).all() for each in np.moveaxis(values, -1, 0)])
 
 
-def _placed(known: NDArray[np.bool_], estimates: Sequence[Estimate]) -> list[Estimate]:
+def _placed(
+    known: NDArray[np.bool_], estimates: Sequence[Estimate], *, networks: int
+) -> list[Estimate]:
     """Estimates at the epochs where they are defined."""
-    rest = iter(estimates)
-    return [next(rest) if defined else UNKNOWN for defined in known]
+    rest, unknown = iter(estimates), Estimate(np.nan, None, None, networks)
+    return [next(rest) if defined else unknown for defined in known]
