@@ -38,7 +38,8 @@ CORE = {
     "generation": "generation sampling gaussian",
     "": "architecture families resnet residual augmentation spectra learned intervals scales bands "
     "summary numbers drawn curves table quantities scores along epochs matching comparison "
-    "configuration/comparisons results/comparisons adoption checkpoints network_file responses",
+    "configuration/comparisons results/comparisons adoption checkpoints network_file responses "
+    "sizes decompositions recorded",
 }
 TESTS = {
     "training": "stack checkpoint", "descent": "training stack checkpoint trained",

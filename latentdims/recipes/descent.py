@@ -50,7 +50,7 @@ class Descent:
         on_gpu = self._optimiser.on_gpu
         self._take = Recorded(self._taken) if recorded and on_gpu else self._taken
         if on_gpu and not recorded:
-            logger.info("steps are not recorded as a CUDA graph, since others have written the module")
+            logger.info("steps are not recorded as a CUDA graph: the module is of others")
 
     def steps(
         self,
