@@ -2,6 +2,7 @@
 
 import re
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import h5py
@@ -241,6 +242,52 @@ def test_refused(settings_of, message):
     with pytest.raises(InputError, match=re.compile(message, re.DOTALL)) as error:
         described(settings_of)
     assert "\n" not in str(error.value)
+
+
+PLANNED = """
+import functools
+from torch import nn
+from elsewhere import imported
+
+def plain(image_shape, classes, width=3, *, depth): ...
+def anything(image_shape, classes, **keys): ...
+@functools.cache
+def decorated(image_shape): ...
+
+class Net(nn.Module):
+    def __init__(self, image_shape, classes, width=3): ...
+
+class Inherits(Net):
+    rate = 1
+"""
+
+
+@pytest.mark.parametrize(
+    ("architecture", "keys", "message"),
+    [
+        ("plain", {"depth": 2, "width": 5}, None),
+        (
+            "plain",
+            {"depth": 2, "widht": 5},
+            "widht: .* does not take it; did you mean 'width'",
+        ),
+        ("plain", {"width": 5}, "depth: missing key of .*:plain; add it"),
+        ("anything", {"widht": 5}, None),
+        ("decorated", {"widht": 5}, None),
+        ("imported", {"widht": 5}, None),
+        ("Net", {"width": 5}, None),
+        ("Net", {"self": 5}, "self: .*:Net does not take it"),
+        ("Net", {"widht": 5}, "widht: .* did you mean 'width'"),
+        ("Inherits", {"widht": 5}, None),
+    ],
+)
+def test_keys_are_checked_while_a_run_is_planned(architecture, keys, message, tmp_path):
+    """By the text of the file alone: before a job loses what an earlier one has made."""
+    path = tmp_path / "models.py"
+    path.write_text(PLANNED, encoding="utf-8")
+    settings = {"architecture": f"{path}:{architecture}", "sites": ["0"], **keys}
+    with nullcontext() if message is None else pytest.raises(InputError, match=message):
+        families.of(settings)
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # torch.compile imports what is old

@@ -121,6 +121,10 @@ def test_figures_of_a_comparison():
         ({"members": ["more/cnn", "mlp"], "images": "more"}, r"members: cnn is not run .* 'more'"),
         ({"members": ["a b", "mlp"], "images": "more"}, r"members: found 'a b', expected NETWORK"),
         (
+            {"members": ["shapes/cnn@3", "shapes/mlp"], "images": "shapes", "reference": "cnn"},
+            r"members: cnn is not kept at epoch 3, but at 0, .* training\.keep_epochs",
+        ),
+        (
             {"members": ["cnn", "shapes/mlp"], "images": "shapes", "reference": "more/mlp"},
             r"reference: more/mlp is no member; .*shapes/mlp",
         ),

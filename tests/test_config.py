@@ -336,6 +336,10 @@ def test_the_order_of_keys_is_forgotten():
             config(networks={"big": {"architecture": "resmet"}}),
             "networks.big.architecture: unknown 'resmet'; did you mean 'resnet'",
         ),
+        (
+            config(networks={"big": {"architectur": "resnet"}}),
+            "networks.big.architectur: unknown key; did you mean 'architecture'",
+        ),
         (cnn(kernel_size=33), "networks.net.kernel_size: 33 is larger than the 32 x 32"),
         (cnn(kernels=3), "networks.net.kernels: unknown key .*did you mean 'kernel_size'"),
     ],

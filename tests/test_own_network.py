@@ -108,6 +108,7 @@ def test_the_table_of_sites_is_the_page_s(done):
     ]
     wrong = sites(done, "onw")
     assert wrong.returncode == 1 and wrong.stderr.startswith("error: NETWORK=onw: config.yaml has")
+    assert sites(done, "").stderr == "error: NETWORK=: name a network of config.yaml: own, mlp\n"
 
 
 def test_an_edit_runs_what_it_reaches(again):

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.slow
 
 PAGE = (Path(__file__).parents[1] / "docs" / "responses.md").read_text(encoding="utf-8")
 (SCRIPT,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
-(EXAMPLE,) = map(yaml.safe_load, re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL))
+FIRST, ADDED = map(yaml.safe_load, re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL))
 IMAGES = "results/responses/resources/shapes.h5"
 
 
@@ -23,13 +23,11 @@ IMAGES = "results/responses/resources/shapes.h5"
 def done(tmp_path_factory):
     """As the page says: the images, then the responses, then everything; with few images."""
     data = {"shapes": {"source": "embedded", "train_samples": 240, "test_samples": 120}}
-    small = {**EXAMPLE, "datasets": data, "seeds": 2, "training": {"epochs": 1}}
-    networks = dict(small["networks"])
+    small = {**FIRST, "datasets": data, "seeds": 2, "training": {"epochs": 1}}
     workflow = Workflow(tmp_path_factory.mktemp("responses") / "code", small)
-    workflow.configure({**small, "networks": {"mlp": networks["mlp"]}, "comparisons": {}})
     workflow.complete("--quiet", "all", "--", IMAGES)
     subprocess.run([sys.executable, "-c", SCRIPT], cwd=workflow.folder, check=True)
-    workflow.configure(small)
+    workflow.configure({**small, **ADDED})
     workflow.complete("--quiet")
     return workflow
 

@@ -234,7 +234,24 @@ def _member(text: str, images: str, resolved: Mapping[str, Any]) -> Member:
         raise InputError(
             f"members: {network} is not run with the data set '{dataset}'; {nearest(dataset, runs)}"
         )
-    return Member(dataset, network, float(found["epoch"]) if found["epoch"] else None)
+    member = Member(dataset, network, float(found["epoch"]) if found["epoch"] else None)
+    _check_epoch(member, resolved)
+    return member
+
+
+def _check_epoch(member: Member, resolved: Mapping[str, Any]) -> None:
+    """Raise InputError where a network is not kept at the epoch that is asked for; what steps are
+    parts of an epoch is not known yet."""
+    network, kept = member.network, resolved["kept"][member.network]
+    if member.epoch is None or member.epoch % 1 or member.epoch in kept:
+        return
+    if network not in resolved["adopted"] and resolved["recipes"][network]["keep_steps"]:
+        return
+    add = "" if network in resolved["adopted"] else ", or add it to training.keep_epochs"
+    raise InputError(
+        f"members: {network} is not kept at epoch {member.epoch:g}, but at "
+        f"{', '.join(f'{each:g}' for each in kept)}; name one of them{add}"
+    )
 
 
 def _reference(

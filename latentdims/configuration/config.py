@@ -220,6 +220,8 @@ def _check_network(name: str, network: Mapping[str, Any], resolved: Mapping[str,
     """Check that the architecture exists, and fits every data set of a known shape."""
     try:
         families.of(network)
+        if responses.are_given(network):
+            families.outline(network)
         if families.is_brought(network) and not network.get("sites"):
             raise InputError(
                 "sites: missing key: name the parts of the network that are compared; `make sites "

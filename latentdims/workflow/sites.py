@@ -37,6 +37,8 @@ def table(config: str, name: str) -> str:
     """
     given = config_file.read(config)
     networks = given.get("networks") or {}
+    if not name:
+        raise InputError(f"NETWORK=: name a network of {config}: {', '.join(networks)}")
     if name not in networks:
         raise InputError(f"NETWORK={name}: {config} has no such network; {nearest(name, networks)}")
     if families.is_brought(networks[name]):  # they are what is looked for

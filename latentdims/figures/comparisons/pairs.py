@@ -55,6 +55,7 @@ def _panel(axis: style.Axes, pair: Pair) -> None:
             if np.isnan(row.value):
                 note(axis, f"undefined: {style.title(row.layer)}")
                 continue
+            named = not null and "@" in pair.title  # at an epoch, which may be the first
             marks.bar(
                 axis,
                 place + 0.22 * (number - 1),
@@ -62,6 +63,6 @@ def _panel(axis: style.Axes, pair: Pair) -> None:
                 low=row.low,
                 high=row.high,
                 colour=NULLS[null],
-                marker=MARKERS[null],
-                label=LABELS[null],
+                marker="D" if named else MARKERS[null],
+                label="at the epoch named" if named else LABELS[null],
             )

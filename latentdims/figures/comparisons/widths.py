@@ -13,6 +13,7 @@ from latentdims.models import architecture
 from latentdims.results.table import Row
 
 LABELS = {"": "trained", "untrained": "untrained"}
+BESIDE = {"": 0.97, "untrained": 1.03}  # times the channels, so that no point lies on another
 
 
 class Point(NamedTuple):
@@ -79,7 +80,7 @@ def _panel(axis: style.Axes, found: Mapping[str, Sequence[Point]]) -> None:
             low, high = _unexplained(point.row)
             marks.bar(
                 axis,
-                point.channels,
+                BESIDE[null] * point.channels,
                 1 - point.row.value,
                 low=low,
                 high=high,

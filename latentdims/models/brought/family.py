@@ -41,6 +41,7 @@ class Family:
         sites = _sites(given.pop("sites", {}))
         own = makers.file(architecture) is not None
         small = False if own else given.pop("small_images", False)
+        makers.check_keys(architecture, given)
         if not isinstance(small, bool):
             raise InputError(f"small_images: {small!r} is neither true nor false")
         return cls(architecture=architecture, sites=sites, keys=given, small_images=small)

@@ -95,6 +95,41 @@ def _names(tree: ast.AST) -> Iterator[str]:
             yield from _names(node)
 
 
+def check_keys(architecture: str, keys: Mapping[str, Any]) -> None:
+    """Raise InputError for keys that the function of a user's file does not take, or lacks, as far
+    as its text says: one that is imported, or decorated, is asked when it is called."""
+    path, name = file(architecture), architecture.rpartition(":")[2]
+    if path is None:
+        return
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        itself = int(isinstance(node, ast.ClassDef))  # `self` comes first
+        function = _initialiser(node) if isinstance(node, ast.ClassDef) else node
+        if getattr(node, "name", "") != name or not isinstance(function, ast.FunctionDef):
+            continue
+        if not function.decorator_list:
+            taken = dict(list(_parameters(function.args))[itself:])
+            _check_keys(taken, {"image_shape": None, "classes": None, **keys}, architecture)
+
+
+def _initialiser(node: ast.ClassDef) -> ast.AST | None:
+    """What takes the arguments of a class, where that does not inherit it."""
+    return next((each for each in node.body if getattr(each, "name", "") == "__init__"), None)
+
+
+def _parameters(found: ast.arguments) -> Iterator[tuple[str, inspect.Parameter]]:
+    """By name, as `inspect` would have them."""
+    placed = [*found.posonlyargs, *found.args]
+    optional = {each.arg for each in placed[len(placed) - len(found.defaults) :]}
+    named = zip(found.kwonlyargs, found.kw_defaults, strict=True)
+    optional |= {each.arg for each, default in named if default is not None}
+    for each in (*placed, *found.kwonlyargs):
+        default = None if each.arg in optional else inspect.Parameter.empty
+        kind = inspect.Parameter.KEYWORD_ONLY
+        yield each.arg, inspect.Parameter(each.arg, kind, default=default)
+    if found.kwarg:
+        yield found.kwarg.arg, inspect.Parameter(found.kwarg.arg, inspect.Parameter.VAR_KEYWORD)
+
+
 def made(
     architecture: str,
     keys: Mapping[str, Any],

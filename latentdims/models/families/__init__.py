@@ -10,6 +10,7 @@ import dataclasses
 import math
 import pkgutil
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
 from types import UnionType
@@ -51,6 +52,8 @@ def of(settings: Mapping[str, Any]) -> Family:
     if responses.are_given(settings):
         return responses.Family.of(settings)
     if name is None:
+        if close := get_close_matches("architecture", map(str, settings), n=1):
+            raise InputError(f"{close[0]}: unknown key; did you mean 'architecture'?")
         raise InputError("architecture: missing key; name a family or a module, or give responses")
     if is_brought(settings):
         brought: Family = import_module(BROUGHT).Family.of(settings)
