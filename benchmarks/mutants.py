@@ -39,7 +39,7 @@ CORE = {
     "": "architecture families resnet residual augmentation spectra learned intervals scales bands "
     "summary numbers drawn curves table quantities scores along epochs matching comparison "
     "configuration/comparisons results/comparisons adoption checkpoints network_file responses "
-    "sizes decompositions recorded",
+    "members sizes decompositions recorded",
 }
 TESTS = {
     "training": "stack checkpoint", "descent": "training stack checkpoint trained",
@@ -52,10 +52,11 @@ TESTS = {
     "components": "clipping", "reruns": "resnet", "residual": "resnet",
     "pairs": "alignment comparisons along", "together": "along comparisons",
     "views": "unrelated comparisons", "neighbours": "alignment", "scores": "summary",
-    "along": "along_curves",
-    "epochs": "along alignment", "matching": "comparisons", "comparison": "comparisons",
-    "configuration/comparisons": "comparisons_config", "results/comparisons": "members",
-    "adoption": "responses", "checkpoints": "adoption", "network_file": "adoption networks",
+    "along": "along_curves", "epochs": "along alignment", "matching": "comparisons",
+    "comparison": "comparisons",
+    "configuration/comparisons": "comparisons_config", "members": "comparisons_config",
+    "results/comparisons": "members", "adoption": "responses", "checkpoints": "adoption",
+    "network_file": "adoption networks",
     "table": "summary", "numbers": "summary", "spectra": "learned alignment clipping",
 }  # fmt: skip
 

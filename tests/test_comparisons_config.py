@@ -77,7 +77,13 @@ def test_a_map_goes_from_the_reference_to_the_others():
         ("cnn", {"layer2": "layer1"}),
         ("shapes/mlp", {"layer1": "layer2"}),
     ):
-        one = configured(members=members, images="shapes", reference=reference, match=match)
+        one = configured(
+            members=members,
+            images="shapes",
+            reference=reference,
+            match=match,
+            positions="average",
+        )
         (pair,) = one["comparisons"]["one"]["pairs"]
         sites = {pair["partner"]: 0, pair["own"]: 1}
         ((_, layers),) = pair["matches"].items()
@@ -120,6 +126,10 @@ def test_figures_of_a_comparison():
         ({"members": ["cnn", "mpl"], "images": "shapes"}, r"members: no network 'mpl'; .*mlp"),
         ({"members": ["more/cnn", "mlp"], "images": "more"}, r"members: cnn is not run .* 'more'"),
         ({"members": ["a b", "mlp"], "images": "more"}, r"members: found 'a b', expected NETWORK"),
+        (
+            {"members": ["cnn", "shapes/mlp"], "images": "shapes", "match": "all"},
+            r"match: layer1 of shapes/cnn has (\d+) positions .* layer1 of shapes/mlp has 1; set",
+        ),
         (
             {"members": ["shapes/cnn@3", "shapes/mlp"], "images": "shapes", "reference": "cnn"},
             r"members: cnn is not kept at epoch 3, but at 0, .* training\.keep_epochs",

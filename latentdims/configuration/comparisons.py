@@ -1,33 +1,16 @@
 """Comparisons beyond the seeds of one network: their members, pairs and layers."""
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
-from typing import Any, NamedTuple
+from typing import Any
 
 from latentdims.comparison import partners
 from latentdims.comparison.matching import WAYS, matched
+from latentdims.configuration.members import Member, check_images, has_start, named, positions
 from latentdims.errors import InputError, nearest
-from latentdims.images import datasets
-from latentdims.models import families, responses
-from latentdims.models.epochs import ends
+from latentdims.models import families
 
-TEXT = re.compile(r"(?:(?P<dataset>[\w-]+)/)?(?P<network>[\w-]+)(?:@(?P<epoch>[\d.]+))?")
 SCALED = ("widths", "channels", "width")  # keys that say how wide a network is
-
-
-class Member(NamedTuple):
-    """A network as it was trained on a data set; at its ends, or as it was at one epoch."""
-
-    dataset: str
-    network: str
-    epoch: float | None
-
-    @property
-    def name(self) -> str:
-        """What it is called in files and paths."""
-        at = "" if self.epoch is None else f"@{self.epoch:g}"
-        return f"{self.dataset}/{self.network}{at}"
 
 
 def expand(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -107,14 +90,14 @@ def comparisons(resolved: Mapping[str, Any]) -> dict[str, Any]:
 def _comparison(given: Mapping[str, Any], resolved: Mapping[str, Any]) -> dict[str, Any]:
     check_match(given["match"])
     images = _images(given, resolved)
-    members = [_member(text, images, resolved) for text in given["members"]]
+    members = [named(text, images, resolved) for text in given["members"]]
     names = [member.name for member in members]
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise InputError(f"members: {twice} is there twice; take one out")
     if len(members) < 2 and not given["within"]:
         raise InputError("members: one alone is compared with nothing; give two, or within: true")
-    for member in members:
-        _check_images(member, images, resolved)
+    for each in members:
+        check_images(each, images, resolved)
     reference = _reference(given["reference"], members, images, resolved)
     pairs = [
         _pair(*_turned(*both, resolved), given["match"], reference, resolved)
@@ -122,6 +105,10 @@ def _comparison(given: Mapping[str, Any], resolved: Mapping[str, Any]) -> dict[s
     ]
     if given["within"]:
         pairs += [_pair(each, each, "order", reference, resolved) for each in members]
+    if given["positions"] == "samples":
+        by_site = {each.name: positions(each, images, resolved) for each in members}
+        for pair in pairs:
+            _check_positions(pair, by_site[pair["partner"]], by_site[pair["own"]])
     return {
         "images": images,
         "members": {member.name: member._asdict() for member in members},
@@ -144,11 +131,6 @@ def _turned(partner: Member, own: Member, resolved: Mapping[str, Any]) -> tuple[
     if has_start(own, resolved) or not has_start(partner, resolved):
         return partner, own
     return own, partner
-
-
-def has_start(member: Member, resolved: Mapping[str, Any]) -> bool:
-    """Whether it is known before training, and not taken at one epoch alone."""
-    return member.epoch is None and len(ends(resolved["kept"][member.network])) > 1
 
 
 def _pair(
@@ -211,56 +193,13 @@ def _images(given: Mapping[str, Any], resolved: Mapping[str, Any]) -> str:
     return str(images)
 
 
-def _member(text: str, images: str, resolved: Mapping[str, Any]) -> Member:
-    found = TEXT.fullmatch(text)
-    if not found:
-        raise InputError(
-            f"members: found '{text}', expected NETWORK, DATASET/NETWORK or either@EPOCH"
-        )
-    network = found["network"]
-    runs = [dataset for dataset, of in resolved["runs"] if of == network]
-    if network not in resolved["networks"]:
-        raise InputError(
-            f"members: no network '{network}'; {nearest(network, resolved['networks'])}"
-        )
-    dataset = found["dataset"] or (images if images in runs else None)
-    if dataset is None and len(runs) > 1:
-        raise InputError(
-            f"members: {network} is run with {', '.join(runs)}; name one of them, such as "
-            f"{runs[0]}/{network}"
-        )
-    dataset = dataset or runs[0]
-    if dataset not in runs:
-        raise InputError(
-            f"members: {network} is not run with the data set '{dataset}'; {nearest(dataset, runs)}"
-        )
-    member = Member(dataset, network, float(found["epoch"]) if found["epoch"] else None)
-    _check_epoch(member, resolved)
-    return member
-
-
-def _check_epoch(member: Member, resolved: Mapping[str, Any]) -> None:
-    """Raise InputError where a network is not kept at the epoch that is asked for; what steps are
-    parts of an epoch is not known yet."""
-    network, kept = member.network, resolved["kept"][member.network]
-    if member.epoch is None or member.epoch % 1 or member.epoch in kept:
-        return
-    if network not in resolved["adopted"] and resolved["recipes"][network]["keep_steps"]:
-        return
-    add = "" if network in resolved["adopted"] else ", or add it to training.keep_epochs"
-    raise InputError(
-        f"members: {network} is not kept at epoch {member.epoch:g}, but at "
-        f"{', '.join(f'{each:g}' for each in kept)}; name one of them{add}"
-    )
-
-
 def _reference(
     text: str | None, members: Sequence[Member], images: str, resolved: Mapping[str, Any]
 ) -> Member | None:
     if text is None:
         return None
     try:
-        member = _member(text, images, resolved)
+        member = named(text, images, resolved)
     except InputError as error:
         raise InputError(str(error).replace("members:", "reference:", 1)) from None
     if member not in members:
@@ -269,23 +208,17 @@ def _reference(
     return member
 
 
-def _check_images(member: Member, images: str, resolved: Mapping[str, Any]) -> None:
-    """Raise InputError where a network cannot be shown the images, as far as it is known now."""
-    network = resolved["networks"][member.network]
-    if responses.are_given(network) and member.dataset != images:
-        raise InputError(
-            f"images: {member.name} are responses to images of {member.dataset}, and not to those "
-            f"of {images}; name {member.dataset}"
-        )
-    shapes = [datasets.image_shape(resolved["datasets"][each]) for each in (member.dataset, images)]
-    if not all(shapes):
-        return
-    own, shown = (shape[0][1:] for shape in shapes if shape)
-    if own != shown:
-        raise InputError(
-            f"images: {member.name} sees {own[0]} x {own[1]} pixels, but images of {images} have "
-            f"{shown[0]} x {shown[1]}; name another data set, or resize one"
-        )
+def _check_positions(
+    pair: Mapping[str, Any], theirs: Mapping[str, int], ours: Mapping[str, int]
+) -> None:
+    for partner, own in pair["matches"].values():
+        numbers = theirs.get(partner), ours.get(own)
+        if None not in numbers and numbers[0] != numbers[1]:
+            raise InputError(
+                f"match: {partner} of {pair['partner']} has {numbers[0]} positions in an image, "
+                f"and {own} of {pair['own']} has {numbers[1]}; set positions: average, or match "
+                "other layers"
+            )
 
 
 def check_match(match: Any) -> None:
