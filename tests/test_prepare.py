@@ -108,7 +108,7 @@ def test_classes_of_any_number_and_name(tmp_path, monkeypatch):
     names = [f"{index} " + "ü$\\\xff" for index in range(100_000)]
     labels = dict.fromkeys(("train", "test"), np.arange(len(names)))
     black = Collection((1, 1, 1), labels, names, lambda wanted: iter(()))
-    monkeypatch.setattr(embedded, "opened", lambda source, files: nullcontext(black))
+    monkeypatch.setattr(embedded, "opened", lambda source, files, *, cores: nullcontext(black))
     prepare(output=tmp_path / "i.h5", source={"source": "embedded"})
     with data.opened(tmp_path / "i.h5", preprocessing={}, device="cpu") as file:
         assert file.classes == tuple(names)
