@@ -259,6 +259,13 @@ class Net(nn.Module):
 
 class Inherits(Net):
     rate = 1
+
+@functools.cache
+class Wrapped:
+    def __init__(self, image_shape): ...
+
+def again(image_shape): ...
+again = functools.partial(anything, width=3)
 """
 
 
@@ -279,6 +286,8 @@ class Inherits(Net):
         ("Net", {"self": 5}, "self: .*:Net does not take it"),
         ("Net", {"widht": 5}, "widht: .* did you mean 'width'"),
         ("Inherits", {"widht": 5}, None),
+        ("Wrapped", {"widht": 5}, None),
+        ("again", {"widht": 5}, None),
     ],
 )
 def test_keys_are_checked_while_a_run_is_planned(architecture, keys, message, tmp_path):

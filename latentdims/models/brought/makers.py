@@ -97,18 +97,20 @@ def _names(tree: ast.AST) -> Iterator[str]:
 
 def check_keys(architecture: str, keys: Mapping[str, Any]) -> None:
     """Raise InputError for keys that the function of a user's file does not take, or lacks, as far
-    as its text says: one that is imported, or decorated, is asked when it is called."""
+    as its text says: one that is imported, decorated, or bound again is asked when it is called."""
     path, name = file(architecture), architecture.rpartition(":")[2]
     if path is None:
         return
-    for node in ast.parse(path.read_text(encoding="utf-8")).body:
-        itself = int(isinstance(node, ast.ClassDef))  # `self` comes first
-        function = _initialiser(node) if isinstance(node, ast.ClassDef) else node
-        if getattr(node, "name", "") != name or not isinstance(function, ast.FunctionDef):
-            continue
-        if not function.decorator_list:
-            taken = dict(list(_parameters(function.args))[itself:])
-            _check_keys(taken, {"image_shape": None, "classes": None, **keys}, architecture)
+    body = ast.parse(path.read_text(encoding="utf-8")).body
+    bound = [node for node in body if {name, "*"} & {*_names(ast.Module([node], []))}]
+    node = bound[0] if len(bound) == 1 else None
+    itself = int(isinstance(node, ast.ClassDef))  # `self` comes first
+    function = _initialiser(node) if isinstance(node, ast.ClassDef) else node
+    if not isinstance(function, ast.FunctionDef):
+        return
+    if not (function.decorator_list or getattr(node, "decorator_list", [])):
+        taken = dict(list(_parameters(function.args))[itself:])
+        _check_keys(taken, {"image_shape": None, "classes": None, **keys}, architecture)
 
 
 def _initialiser(node: ast.ClassDef) -> ast.AST | None:
