@@ -127,8 +127,8 @@ def test_figures_of_a_comparison():
         ({"members": ["more/cnn", "mlp"], "images": "more"}, r"members: cnn is not run .* 'more'"),
         ({"members": ["a b", "mlp"], "images": "more"}, r"members: found 'a b', expected NETWORK"),
         (
-            {"members": ["cnn", "shapes/mlp"], "images": "shapes", "match": "all"},
-            r"match: layer1 of shapes/cnn has (\d+) positions .* layer1 of shapes/mlp has 1; set",
+            {"members": ["cnn", "shapes/mlp"], "images": "shapes", "match": {"layer2": "layer1"}},
+            r"match: layer2 of shapes/cnn has 25 positions .* layer1 of shapes/mlp has 1; set",
         ),
         (
             {"members": ["shapes/cnn@3", "shapes/mlp"], "images": "shapes", "reference": "cnn"},

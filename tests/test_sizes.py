@@ -63,6 +63,8 @@ def test_parts_have_the_same_images_on_every_device(most, parts, monkeypatch):
     gpu = replace(sizes.CPU, measured=7 * most)
     monkeypatch.setattr(sizes, "of", lambda device: gpu)
     of_gpu = [batches(part) for part in range(parts)]
+    every = torch.cat([images for of_part in of_gpu for _, images in of_part])
+    assert sorted(every.tolist()) == list(range(203))
     for ours, theirs in zip(of_gpu, of_cpu, strict=True):
         assert torch.equal(*(torch.cat([images for _, images in each]) for each in (ours, theirs)))
         assert len(ours) < len(theirs)
