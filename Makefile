@@ -7,6 +7,7 @@
 # make test-slurm   the same workflow on a throw-away SLURM cluster (Debian 12, as root)
 # make test-gpu     the files of every rule from a GPU, beside those of the CPU
 # make bench  every step timed beside a plain one, into docs/performance.md; IMAGES=cifar10-jpeg.tar.gz
+#             DEVICE=cpu  on a machine that has a GPU
 # make pairs  BEFORE=COMMIT  every step at a commit and at HEAD, in nine pairs; IMAGES=  SAMPLES=  PAIRS=
 #             STEP="whole tutorial"  this one alone
 # make mutants   how many small changes of the core the tests notice, of 400 at random; hours
@@ -22,6 +23,7 @@ NETWORK ?=
 LIKE ?=
 ARGS ?=
 IMAGES ?=
+DEVICE ?=
 BEFORE ?=
 PAIRS ?= 9
 STEP ?=
@@ -106,9 +108,11 @@ golden: .venv/test
 # An hour, of a machine that does nothing else; what was measured stays in .bench, and is not measured
 # again. A step by its name alone: benchmarks/bench.py --only.
 bench: .venv/run
-	PYTHONPATH=.:tests $(BIN)/python benchmarks/bench.py .bench $(if $(IMAGES),--images $(IMAGES))
-	PYTHONPATH=.:tests $(BIN)/python benchmarks/kernels.py .bench $(if $(IMAGES),--images $(IMAGES))
-	PYTHONPATH=.:tests $(BIN)/python benchmarks/growth.py .bench
+	PYTHONPATH=.:tests $(BIN)/python benchmarks/bench.py .bench $(if $(IMAGES),--images $(IMAGES)) \
+	  $(if $(DEVICE),--device $(DEVICE))
+	if test -e .bench/performance-cpu.json; then \
+	  PYTHONPATH=.:tests $(BIN)/python benchmarks/kernels.py .bench $(if $(IMAGES),--images $(IMAGES)) && \
+	  PYTHONPATH=.:tests $(BIN)/python benchmarks/growth.py .bench; fi
 	PYTHONPATH=.:tests $(BIN)/python benchmarks/performance.py .bench
 
 # Half an hour, of a machine that does nothing else. The same command resumes an interrupted run.

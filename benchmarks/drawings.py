@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 COLOURS = dict(zip(STEPS, style.COLOURS.values(), strict=True))
 
 
-def draw_steps(rows: Sequence[Row], peak: Operations) -> None:
+def draw_steps(rows: Sequence[Row], peak: Operations, *, name: str) -> None:
     """Seconds of each step in both ways, and the least that its products take."""
     shown = [row for row in rows if row.plain]
     figure, axes = panels.panels(rows=1, columns=1, heights=[1.8])
@@ -44,7 +44,7 @@ def draw_steps(rows: Sequence[Row], peak: Operations) -> None:
     axis.set_xscale("log")
     axis.set_xlabel("seconds")
     figure.legend(loc="outside lower center", ncols=3)
-    _save(figure, "performance")
+    _save(figure, name)
 
 
 def draw_growth(found: Mapping[str, Mapping[str, float]]) -> None:

@@ -45,7 +45,7 @@ def clip(tutorial: Tutorial, network: str, basis: str) -> Step:
             bases=[basis],
             ranks="all",
             settings=tutorial.settings(network, seed=0),
-            device="cpu",
+            device=tutorial.device,
         )
 
     def ours() -> list[np.ndarray]:
@@ -87,7 +87,7 @@ def generate(tutorial: Tutorial, network: str) -> Step:
             output=output,
             procedures={"published": {**procedure, "classifiers": classifiers}},
             settings=tutorial.settings(network, seed=0),
-            device="cpu",
+            device=tutorial.device,
         )
 
     return Step(

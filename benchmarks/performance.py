@@ -8,10 +8,11 @@ import math
 import re
 import statistics
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from bench import SIZES
 from drawings import draw_growth, draw_steps
 from growth import AXES, OF_SEEDS, QUANTITIES, REPEATS, STEPS
 from kernels import KINDS, OTHER, OUTSIDE
@@ -19,27 +20,59 @@ from operations import Operations
 from rows import OF_ALL, PARTS, Row, peak_of, rows_of
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "performance.md"
+NEXT = "<!-- here come further machines -->"
+SIDE_BY_SIDE = (
+    "Ours is timed as the workflow runs it: {cores} jobs of the step side by side, each with one "
+    "thread. The time until all are done is divided by {cores}. *prepare* and *summary*, of which "
+    "the workflow has one each, run alone. The plain way is one process with all cores."
+)
+ALONE = (
+    "Each step runs alone, in a process that has loaded its libraries and run it once before, and "
+    "is timed until the GPU is done. The whole runs as many jobs at once as `make run` would. The "
+    "plain way is one process with the same GPU."
+)
 LEAST = 10  # MB, below which what a job takes beside its process is noise
 
 
 def main(folder: Path) -> None:
-    found = json.loads((folder / "performance.json").read_text(encoding="utf-8"))
-    grown = json.loads((folder / "growth.json").read_text(encoding="utf-8"))
-    rows = list(rows_of(found))
-    peak = peak_of(found)
-    write("performance", [*table(rows, peak), "", machine(found)])
-    write("growth", exponents(grown))
-    write("kernels", shares(json.loads((folder / "kernels.json").read_text(encoding="utf-8"))))
-    draw_steps(rows, peak)
-    draw_growth(grown)
+    for device in SIZES:
+        if found := read(folder / f"performance-{device}.json"):
+            rows, peak = list(rows_of(found)), peak_of(found)
+            name = named(found["machine"])
+            picture = f"performance-{re.sub('[^a-z0-9]+', '-', name.lower())}"
+            shown = ["", f"![Each step, ours and plain, on {name}]({picture}.svg)"]
+            write(f"performance on {name}", [*table(rows, peak), "", machine(found), *shown])
+            draw_steps(rows, peak, name=picture)
+    if grown := read(folder / "growth.json"):
+        write("growth", exponents(grown))
+        draw_growth(grown)
+    if kernels := read(folder / "kernels.json"):
+        write("kernels", shares(kernels))
 
 
-def write(name: str, lines: Sequence[str] | Iterator[str]) -> None:
-    """Lines of Markdown, between the marks of this name."""
+def read(path: Path) -> dict[str, Any]:
+    """What was measured; nothing where it was not."""
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+
+def named(machine: Mapping[str, Any]) -> str:
+    """What a table is of: a GPU by its name, else so many cores of a processor."""
+    return machine["gpu"] or f"{machine['cores']} cores of {machine['cpu']}"
+
+
+def write(name: str, lines: Iterable[str]) -> None:
+    """Lines of Markdown, between the marks of this name; of a new machine, after the others."""
     block = "\n".join([f"<!-- {name} -->", *lines, f"<!-- /{name} -->"])
-    pattern = f"<!-- {name} -->.*<!-- /{name} -->"
     text = PAGE.read_text(encoding="utf-8")
-    PAGE.write_text(re.sub(pattern, lambda _: block, text, flags=re.DOTALL), encoding="utf-8")
+    start, end = re.escape(f"<!-- {name} -->"), re.escape(f"<!-- /{name} -->")
+    text, times = re.subn(f"{start}.*{end}", lambda _: block, text, flags=re.DOTALL)
+    if not times:
+        heading = name.removeprefix("performance on ")
+        text, times = re.subn(
+            re.escape(NEXT), lambda _: f"### On {heading}\n\n{block}\n\n{NEXT}", text, count=1
+        )
+    assert times == 1, f"{PAGE} has no place for {name}"
+    PAGE.write_text(text, encoding="utf-8")
 
 
 def table(rows: Sequence[Row], peak: Operations) -> Iterator[str]:
@@ -81,21 +114,22 @@ def _spread(values: Sequence[float]) -> str:
 
 def machine(found: Mapping[str, Any]) -> str:
     """Sentences on what was measured, how, and on what."""
-    rate = peak_of(found).single / 1e9
+    peak = peak_of(found)
     repeats = max(len(step.get("ours", [])) for step in found.values())
     whole = len(found["tutorial"]["ours"])
     cores, torch = found["machine"]["cores"], found["machine"]["torch"]
+    gpu = found["machine"]["gpu"]
     parts = ", ".join(f"{times} × {step}" for step, times in PARTS.items())
     return (
-        f"Median and range of {repeats} runs ({whole} of the whole) on {cores} cores with torch "
-        f"{torch}. Ours is timed as the workflow runs it: {cores} jobs of the step side by side, "
-        f"each with one thread. The time until all are done is divided by {cores}. *prepare* and "
-        "*summary*, of which the workflow has one each, run alone. The plain way is one process "
-        "with all cores. *At the peak* is the least time that the matrix products of a step need, "
-        f"at the rate of large products on all cores in the same run: {rate:.0f}·10⁹ operations a "
-        "second, in float32. *Share of peak* is that time over ours. *Most* is plain over that "
-        "time: no way of computing the same products gains more. The whole runs from prepared "
-        "images to the last figure. Its plain time is a sum: for each network "
+        f"Median and range of {repeats} runs ({whole} of the whole) on {cores} cores"
+        f"{f' and one {gpu}' if gpu else ''} with torch {torch}. "
+        f"{ALONE if gpu else SIDE_BY_SIDE.format(cores=cores)} "
+        "*At the peak* is the least time that the matrix products of a step need, at the rate of "
+        f"large products on {'the GPU' if gpu else 'all cores'} in the same run: "
+        f"{peak.single / 1e9:,.0f}·10⁹ operations a second in float32, "
+        f"{peak.double / 1e9:,.0f}·10⁹ in float64. *Share of peak* is that time over ours. *Most* "
+        "is plain over that time: no way of computing the same products gains more. The whole runs "
+        "from prepared images to the last figure. Its plain time is a sum: for each network "
         f"{parts} (activations in two bases), and {' and '.join(OF_ALL)} once, which a notebook "
         "would do as we do."
     )

@@ -77,7 +77,16 @@ def model(network: Network) -> nn.Sequential:
         with torch.no_grad():
             learned.weight.copy_(weight)
         modules += [learned, nn.ReLU()]
-    return nn.Sequential(*modules[:-1])
+    return nn.Sequential(*modules[:-1]).to(weight.device)
+
+
+def batches(
+    pictures: Pictures, network: nn.Module, *, size: int = BATCH, order: Sequence[int] | None = None
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Images and labels, where the network is."""
+    device = next(network.parameters()).device
+    for images, labels in DataLoader(pictures, batch_size=size, sampler=order):
+        yield images.to(device), labels.to(device)
 
 
 def weighted(network: nn.Sequential) -> list[nn.Module]:
@@ -96,7 +105,7 @@ def train(initial: Network, train: Pictures, settings: Mapping[str, Any]) -> nn.
     for _ in range(options["epochs"]):
         order = torch.randperm(len(train), generator=generator).tolist()
         correct, losses = 0, 0.0
-        for images, labels in DataLoader(train, batch_size=options["batch_size"], sampler=order):
+        for images, labels in batches(train, network, size=options["batch_size"], order=order):
             logits = network(images)
             loss = nn.functional.cross_entropy(logits, labels)
             optimizer.zero_grad()
@@ -111,7 +120,7 @@ def train(initial: Network, train: Pictures, settings: Mapping[str, Any]) -> nn.
 def accuracy(network: nn.Module, pictures: Pictures) -> float:
     """In percent."""
     correct = 0
-    for images, labels in DataLoader(pictures, batch_size=BATCH):
+    for images, labels in batches(pictures, network):
         correct += (network(images).argmax(1) == labels).sum().item()
     return 100 * correct / len(pictures)
 
@@ -137,7 +146,7 @@ def second_moments(network: nn.Sequential, pictures: Pictures) -> Moments:
     """E[φ φᵀ] of every layer, in a pass."""
     sums: Moments = {}
     rows: dict[int, int] = {}
-    for images, _ in DataLoader(pictures, batch_size=BATCH):
+    for images, _ in batches(pictures, network):
         for number, x in enumerate(representations(network, images)):
             sums[number] = sums.get(number, 0) + x.T @ x
             rows[number] = rows.get(number, 0) + len(x)
@@ -153,7 +162,7 @@ def cross_moments(
     sums: Moments = {}
     rows: dict[int, int] = {}
     order = torch.randperm(len(pictures), generator=torch.Generator().manual_seed(0)).tolist()
-    for images, _ in DataLoader(pictures, batch_size=BATCH, sampler=order):
+    for images, _ in batches(pictures, network, order=order):
         seen = images.roll(1, 0) if unrelated else images
         pairs = zip(representations(network, images), representations(other, seen), strict=True)
         for number, (x, y) in enumerate(pairs):
@@ -220,7 +229,7 @@ def clip_weights(
 
 def _accuracies(networks: Sequence[nn.Module], pictures: Pictures) -> list[float]:
     correct = [0] * len(networks)
-    for images, labels in DataLoader(pictures, batch_size=BATCH):
+    for images, labels in batches(pictures, networks[0]):
         for number, network in enumerate(networks):
             correct[number] += (network(images).argmax(1) == labels).sum().item()
     return [100 * each / len(pictures) for each in correct]
@@ -236,16 +245,16 @@ def generate(
     """
     drawn = copy.deepcopy(network)
     modules = list(zip(weighted(network), weighted(drawn), strict=True))
-    aligned = torch.eye(train[0][0].shape[0])
+    aligned = torch.eye(train[0][0].shape[0], device=modules[0][0].weight.device)
     for level, (reference, module) in enumerate(modules):
         weight = reference.weight
         if level < len(modules) - 1:
-            flat = weight.flatten(1).double().numpy()
+            flat = weight.flatten(1).double().cpu().numpy()
             _, singular, right = np.linalg.svd(flat, full_matrices=False)
             generator = np.random.default_rng([seed, 0, level])
             white = generator.standard_normal((len(flat), len(singular)))
             rows = white @ (singular[:, None] * right) / np.sqrt(len(flat))
-            weight = torch.from_numpy(rows).float().reshape(weight.shape)
+            weight = torch.from_numpy(rows).float().reshape(weight.shape).to(weight.device)
         by_channel = weight.reshape(len(weight), len(aligned), -1)
         read = torch.einsum("ocp,cd->odp", by_channel, aligned).reshape(weight.shape)
         module.weight.copy_(read)
@@ -263,7 +272,7 @@ def _alignment(
 ) -> Tensor:
     """Rotation of a layer, or without `level` of what the classifier sees."""
     total: Tensor | int = 0
-    for images, _ in DataLoader(train, batch_size=BATCH):
+    for images, _ in batches(train, network):
         x, y = (
             each[:-1](images) if level is None else list(representations(each, images))[level]
             for each in (network, drawn)

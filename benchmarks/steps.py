@@ -100,11 +100,13 @@ def _train(tutorial: Tutorial, network: str) -> Iterator[Step]:
     start = tutorial.initial(network)
 
     def descend() -> dict[str, np.ndarray]:
-        loaded = data.load(tutorial.images, preprocessing=settings["preprocessing"], device="cpu")
+        loaded = data.load(
+            tutorial.images, preprocessing=settings["preprocessing"], device=tutorial.device
+        )
         stack = Stack([start])
         for _ in Descent(stack, settings["training"], seeds=[0]).steps(loaded.train):
             pass
-        return {name: x.numpy() for name, x in stack.network(0).weights.items()}
+        return {name: x.cpu().numpy() for name, x in stack.network(0).weights.items()}
 
     def difference(ours: Mapping[str, np.ndarray], theirs: torch.nn.Sequential) -> float:
         trained = {name: torch.from_numpy(weight) for name, weight in ours.items()}
@@ -140,7 +142,7 @@ def _train(tutorial: Tutorial, network: str) -> Iterator[Step]:
         f"train, {network}",
         ours=lambda: written(
             lambda output: training.train(
-                images=tutorial.images, output=output, settings=settings, device="cpu"
+                images=tutorial.images, output=output, settings=settings, device=tutorial.device
             )
         ),
         operations=_training(tutorial, network),
@@ -162,7 +164,7 @@ def _covariance(tutorial: Tutorial, network: str, *, partners: Sequence[int]) ->
             partners={other: tutorial.artefact(network, other, "network") for other in partners},
             output=output,
             settings=tutorial.settings(network, seed=seed),
-            device="cpu",
+            device=tutorial.device,
         )
 
     def passes() -> list[np.ndarray]:
@@ -172,7 +174,7 @@ def _covariance(tutorial: Tutorial, network: str, *, partners: Sequence[int]) ->
             if partners:
                 moments += plain.cross_moments(other, own, split).values()
                 plain.cross_moments(other, own, split, unrelated=True)
-        return [moment.numpy() for moment in moments]
+        return [moment.cpu().numpy() for moment in moments]
 
     def uncentred(ours: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Second moments of every layer, then those with the partner, of trained networks."""
@@ -221,7 +223,7 @@ def _align(tutorial: Tutorial, network: str) -> Step:
                     output=output,
                     vectors=50,
                     settings=tutorial.settings(network, seed=1),
-                    device="cpu",
+                    device=tutorial.device,
                 ),
                 *(f"seed0/{layer.name}/similarity" for layer in layers),
             )

@@ -23,6 +23,7 @@ class Tutorial:
 
     folder: Path
     config: Mapping[str, Any]
+    device: str = "cpu"
 
     @property
     def images(self) -> Path:
@@ -63,14 +64,15 @@ class Tutorial:
     @functools.cached_property
     def loaded(self) -> data.Images:
         """Both splits, as the steps have them."""
-        return data.load(self.images, preprocessing=self.preprocessing, device="cpu")
+        return data.load(self.images, preprocessing=self.preprocessing, device=self.device)
 
     def second_moment(self, network: str, seed: int, layer: str) -> torch.Tensor:
         """E[φ φᵀ] of a layer on training images, (C, C)."""
         with h5py.File(self.artefact(network, seed, "covariance")) as file:
             group = file[f"train/{layer}"]
             mean = group["mean"][-1]
-            return torch.from_numpy(group["covariance"][-1] + np.outer(mean, mean))
+            moment = torch.from_numpy(group["covariance"][-1] + np.outer(mean, mean))
+        return moment.to(self.device)
 
     def mean(self, network: str, seed: int, layer: str) -> np.ndarray:
         """E[φ] of a layer on training images, (C,)."""
@@ -82,19 +84,24 @@ class Tutorial:
         means = [self.mean(network, seed, layer) for seed in range(2)]
         with h5py.File(self.artefact(network, 1, "covariance")) as file:
             cross = file[f"train/{layer}/cross_covariance/seed0"][-1]
-        return torch.from_numpy(cross + np.outer(*means))
+        return torch.from_numpy(cross + np.outer(*means)).to(self.device)
 
     def model(self, network: str, seed: int) -> torch.nn.Sequential:
         path = self.artefact(network, seed, "network")
         with h5py.File(path) as file:
             images = str(file.attrs["images_sha256"])
         found = networks.load(path, settings=self.settings(network, seed=seed), sha256=images)
-        return plain.model(found.at(-1, device="cpu"))
+        return plain.model(found.at(-1, device=self.device))
 
     def initial(self, network: str) -> networks.Network:
         """Of seed 0, before training."""
-        settings = self.resolved["networks"][network]
-        return networks.initial(settings, image_shape=(1, 32, 32), classes=10, seed=0)
+        return networks.initial(
+            self.resolved["networks"][network],
+            image_shape=(1, 32, 32),
+            classes=10,
+            seed=0,
+            device=self.device,
+        )
 
     def layers(self, network: str) -> list[Layer]:
         return layers(self.initial(network).architecture)

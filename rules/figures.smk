@@ -17,7 +17,7 @@ rule samples:
         "../envs/latentdims.yaml"
     threads: 1
     resources:
-        mem_mb=200,
+        mem_mb=190,
         runtime=10,
     params:
         classes=classes_shown,

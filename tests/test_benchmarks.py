@@ -163,3 +163,61 @@ def cells_of(line: str) -> list[str]:
 def test_a_commit_that_is_not_there_is_named(two_commits):
     failed = in_pairs(two_commits, before="no-such", pairs=1)
     assert failed.returncode == 1 and failed.stderr.startswith("no-such: no such commit")
+
+
+@pytest.fixture
+def page(growth, tmp_path, monkeypatch) -> Path:
+    """A page with the table of one machine."""
+    import drawings
+    import performance
+
+    path = tmp_path / "docs" / "performance.md"
+    path.parent.mkdir()
+    of_first = (
+        "<!-- performance on 2 cores of One -->\nold\n<!-- /performance on 2 cores of One -->"
+    )
+    path.write_text(f"Before.\n\n{of_first}\n\n{performance.NEXT}\n\nAfter.\n", encoding="utf-8")
+    monkeypatch.setattr(performance, "PAGE", path)
+    monkeypatch.setattr(drawings, "ROOT", tmp_path)
+    return path
+
+
+def measurements(machine: dict[str, object], seconds: float) -> dict[str, object]:
+    """As bench.py stores them."""
+    step = {"scale": 1, "ours": [seconds] * 3, "plain": [7 * seconds] * 3}
+    counted = {"single": 3e9 * seconds, "double": 1e9 * seconds, "peak": [12e9, 4e9]}
+    ways = ("descent", "evaluate", "train", "covariance", "cross-covariance", "align")
+    ways += ("clip activations", "clip weights", "generate")
+    found = {f"{way}, {network}": step | counted for way in ways for network in ("mlp", "cnn")}
+    of_all = {name: step | {"plain": []} for name in ("figures", "summary")}
+    tutorial = {"ours": [30 * seconds], "single": 9e9, "double": 0}
+    return {"tutorial": tutorial, "machine": machine, **found, **of_all}
+
+
+def test_each_machine_has_its_table_and_picture_and_keeps_those_of_others(page, tmp_path):
+    import performance
+
+    machine = {"cores": 2, "cpu": "One", "gpu": "", "torch": "2.0"}
+    of_gpu = {**machine, "cores": 16, "gpu": "Card (R) 5"}
+    (tmp_path / "performance-cpu.json").write_text(json.dumps(measurements(machine, 3.0)))
+    performance.main(tmp_path)
+    first = page.read_text(encoding="utf-8")
+    assert (
+        "old" not in first
+        and "| align, mlp | 3.0 (3.0 to 3.0) | 21.0 (21.0 to 21.0) | 7.0" in first
+    )
+    assert (
+        "2 jobs of the step side by side" in first and "50%" in first
+    )  # 3 / 12 + 1 / 4 of a second
+    (tmp_path / "performance-cuda.json").write_text(json.dumps(measurements(of_gpu, 0.5)))
+    (tmp_path / "performance-cpu.json").unlink()
+    for _ in range(2):
+        performance.main(tmp_path)
+    both = page.read_text(encoding="utf-8")
+    before, of_card = both.split("### On Card (R) 5")
+    assert before.strip() == first.split(performance.NEXT)[0].strip()
+    assert of_card.count("| align, mlp | 0.50 (0.50 to 0.50)") == 1 and of_card.endswith("After.\n")
+    assert "16 cores and one Card (R) 5" in of_card and "side by side" not in of_card
+    pictures = {path.name for path in page.parent.glob("*.svg")}
+    assert pictures == {"performance-2-cores-of-one.svg", "performance-card-r-5.svg"}
+    assert all(f"]({name})" in both for name in pictures)

@@ -233,6 +233,20 @@ def test_pictures_stand_upright_beside_their_names(tmp_path):
     assert list(axis.get_yticks()) == [0, 1]
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+def test_large_pictures_are_means_of_pixels(channels, tmp_path):
+    with storage.create(tmp_path / "images.h5", settings={}) as file:
+        images = np.zeros((1, channels, 400, 300), np.uint8)  # higher than wide
+        images[:, :, ::4, 1::4] = 240  # each block of 4 x 4 has one bright pixel
+        file["train/images"], file["train/labels"] = images, [0]
+        file["classes"] = ["large", "none"]
+    (axis,) = draw("samples", {"images": str(tmp_path / "images.h5")}).axes
+    (picture,) = axis.get_images()
+    pixels = np.asarray(picture.get_array()).reshape(2 * 100, 10 * 100, channels)
+    assert np.all(pixels[:100, 13:87] == 15)  # between white margins of 50 pixels
+    assert np.all(pixels[100:] == 255)
+
+
 def test_a_matrix_begins_with_the_first_eigenvector_of_each():
     axis = style.Figure().subplots()
     eigenvectors._matrix(axis, np.array([[1.0, 1.0], [0.0, 0.0]]), null=np.full((2, 2), -1.0))

@@ -1,6 +1,7 @@
 """The command line: `make run`, from what is typed to what is seen."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -51,7 +52,7 @@ def listing(folder: Path) -> dict[Path, float]:
 def project(tmp_path, monkeypatch) -> Path:
     """A working folder with a configuration and two profiles."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(asked, "_jobs_on_gpus", lambda: 3)
+    monkeypatch.setattr(asked, "jobs_on_gpus", lambda: 3)
     Path("config.yaml").write_text("seeds: 2\n")
     for name in ("default", "slurm"):
         Path("profiles", name).mkdir(parents=True)
@@ -204,6 +205,7 @@ def test_the_report_is_made_where_anything_in_it_is_newer(again):
 
 
 def test_a_dry_run_writes_nothing(fresh):
+    shutil.rmtree(fresh.folder / ".snakemake")  # as in a new clone
     before = listing(fresh.folder)
     status, lines = run(fresh.folder, ARGS="-n", TARGET="results/shapes/cnn/seed1/network.h5")
     assert status == 0

@@ -88,7 +88,9 @@ def going_on(tmp_path):
 def test_code_that_is_edited_during_a_run_stops_it(going_on):
     workflow, run = going_on
     done = run(
-        lambda: workflow.edit("latentdims/interventions/components.py", "RANKS = 8", "RANKS = 4")
+        lambda: workflow.edit(
+            "latentdims/interventions/components.py", "sizes.of(x.device).ranks", "4"
+        )
     )
     assert done.returncode != 0
     assert "clip.py was edited while the run was going on" in done.stdout + done.stderr

@@ -7,11 +7,16 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections import Counter
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import forked
 import yaml
+
+from latentdims.workflow import provenance
 
 ROOT = Path(__file__).resolve().parents[1]
 CODE = ("Snakefile", "config.yaml", "configs", "rules", "scripts", "latentdims")
@@ -46,6 +51,9 @@ class Workflow:
                 copy = shutil.copytree if source.is_dir() else shutil.copy2
                 copy(source, folder / name)
             self.configure(config)
+            trees = folder / provenance.TREES
+            trees.parent.mkdir()
+            trees.write_text(_trees(), encoding="utf-8")
 
     def copy(self, folder: Path) -> "Workflow":
         """With all results, and their times."""
@@ -77,9 +85,26 @@ class Workflow:
         )
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        if "--dry-run" in arguments and not self._starts_another_python():
+            return self._forked(arguments)
         with self.start(*arguments) as process:
             output, errors = process.communicate()
         return subprocess.CompletedProcess(arguments, process.returncode, output, errors)
+
+    def _starts_another_python(self) -> bool:
+        """Whether a variable was changed that Python reads when it starts."""
+        changed = {name for name, _ in set(self.environment.items()) ^ set(os.environ.items())}
+        return any(
+            name.startswith(("PYTHON", "LANG", "LC_")) for name in changed - {"PYTHONWARNINGS"}
+        )
+
+    def _forked(self, arguments: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
+        with tempfile.TemporaryDirectory() as folder:
+            streams = [Path(folder, name) for name in ("output", "errors")]
+            command = [*self.flags, *arguments]
+            status = forked.snakemake(command, self.folder, self.environment, streams)
+            output, errors = (stream.read_text(encoding="utf-8") for stream in streams)
+        return subprocess.CompletedProcess(arguments, status, output, errors)
 
     def complete(self, *arguments: str) -> str:
         """Run, and fail with all output where the workflow does."""
@@ -102,3 +127,11 @@ class Workflow:
         text = path.read_text(encoding="utf-8")
         assert old in text, f"{file} holds no {old}"
         path.write_text(text.replace(old, new), encoding="utf-8")
+
+
+@cache
+def _trees() -> str:
+    """What an earlier run remembers of the code, by its content."""
+    for script in (ROOT / "scripts").glob("*.py"):
+        provenance.fingerprint(script)
+    return provenance.remembered()

@@ -1,15 +1,17 @@
-"""Sample pictures of a data set, as they are stored."""
+"""Sample pictures of a data set, as they are stored; large ones at the resolution of a print."""
 
 from collections.abc import Mapping
 
 import h5py
 import numpy as np
+from PIL import Image
 
 from latentdims import storage
 from latentdims.figures import CLASSES_SHOWN, style
 from latentdims.figures.scale import lines
 
 COLUMNS = 10  # pictures of each class
+RESOLUTION = 200  # pixels of large pictures in an inch, at least
 EDGE, MARGIN = 0.42, 0.1  # of a picture, and around all of them, inches
 WHITE = 255
 
@@ -61,4 +63,14 @@ def _of_class(file: h5py.File, label: int) -> np.ndarray:
     row = np.full((COLUMNS, edge, edge, channels), WHITE, dtype=np.uint8)
     top, left = (edge - height) // 2, (edge - width) // 2
     row[: len(images), top : top + height, left : left + width] = images
+    if (factor := int(edge / (EDGE * RESOLUTION))) > 1:
+        row = np.stack([_reduced(square, factor) for square in row])
     return np.concatenate(row, axis=1)
+
+
+def _reduced(image: np.ndarray, factor: int) -> np.ndarray:
+    """The means of blocks of factor x factor pixels, the last ones smaller: (H, W, C) uint8."""
+    reduced = np.asarray(
+        Image.fromarray(image.squeeze(2) if image.shape[2] == 1 else image).reduce(factor)
+    )
+    return reduced.reshape(*reduced.shape[:2], image.shape[2])

@@ -39,7 +39,7 @@ def command(given: Mapping[str, str]) -> list[str]:
         raise InputError(f"PROFILE: there is no {profile}/profile.yaml; {hint}")
     command = [sys.executable, "-m", "snakemake", "--configfile", str(config)]
     if profile == DEFAULT:
-        command += ["--resources", f"gpu={_jobs_on_gpus()}"]
+        command += ["--resources", f"gpu={jobs_on_gpus()}"]
     # Last, since it takes one value: what follows may be a target.
     return [*command, "--workflow-profile", str(profile)]
 
@@ -94,7 +94,7 @@ def _existing(path: str) -> Path:
     return Path(path if Path(path).exists() else expanded(path))
 
 
-def _jobs_on_gpus() -> int:
+def jobs_on_gpus() -> int:
     """For how many jobs the GPUs of this machine have room."""
     with suppress(OSError, subprocess.SubprocessError):
         listed = subprocess.run(
