@@ -231,7 +231,7 @@ def _generate(place: Path, images: Path, settings: dict, seeds: int) -> Callable
     from latentdims.steps import generation
 
     network = _network(place, images, settings, 0)
-    procedure = {"draws": 1, "classifiers": [], "layers": "all", "width": 1.0}
+    procedure = {"draws": 1, "classifiers": [], "layers": "all", "width": 1.0, "images": None}
     return lambda: generation.generate(
         images=images,
         network=network,
@@ -285,7 +285,7 @@ def declared(step: str, chain: Any, *, samples: int, seeds: int) -> float:
     from latentdims.workflow import memory
 
     shapes = memory.Shapes(chain, {"train": samples, "test": TEST})
-    procedures = {"published": {"classifiers": [], "width": 1.0}}
+    procedures = {"published": {"classifiers": [], "width": 1.0, "images": None}}
     found = {
         "train": lambda: memory.train(shapes, training=settings_of(0)["training"]),
         "covariance": lambda: memory.covariance(shapes, partners=seeds - 1),

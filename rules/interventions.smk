@@ -41,12 +41,10 @@ rule generate:
         gpu=1,
         mem_mb=needed(
             memory.generate,
-            alignment_images=lambda wildcards: SETTINGS["alignment_images"],
             procedures=lambda wildcards: SETTINGS["generation"],
         ),
         runtime=growing(60),
     params:
-        alignment_images=SETTINGS["alignment_images"],
         code=code_with_family("generate.py"),
         others=other_seeds,
         procedures=SETTINGS["generation"],

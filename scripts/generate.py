@@ -5,7 +5,7 @@ from latentdims.device import deterministic
 from latentdims.steps import generation
 from latentdims.workflow.job import running
 
-OPTIONS = ("procedures", "retraining", "settings", "alignment_images")
+OPTIONS = ("procedures", "retraining", "settings")
 
 with running(snakemake) as job:
     generation.generate(

@@ -129,8 +129,7 @@ def test_batches_hold_every_image_once_and_one_fold_each(samples, largest, monke
 
 @pytest.mark.parametrize("name", ["mlp", "cnn"])
 @pytest.mark.parametrize("values", [1, 300, 1 << 20])
-@pytest.mark.parametrize("cross_folds", [True, False])
-def test_one_pass_gives_every_block(name, values, cross_folds, monkeypatch):
+def test_one_pass_gives_every_block(name, values, monkeypatch):
     monkeypatch.setattr(sizes, "CPU", replace(sizes.CPU, measured=values))
     epochs = {"0": range(3), "2": range(3, 6)}
     chains = {
@@ -140,7 +139,7 @@ def test_one_pass_gives_every_block(name, values, cross_folds, monkeypatch):
     images = integer_images(21, seed=9)
     parts = [np.flatnonzero(folds.of(21) == number) for number in range(folds.FOLDS)]
     views = {epoch: [NetworkView(each, images) for each in some] for epoch, some in chains.items()}
-    found = measure(views, cross_folds=cross_folds)
+    found = measure(views)
     for epoch, networks_of_epoch in chains.items():
         for number, layer in enumerate(sites(name)):
             # Whole numbers below 2^24: the float32 representations are exact in any batch size.
@@ -154,9 +153,8 @@ def test_one_pass_gives_every_block(name, values, cross_folds, monkeypatch):
                 others = [rows(level(chain, indices)).numpy() for chain in networks_of_epoch[:2]]
                 return {"own": (own, own), "cross": (np.hstack(others), own)}
 
-            for kind, whole in (("own", False), ("cross", not cross_folds)):
+            for kind, expected in (("own", parts), ("cross", [np.arange(21)])):
                 measured = found.folds(f"{epoch}/{layer.name}/{kind}")
-                expected = [np.arange(21)] if whole else parts
                 for moments, indices in zip(measured, expected, strict=True):
                     x, y = blocks(indices)[kind]
                     cross = (x - x.mean(0)).T @ (y - y.mean(0)) / len(x)
@@ -252,14 +250,14 @@ def test_file_holds_both_epochs_and_splits_and_their_folds(measured):
             shares = np.bincount(folds.of(samples)) * 4
             assert parts["count"][()].tolist() == np.stack([shares, shares], 1).tolist()
             assert parts["covariance"].shape == (8, 2, 6, 6)
-            assert ("cross_covariance" in parts) == (split == "test")
+            assert "cross_covariance" not in parts
             mean = np.average(parts["position_mean"][()], axis=0, weights=shares)
             np.testing.assert_allclose(mean, group["position_mean"][()], atol=1e-12)
             np.testing.assert_allclose(mean.mean(2), group["mean"][()], atol=1e-12)
         shares = shares[:, None, None, None] / shares.sum()
-        within = (shares * parts["cross_covariance/seed0"][()]).sum(0)
+        within = (shares * parts["covariance"][()]).sum(0)
         # The means of folds vary, too; of 30 images in eight folds, by about a quarter of it.
-        assert 0 < np.abs(within - group["cross_covariance/seed0"][()]).max() < np.abs(own).max()
+        assert 0 < np.abs(within - own).max() < np.abs(own).max()
 
 
 def test_all_epochs_that_were_kept(tmp_path, images, settings):

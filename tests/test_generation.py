@@ -47,7 +47,7 @@ def trained(request, images, tmp_path, settings):
     return request.param, paths, settings(request.param, seed=SEED)
 
 
-def generate(images, trained, tmp_path, *, alignment_images=None, **changes):
+def generate(images, trained, tmp_path, **changes):
     _, (network, other), settings = trained
     generation.generate(
         images=images,
@@ -57,7 +57,6 @@ def generate(images, trained, tmp_path, *, alignment_images=None, **changes):
         procedures=procedures(**changes),
         settings=settings,
         device="cpu",
-        alignment_images=alignment_images,
     )
     return tmp_path / "generation.h5"
 
@@ -236,15 +235,18 @@ def test_a_layer_that_is_not_there_is_named(images, trained, tmp_path):
         generate(images, trained, tmp_path, variants={"v": {"layers": ["layer3"]}})
 
 
-@pytest.mark.parametrize("number", [23, 60, 1000])
+@pytest.mark.parametrize(
+    ("asked", "published", "others"),
+    [(23, 23, 23), (60, 60, 41), (1000, 60, 41), ("all", 60, 41)],
+)
 def test_draws_are_aligned_on_so_many_images_and_classifiers_trained_on_all(
-    number, images, trained, tmp_path, monkeypatch
+    asked, published, others, images, trained, tmp_path, monkeypatch
 ):
-    seen, features = [], []
+    seen, features = {}, []
     original, descent = generation.Sampler.of, generation.Descent.steps
 
     def recorded(reference, procedure):
-        seen.append(reference.images)
+        seen[procedure] = reference.images
         return original(reference, procedure)
 
     def descended(self, split, **options):
@@ -253,12 +255,16 @@ def test_draws_are_aligned_on_so_many_images_and_classifiers_trained_on_all(
 
     monkeypatch.setattr(generation.Sampler, "of", recorded)
     monkeypatch.setattr(generation.Descent, "steps", descended)
-    generate(images, trained, tmp_path, alignment_images=number)
+    numbers = {"alignment_images": asked, "variant_images": 41}
+    generate(images, trained, tmp_path, variants={"rank": {"rank": 2}}, **numbers)
     loaded, *_ = reference_of(images, trained)
     known = {image.numpy().tobytes() for image in loaded.train.images}
-    for shown in seen:
+    ways = {(each.covariances, each.rank): shown for each, shown in seen.items()}
+    assert ways.keys() == {("own", None), ("white", None), ("own", 2)}
+    for way, shown in ways.items():
+        number = published if way == ("own", None) else others
         assert {image.numpy().tobytes() for image in shown} <= known
-        assert len(shown) == len({x.numpy().tobytes() for x in shown}) == min(number, 60)
+        assert len(shown) == len({x.numpy().tobytes() for x in shown}) == number
     for split in features:
         assert len(split.images) == len(split.labels) == 60
         assert torch.equal(split.labels, loaded.train.labels)

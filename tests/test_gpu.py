@@ -26,7 +26,7 @@ NETWORKS = {
     "mlp": {"architecture": "mlp", "widths": [96, 80]},
     "cnn": {"architecture": "cnn", "channels": [12, 20], "kernel_size": 3, "stride": 2},
 }
-PUBLISHED = {"layers": "all", "width": 1.0, "covariances": "own", "rank": "all"}
+PUBLISHED = {"layers": "all", "width": 1.0, "covariances": "own", "rank": "all", "images": None}
 STEPS = ("network", "covariance", "alignment", "clipping", "generation")
 SINGLE = float(np.finfo(np.float32).eps)
 # Relative to the largest of an array: sums of some hundred products in float32 err by 1e-6, those

@@ -21,7 +21,7 @@ from latentdims.steps import clipping, covariance, generation, training
 from latentdims.steps.prepare import prepare
 
 PUBLISHED = {"layers": "all", "width": 1.0, "covariances": "own", "rank": "all"}
-PUBLISHED |= {"classifiers": ["retrained"], "draws": 2}
+PUBLISHED |= {"classifiers": ["retrained"], "draws": 2, "images": 41}
 ODD = (3, 11, 13)  # shape of images whose sizes are multiples of nothing
 
 
@@ -47,7 +47,6 @@ def artefacts(folder, images, settings):
         others={},
         output=paths["generation"],
         procedures={"published": PUBLISHED},
-        alignment_images=41,
         **shared,
     )
     return {name: path.read_bytes() for name, path in paths.items()}

@@ -179,7 +179,7 @@ def test_steps_take_a_third_to_three_times_what_is_estimated(name, tmp_path, set
     took = {rule: processed(work) for rule, work in steps.items()}
     torch.set_num_threads(threads)
     params = {"settings": made, "partners": [], "part": None, "others": []}
-    params |= {"procedures": procedures, "alignment_images": None, "retraining": None}
+    params |= {"procedures": procedures, "retraining": None}
     known = Known(resolved(network, made, tmp_path / "results"))
     work = Work(known)
     wildcards = {"dataset": "x", "network": "n"}
@@ -192,6 +192,7 @@ def test_steps_take_a_third_to_three_times_what_is_estimated(name, tmp_path, set
 
 PROCEDURE = {
     "classifiers": [],
+    "images": None,
     "covariances": "own",
     "layers": "all",
     "rank": "all",

@@ -116,8 +116,7 @@ def write(
             _save_own(group, own, space=len(site.shape) > 1)
             if crosses[site.name]:
                 cross = [measured.folds(f"{epoch}/{site.name}/cross") for epoch in kept]
-                by_fold = split == "test"
-                _save_cross(file.require_group(split), cross, crosses[site.name], by_fold=by_fold)
+                _save_cross(file.require_group(split), cross, crosses[site.name])
 
 
 def _save_own(group: h5py.Group, epochs: Sequence[Sequence[Moments]], *, space: bool) -> None:
@@ -152,34 +151,17 @@ def _arrays(moments: Moments) -> dict[str, Any]:
 
 
 def _save_cross(
-    split: h5py.Group,
-    epochs: Sequence[Sequence[Moments]],
-    crosses: Sequence[Cross],
-    *,
-    by_fold: bool,
+    split: h5py.Group, epochs: Sequence[Sequence[Moments]], crosses: Sequence[Cross]
 ) -> None:
-    totals = [Moments.total(parts).covariance.cpu().numpy() for parts in epochs]
-    _save_blocks(split, "", ("epoch",), np.stack(totals), crosses)
-    if by_fold:
-        folds = [[x.covariance.cpu().numpy() for x in fold] for fold in zip(*epochs, strict=True)]
-        _save_blocks(split, "folds/", ("fold", "epoch"), np.array(folds), crosses)
-
-
-def _save_blocks(
-    split: h5py.Group,
-    place: str,
-    leading: Sequence[str],
-    blocks: np.ndarray,
-    crosses: Sequence[Cross],
-) -> None:
+    blocks = np.stack([Moments.total(parts).covariance.cpu().numpy() for parts in epochs])
     ends = np.cumsum([each.channels for each in crosses])[:-1]
     for each, block in zip(crosses, np.split(blocks, ends, axis=-2), strict=True):
         storage.write(
             split,
-            f"{each.layer}/{place}cross_covariance/{each.partner}",
+            f"{each.layer}/cross_covariance/{each.partner}",
             block,
             units="activation^2",
             description=f"covariance of the channels of {each.partner} with this network's on the "
             "same image",
-            dimensions=(*leading, "channel_partner", "channel"),
+            dimensions=("epoch", "channel_partner", "channel"),
         )

@@ -193,14 +193,11 @@ class Measurements:
         return np.asarray(self.file["epoch"][self.first :])
 
     def cross(self, layer: str, partner: str, stage: int) -> dict[str, Array]:
-        """Cross-covariance of a partner, such as seed0, with this network, (C, D), by split and by
-        fold of the test images, at one index of the axis of epochs."""
-        stage += self.first
+        """Cross-covariance of a partner, such as seed0, with this network, (C, D), by split, at one
+        index of the axis of epochs."""
+        at = self.first + stage
         key = f"{layer}/cross_covariance/{partner}"
-        totals = {split: finite(self.file, f"{split}/{key}", stage) for split in SPLITS}
-        folds_key = f"test/{layer}/folds/cross_covariance/{partner}"
-        folds = finite(self.file, folds_key, np.s_[:, stage])
-        return totals | {fold_name(number): fold for number, fold in enumerate(folds)}
+        return {split: finite(self.file, f"{split}/{key}", at) for split in SPLITS}
 
     def fold_covariances(self, layer: str, split: str, stage: int) -> Array:
         """(F, C, C): the covariance of each fold of the images, at one index of the epochs."""
@@ -232,12 +229,7 @@ class Measurements:
         since = np.s_[self.first :]
         totals = {split: finite(self.file, f"{split}/{layer}/{kind}", since) for split in SPLITS}
         folds = finite(self.file, f"test/{layer}/folds/{kind}", np.s_[:, self.first :])
-        return totals | {fold_name(number): fold for number, fold in enumerate(folds)}
-
-
-def fold_name(number: int) -> str:
-    """Of a fold of the test images."""
-    return f"{FOLD} {number}"
+        return totals | {f"{FOLD} {number}": fold for number, fold in enumerate(folds)}
 
 
 def finite(file: h5py.File, name: str, where: Any = ()) -> NDArray[Any]:

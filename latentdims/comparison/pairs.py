@@ -90,8 +90,11 @@ class Pair:
                 )
                 for split in SPLITS
             }
-            same = {split: each[layer].folds.cpu().numpy() for split, each in paired.items()}
+            same = {
+                split: each[layer].folds.double().cpu().numpy() for split, each in paired.items()
+            }
             crosses = own.cross(layer, self.place, stage)
+            crosses |= dict(zip(both[1].folds, same["test"], strict=True))
             results[layer] = pair.compare(*both, crosses, options=self.options)
             results[layer] |= pair.kernels(*both, crosses, same, folds)
             shown = {split: each[layer] for split, each in paired.items()}

@@ -26,8 +26,8 @@ Batch = tuple[int, Tensor]  # the fold of some images, and their indices
 class Pass:
     """A pass over images: the moments of the batches that are done, and their number.
 
-    moments: by `<epoch>/<site>/own/<fold>` of a network's channels C, and `.../cross/<fold>` of
-    those of its partners, side by side, with its C.
+    moments: by `<epoch>/<site>/own/<fold>` of a network's channels C, and, of all images as one
+    fold, by `.../cross/0` of those of its partners, side by side, with its C.
     """
 
     moments: dict[str, Moments] = field(default_factory=dict)
@@ -71,7 +71,6 @@ def measure(
     *,
     matches: Sequence[Matches] | None = None,
     batches: Sequence[Batch] | None = None,
-    cross_folds: bool = True,
     name: str = "images",
     so_far: Pass | None = None,
     pause: Callable[[], None] = lambda: None,
@@ -80,8 +79,7 @@ def measure(
 
     views: of the partners, then its own, by epoch. matches: sites that are compared with each
     partner; each with the same one, where not given. batches: all images, where not given.
-    cross_folds: whether what is shared with partners is kept by fold, or as one. so_far: a pass to
-    resume; `pause` is called after each batch.
+    so_far: a pass to resume; `pause` is called after each batch.
     """
     so_far = so_far or Pass()
     own = next(iter(views.values()))[-1]
@@ -92,11 +90,10 @@ def measure(
     done = so_far.done
     for fold, batch in progress(batches[done:], name=f"{name}, batch", done=done):
         for epoch, views_of_epoch in views.items():
-            place = fold if cross_folds else 0
             for site, moments, shared in _batch(views_of_epoch, matches, batch):
                 so_far.add(f"{epoch}/{site}/own/{fold}", moments)
                 if shared is not None:
-                    so_far.add(f"{epoch}/{site}/cross/{place}", shared)
+                    so_far.add(f"{epoch}/{site}/cross/0", shared)
         so_far.done += 1
         pause()
     return so_far

@@ -64,8 +64,6 @@ def resolve(config: Mapping[str, Any]) -> dict[str, Any]:
         raise InputError(
             "alignment.partners: pairs: first leaves each seed one partner; remove one of the keys"
         )
-    shown = resolved["generation"].pop("alignment_images")
-    resolved["alignment_images"] = None if shown == "all" else shown
     resolved["generation"] = procedures.procedures(resolved, schema["properties"]["generation"])
     for name, network in resolved["networks"].items():
         resolved["networks"][name] = network = {

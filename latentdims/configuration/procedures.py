@@ -10,13 +10,15 @@ from latentdims.models import families
 
 def procedures(resolved: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
     """How networks are drawn, by name: as published, the null of that, and the variants, each with
-    one rank."""
+    one rank; and on how many training images they are aligned, None for all."""
     generation = resolved["generation"]
     (variant,) = schema["properties"]["variants"]["patternProperties"].values()
     shared = {"draws": generation["draws"], "classifiers": generation["classifiers"]}
-    found = {"published": complete(shared, variant)}
+    shown, fewer = generation["alignment_images"], generation["variant_images"]
+    images, fewer = (None, fewer) if shown == "all" else (shown, min(shown, fewer))
+    found = {"published": {**complete(shared, variant), "images": images}}
     if generation["white_draws"]:
-        null = {"covariances": "white", "draws": generation["white_draws"]}
+        null = {"covariances": "white", "draws": generation["white_draws"], "images": fewer}
         found["white"] = {**found["published"], **null}
     taken: set[str] = set()  # names of results
     for name, options in generation["variants"].items():
@@ -32,7 +34,7 @@ def procedures(resolved: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[s
             for same in taken & new:
                 raise InputError(f"{key}: another variant has results {same}, too; rename one")
             taken |= new
-            found[full] = {**options, "rank": each}
+            found[full] = {**options, "rank": each, "images": fewer}
     return found
 
 

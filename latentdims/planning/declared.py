@@ -79,11 +79,7 @@ def _clip(job: Job, shapes: Shapes, kept: memory.Kept, known: Known) -> float:
 
 
 def _generate(job: Job, shapes: Shapes, kept: memory.Kept, known: Known) -> float:
-    return memory.generate(
-        shapes,
-        procedures=job.params["procedures"],
-        alignment_images=job.params["alignment_images"],
-    )
+    return memory.generate(shapes, procedures=job.params["procedures"])
 
 
 RULES: Mapping[str, Callable[[Job, Shapes, memory.Kept, Known], float]] = {

@@ -100,13 +100,13 @@ def _compare_covariance(job: Job, known: Known) -> float:
 
 
 def _moments(network: Architecture, epochs: int, partners: Sequence[Pairs]) -> float:
-    """Of all images and each fold; with partners, of folds of test images alone."""
+    """Of all images and each fold; with partners, of all images."""
     own = sum(site.channels**2 for site in network.sites)
     own += sum(math.prod(site.shape) for site in network.sites if site.positions > 1)
     crosses = sum(a.channels * b.channels for pairs in partners for a, b in pairs)
-    numbers = 2 * (1 + FOLDS) * own + (2 + FOLDS) * crosses
+    numbers = 2 * (1 + FOLDS) * own + 2 * crosses
     weights = sum(math.prod(weight.shape) for weight in network.weights)
-    datasets = 16 * len(network.sites) + 3 * sum(map(len, partners)) + len(network.weights)
+    datasets = 16 * len(network.sites) + 2 * sum(map(len, partners)) + len(network.weights)
     return TEXT + epochs * (DOUBLE * numbers + SINGLE * weights) + DATASET * datasets
 
 

@@ -195,9 +195,11 @@ class Work:
         test = samples["test"] * network.pace.forward
         if network.described.undrawn:
             return costs.took(FORK) + test
-        shown = min(samples["train"], job.params["alignment_images"] or samples["train"])
-        seconds = test + (1 + len(job.params["others"])) * shown * network.pace.forward
+        most = samples["train"]
+        aligned = {min(most, each["images"] or most) for each in job.params["procedures"].values()}
+        seconds = test + (1 + len(job.params["others"])) * sum(aligned) * network.pace.forward
         for options in job.params["procedures"].values():
+            shown = min(most, options["images"] or most)
             one = costs.drawn(network, shown) * max(1, options["width"]) + test
             one += costs.took(costs.classifiers(network, shown, options["classifiers"]))
             if "retrained" in options["classifiers"]:

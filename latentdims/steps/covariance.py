@@ -109,7 +109,6 @@ def passed(
             by_epoch,
             matches=matches,
             batches=batches_by_fold(members, part=part or (0, 1)),
-            cross_folds=split == "test",
             name=f"{split} images",
             so_far=passes[split],
             pause=pause,

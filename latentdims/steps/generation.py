@@ -5,7 +5,7 @@ import json
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import h5py
 import numpy as np
@@ -37,6 +37,14 @@ PUBLISHED = "published"  # the procedure of the configuration itself, beside its
 Score = float | NDArray[np.float64]
 Scores = dict[str, list[Score]]  # of every draw, by measure
 
+
+class Drawn(NamedTuple):
+    """Scores of every draw of a procedure by classifier, and why measures may be undefined."""
+
+    scores: dict[str, Scores]
+    reasons: dict[str, str]
+
+
 WRITTEN = {  # units and description
     "accuracy": ("percent", "test accuracy"),
     "loss": ("nats", "test cross-entropy"),
@@ -54,15 +62,14 @@ def generate(
     procedures: Mapping[str, Mapping[str, Any]],
     settings: Mapping[str, Any],
     device: str,
-    alignment_images: int | None = None,
     retraining: Mapping[str, Any] | None = None,
 ) -> None:
     """Write how networks do that are drawn from the weight covariances of a trained one.
 
     others: network files by seed, which covariances are averaged over besides this one. procedures:
-    by name, `published` among them, the keys of `generation.variants` in the configuration.
-    alignment_images: how many training images draws are aligned on, and take statistics of norms
-    from; all where not given. retraining: how new classifiers are trained; as the network was,
+    by name, `published` among them, the keys of `generation.variants` in the configuration, and
+    `images`: how many training images draws are aligned on, and take statistics of norms from; all
+    where None. retraining: how new classifiers are trained; as the network was,
     where not given. Raises InputError for a layer that the network does not have.
     """
     with data.opened(images, preprocessing=settings["preprocessing"], device=device) as stored:
@@ -82,28 +89,29 @@ def generate(
             ranks.check_sampled(own.architecture, options, key=f"generation.variants.{name}")
         found_others = (trained(path, seed) for seed, path in others.items())
         partners = [each for each in found_others if isinstance(each, Network)]
-        shown = loaded.train
-        if alignment_images is not None and alignment_images < len(shown.labels):
-            shown = shown.chosen(data.some(len(shown.labels), alignment_images))
-        reference = Reference.of(own, shown.images, others=partners)
-        drawn: dict[str, dict[str, Scores]] = {}  # by procedure and classifier
-        for name, options in procedures.items():
-            logger.info("%s: %s", name, options)
-            drawn[name] = _draws(reference, loaded, options, {"training": retraining, **settings})
+        samples = len(loaded.train.labels)
+        aligned_on = {n: min(x["images"] or samples, samples) for n, x in procedures.items()}
+        drawn: dict[str, Drawn] = {}  # by procedure
+        for number in {*aligned_on.values()}:
+            some = {
+                name: procedures[name] for name, images in aligned_on.items() if images == number
+            }
+            options = {"training": retraining, **settings}
+            drawn |= _drawn_on(number, loaded, own, partners, some, options)
         reference_scores = measures(own, {"": own.last.map.weight}, loaded.test)[""]
-        reasons = _reasons(reference, seed=settings["seed"])
     with storage.create(output, settings=settings, device=device) as file:
         architecture.write(file, own.architecture)
         for measure, value in reference_scores.items():
-            _write(file, f"reference_{measure}", value, reason=reasons["reference"])
+            reason = f"outputs of seed {settings['seed']} are not finite"
+            _write(file, f"reference_{measure}", value, reason=reason)
         for name, options in procedures.items():
-            for classifier, found in drawn[name].items():
+            for classifier, found in drawn[name].scores.items():
                 way = "_".join(filter(None, [name if name != PUBLISHED else "", classifier]))
                 group = file.create_group(f"variants/{way}") if way else file
                 if not classifier:
                     group.attrs["procedure"] = json.dumps(options, sort_keys=True)
                 for measure, values in found.items():
-                    reason = reasons.get(measure, reasons["draw"])
+                    reason = drawn[name].reasons.get(measure, drawn[name].reasons["draw"])
                     _write(group, measure, np.array(values), reason=reason, dimensions=("draw",))
 
 
@@ -136,12 +144,30 @@ def _write_undrawn(
             _write(file, f"reference_{measure}", value, reason=reason)
 
 
+def _drawn_on(
+    number: int,
+    loaded: Images,
+    own: Network,
+    partners: Sequence[Network],
+    procedures: Mapping[str, Mapping[str, Any]],
+    settings: Mapping[str, Any],
+) -> dict[str, Drawn]:
+    """Draws of all procedures that are aligned on so many training images."""
+    shown, samples = loaded.train, len(loaded.train.labels)
+    if number < samples:
+        shown = shown.chosen(data.some(samples, number))
+    reference = Reference.of(own, shown.images, others=partners)
+    reasons = _reasons(reference, seed=settings["seed"])
+    found = {}
+    for name, options in procedures.items():
+        logger.info("%s: %s", name, options)
+        found[name] = Drawn(_draws(reference, loaded, options, settings), reasons)
+    return found
+
+
 def _reasons(reference: Reference, *, seed: int) -> dict[str, str]:
-    """Why scores may be undefined: of the reference, of draws, and each similarity."""
-    return {
-        "reference": f"outputs of seed {seed} are not finite",
-        "draw": f"outputs of a draw of seed {seed} are not finite",
-    } | {
+    """Why scores of draws may be undefined, and each similarity."""
+    return {"draw": f"outputs of a draw of seed {seed} are not finite"} | {
         f"similarity/{layer}": f"{layer} {'of a draw ' if kept.any() else ''}of seed {seed} is "
         "dead: zero on every training image"
         for layer, kept in reference.representations.items()

@@ -186,24 +186,19 @@ def covariance(shapes: Shapes, *, partners: int, kept: Kept = None) -> float:
     """Sums of all layers by fold, and three times as much while they are written; all networks, as
     they are stored and as modules; images stream.
 
-    With partners, sums of training images are kept as one. kept: the recipe, where all that it
+    With partners, sums are kept as one. kept: the recipe, where all that it
     keeps is measured, and the network itself at its last epoch is a partner, too.
     """
     partners += kept is not None
     epochs = shapes.measured(kept)
-    sums = epochs * (2 * FOLDS + (1 + FOLDS) * partners) * shapes.covariances
+    sums = epochs * 2 * (FOLDS + partners) * shapes.covariances
     network = 2 * epochs * shapes.weights
     return with_torch() + 4 * sums + (network + 36 + shapes.at_once) * (partners + 1)
 
 
-def generate(
-    shapes: Shapes,
-    *,
-    procedures: Mapping[str, Mapping[str, Any]],
-    alignment_images: int | None = None,
-) -> float:
-    """Representations of the reference and of the widest draw, those of a batch, and weights in
-    float64; images alone where no networks are drawn."""
+def generate(shapes: Shapes, *, procedures: Mapping[str, Mapping[str, Any]]) -> float:
+    """Representations of the reference and of a draw, those of a batch, and weights in float64;
+    images alone where no networks are drawn."""
     if shapes.network.undrawn:
         return with_torch() + shapes.in_memory + BATCHES
     widest = max(options["width"] for options in procedures.values())
@@ -212,8 +207,11 @@ def generate(
     decomposed = 10 * _numbers(features**2)
     work = BATCHES / 2 + 16 * shapes.matrices + decomposed
     samples = shapes.samples["train"]
-    kept = shapes.representations * min(samples, alignment_images or samples) / samples
-    return with_torch() + shapes.in_memory + (1 + widest) * kept + work
+    share = max(
+        (1 + options["width"]) * min(1, (options["images"] or samples) / samples)
+        for options in procedures.values()
+    )
+    return with_torch() + shapes.in_memory + share * shapes.representations + work
 
 
 def align(
