@@ -27,9 +27,9 @@ WHITE = 3  # draws, as by default
 
 CAPTION = (
     "*All*: mean and standard deviation of draws, those of both seeds together. Fewer: the mean "
-    "difference from that, with the same random numbers, and its standard error. White networks are "
-    f"drawn {WHITE} times a seed. Accuracies are percents of 10,000 test images; seconds are of one "
-    "job on one thread."
+    "difference from that, with the same random numbers, and its standard error. White networks "
+    f"are drawn {WHITE} times a seed. Accuracies are percents of 10,000 test images; seconds are "
+    "of one job on one thread."
 )
 
 Scores = dict[str, np.ndarray]  # of each draw, (draws,), by name in the file
