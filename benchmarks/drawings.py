@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from growth import AXES, OF_SEEDS, QUANTITIES, STEPS
 from operations import Operations
-from rows import Row
+from timings import Row
 
 from latentdims.figures import panels, style
 from latentdims.figures.scale import logarithmic

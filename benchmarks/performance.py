@@ -17,7 +17,7 @@ from drawings import draw_growth, draw_steps
 from growth import AXES, OF_SEEDS, QUANTITIES, REPEATS, STEPS
 from kernels import KINDS, OTHER, OUTSIDE
 from operations import Operations
-from rows import OF_ALL, PARTS, Row, peak_of, rows_of
+from timings import OF_ALL, PARTS, Row, peak_of, rows_of
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "performance.md"
 NEXT = "<!-- here come further machines -->"

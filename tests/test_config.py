@@ -53,8 +53,8 @@ def test_defaults_are_filled_in():
     assert resolved["datasets"]["shapes"]["preprocessing"]["steps"] == ["normalize"]
     assert resolved["together"] is False
     published = {"classifiers": [], "covariances": "own", "draws": 10, "layers": "all"}
-    published |= {"rank": "all", "width": 1.0}
-    white = {**published, "covariances": "white", "draws": 3}
+    published |= {"rank": "all", "width": 1.0, "images": None}
+    white = {**published, "covariances": "white", "draws": 3, "images": 10_000}
     assert resolved["generation"] == {"published": published, "white": white}
 
 
@@ -82,9 +82,23 @@ def test_the_null_of_generation_is_drawn_as_published_and_has_the_same_classifie
         resolve(config(generation={**given, "white_draws": 4}))["generation"][name]
         for name in ("white", "published")
     )
-    assert null == {**published, "covariances": "white", "draws": 4}
+    assert null == {**published, "covariances": "white", "draws": 4, "images": 10_000}
     without = resolve(config(generation={**given, "white_draws": 0}))["generation"]
     assert list(without) == ["published", "v"]
+
+
+@pytest.mark.parametrize(
+    ("given", "published", "others"),
+    [({}, None, 10_000), ({"alignment_images": 700}, 700, 700), ({"variant_images": 90}, None, 90)],
+)
+def test_white_draws_and_variants_see_the_same_images_and_no_more_than_others(
+    given, published, others
+):
+    variants = {"rank": {"rank": [1, 2]}, "wide": {"width": 2}}
+    resolved = resolve(config(generation={**given, "variants": variants}))["generation"]
+    expected = dict.fromkeys(("white", "rank_1", "rank_2", "wide"), others)
+    found = {name: each["images"] for name, each in resolved.items()}
+    assert found == {"published": published, **expected}
 
 
 def test_a_variant_may_be_white_too():
