@@ -21,6 +21,7 @@ from workflow import Workflow
 
 from latentdims.device import deterministic
 from latentdims.steps import generation
+from latentdims.workflow import heap
 
 NUMBERS = (500, 2000, 10_000, None)  # the last is all
 WHITE = 3  # draws, as by default
@@ -48,8 +49,10 @@ def main() -> None:
         for seed in seeds
     ]
     if not all(path.exists() for path in trained):
-        workflow = Workflow(tutorial.folder, dict(tutorial.config))
+        new = not tutorial.folder.exists()
+        workflow = Workflow(tutorial.folder, dict(tutorial.config) if new else None)
         workflow.complete(*(str(path.relative_to(tutorial.folder)) for path in trained))
+    heap.keep()
     deterministic("cpu")
     torch.set_num_threads(1)
     lines: list[str] = []

@@ -30,7 +30,7 @@ from workers import Workers
 from workflow import Workflow
 
 from latentdims.device import deterministic
-from latentdims.workflow import asked
+from latentdims.workflow import asked, heap
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -74,6 +74,7 @@ def measure_steps(
     tutorial: Tutorial, archive: Path | None, results: "Results", *, only: Sequence[str]
 ) -> None:
     """Those of some names, or all that are not known yet."""
+    heap.keep()
     deterministic(tutorial.device)  # the settings of every job
     torch.set_num_threads(workers.CORES)
     results["machine"] = {

@@ -16,16 +16,11 @@ os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # before nu
 import torch
 from bench import Results, opened
 from steps import steps
+from timings import KERNELS, OTHER, OUTSIDE
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from latentdims.device import deterministic
 from latentdims.workflow.job import Job
-
-KINDS = {
-    "convolutions": {"conv2d", "convolution", "convolution_backward"},
-    "products": {"mm", "addmm", "bmm", "matmul", "linear", "einsum"},
-}
-OTHER, OUTSIDE = "other kernels", "outside torch"
 
 
 class Clock(TorchDispatchMode):
@@ -41,7 +36,7 @@ class Clock(TorchDispatchMode):
         start = time.perf_counter()
         result = kernel(*args, **(kwargs or {}))
         name = kernel.overloadpacket.__name__
-        kind = next((kind for kind, names in KINDS.items() if name in names), OTHER)
+        kind = next((kind for kind, names in KERNELS.items() if name in names), OTHER)
         self.seconds[kind] += time.perf_counter() - start
         return result
 

@@ -15,9 +15,8 @@ from typing import Any
 from bench import SIZES
 from drawings import draw_growth, draw_steps
 from growth import AXES, OF_SEEDS, QUANTITIES, REPEATS, STEPS
-from kernels import KINDS, OTHER, OUTSIDE
 from operations import Operations
-from timings import OF_ALL, PARTS, Row, peak_of, rows_of
+from timings import KERNELS, OF_ALL, OTHER, OUTSIDE, PARTS, Row, peak_of, rows_of
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "performance.md"
 NEXT = "<!-- here come further machines -->"
@@ -66,7 +65,7 @@ def write(name: str, lines: Iterable[str]) -> None:
     text = PAGE.read_text(encoding="utf-8")
     start, end = re.escape(f"<!-- {name} -->"), re.escape(f"<!-- /{name} -->")
     text, times = re.subn(f"{start}.*{end}", lambda _: block, text, flags=re.DOTALL)
-    if not times:
+    if not times and name.startswith("performance on "):
         heading = name.removeprefix("performance on ")
         text, times = re.subn(
             re.escape(NEXT), lambda _: f"### On {heading}\n\n{block}\n\n{NEXT}", text, count=1
@@ -137,7 +136,7 @@ def machine(found: Mapping[str, Any]) -> str:
 
 def shares(found: Mapping[str, Mapping[str, float]]) -> Iterator[str]:
     """Lines of Markdown: where the time of each step goes."""
-    kinds = [*KINDS, OTHER, OUTSIDE]
+    kinds = [*KERNELS, OTHER, OUTSIDE]
     yield f"| step | one thread (s) | {' | '.join(kinds)} |"
     yield "| --- | --- |" + " --- |" * len(kinds)
     for name, seconds in found.items():

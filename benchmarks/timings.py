@@ -21,6 +21,11 @@ PARTS = {
     "clip weights": SEEDS,
     "generate": SEEDS,
 }
+KERNELS = {
+    "convolutions": {"conv2d", "convolution", "convolution_backward"},
+    "products": {"mm", "addmm", "bmm", "matmul", "linear", "einsum"},
+}
+OTHER, OUTSIDE = "other kernels", "outside torch"
 OF_ALL = ("figures", "summary")  # and once for all of them
 
 

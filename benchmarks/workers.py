@@ -15,6 +15,7 @@ from steps import steps
 from tutorial import Tutorial
 
 from latentdims.device import deterministic
+from latentdims.workflow import heap
 
 CORES = len(os.sched_getaffinity(0))
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
@@ -58,6 +59,7 @@ def synchronise() -> None:
 
 
 def _begin(folder: Path, config: Mapping[str, Any], device: str, archive: Path | None) -> None:
+    heap.keep()
     deterministic(device)  # the settings of every job
     torch.set_num_threads(1)
     _steps.update((step.name, step) for step in steps(Tutorial(folder, config, device), archive))

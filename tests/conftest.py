@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import forked
 import numpy as np
 import pytest
 import torch
@@ -16,6 +17,8 @@ from workflow import TINY, Workflow
 from latentdims import storage
 from latentdims.models import networks
 from latentdims.models.networks import Network
+
+Workflow.plan = staticmethod(forked.snakemake)
 
 CLASSES = ("a", "b", "c", "d")
 NETWORKS = {

@@ -89,7 +89,13 @@ def test_the_null_of_generation_is_drawn_as_published_and_has_the_same_classifie
 
 @pytest.mark.parametrize(
     ("given", "published", "others"),
-    [({}, None, 10_000), ({"alignment_images": 700}, 700, 700), ({"variant_images": 90}, None, 90)],
+    [
+        ({}, None, 10_000),
+        ({"alignment_images": 700}, 700, 700),
+        ({"variant_images": 90}, None, 90),
+        ({"variant_images": "all"}, None, None),
+        ({"alignment_images": 700, "variant_images": "all"}, 700, 700),
+    ],
 )
 def test_white_draws_and_variants_see_the_same_images_and_no_more_than_others(
     given, published, others
@@ -267,6 +273,8 @@ def test_the_order_of_keys_is_forgotten():
             "generation.alignment_images: found 'most'",
         ),
         (config(generation={"alignment_images": 0}), "generation.alignment_images: 0 is less than"),
+        (config(generation={"variant_images": "some"}), "generation.variant_images: found 'some'"),
+        (config(generation={"variant_images": 0}), "generation.variant_images: 0 is less than"),
         (recipe(epoch=3), r"networks\.net\.training\.epoch: unknown key; .*'epochs'"),
         (recipe(optimiser="adam"), r"networks\.net\.training\.optimiser: .*'adamw'"),
         (recipe(schedule="cosin"), r"networks\.net\.training\.schedule: .*'cosine'"),

@@ -129,6 +129,7 @@ def ticks(figure, label):
             yield from (label.get_text() for label in axis.get_xticklabels())
 
 
+@pytest.mark.slow
 def test_undefined_numbers_are_left_out_and_named(tmp_path, monkeypatch):
     files = fabricated.files(tmp_path, layers=2, width=8, seeds=3, draws=2, dead=1)
     says = {
@@ -306,6 +307,7 @@ def test_columns_go_on_below_in_the_order_of_reading(heights):
         assert (below | (np.isclose(y[0, :-1], y[0, 1:]) & (np.diff(x[0]) > 0))).all()
 
 
+@pytest.mark.slow
 def test_layers_have_a_site_a_weight_or_both(tmp_path, monkeypatch):
     files = fabricated.files(tmp_path, layers=4, width=7, seeds=2, draws=1)
     for path in [path for kind in files.values() for path in kind]:
@@ -335,7 +337,8 @@ def test_many_panels_have_one_scale_which_stands_where_lines_begin(tmp_path):
         assert shown == first and sum(first) > 1
 
 
-@pytest.mark.parametrize("seeds", [2, pytest.param(6, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("seeds", [2, 6])
 def test_epochs_between_the_first_and_the_last_are_not_drawn(seeds, tmp_path):
     files = fabricated.files(tmp_path, layers=1, width=12, seeds=seeds, draws=1)
 

@@ -87,6 +87,7 @@ def test_results_of_the_command_line_win(fresh):
     assert {path for path in made if not path.startswith("elsewhere/")} == set()
 
 
+@pytest.mark.slow
 def test_two_modules_run_each_in_its_folder(fresh, tmp_path):
     outer = importer(
         fresh,

@@ -108,6 +108,7 @@ def server(tmp_path):
         thread.join()
 
 
+@pytest.mark.slow
 def test_neither_mirrors_nor_the_code_of_downloads_fetch_a_file_again(tmp_path, server):
     """Data sets of one name share it."""
     address, md5 = server

@@ -1,7 +1,6 @@
 """What a run takes, before it starts: beside what runs took."""
 
 import re
-import shutil
 import time
 from collections import defaultdict
 from dataclasses import replace
@@ -134,7 +133,6 @@ def test_another_folder_tells_what_jobs_take(finished, tmp_path, monkeypatch):
 
 def test_nothing_is_written(tmp_path, monkeypatch):
     folder = Workflow(tmp_path / "new", TINY).folder
-    shutil.rmtree(folder / ".snakemake")  # as in a new clone
     before = listing(folder)
     lines = planned(folder, monkeypatch)
     assert lines[0].split()[:2] == ["rule", "jobs"] and any(

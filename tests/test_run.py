@@ -1,7 +1,6 @@
 """The command line: `make run`, from what is typed to what is seen."""
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -205,7 +204,6 @@ def test_the_report_is_made_where_anything_in_it_is_newer(again):
 
 
 def test_a_dry_run_writes_nothing(fresh):
-    shutil.rmtree(fresh.folder / ".snakemake")  # as in a new clone
     before = listing(fresh.folder)
     status, lines = run(fresh.folder, ARGS="-n", TARGET="results/shapes/cnn/seed1/network.h5")
     assert status == 0

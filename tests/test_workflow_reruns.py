@@ -81,6 +81,7 @@ def latin(tmp_path_factory) -> dict[str, str]:
     return {"LC_ALL": "en_US", "LOCPATH": str(folder)}
 
 
+@pytest.mark.slow
 def test_nothing_in_another_locale_in_which_jobs_run_too(again, latin):
     again.environment |= {**latin, "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
     assert_plans(again, {})
@@ -219,6 +220,7 @@ def test_nothing_without_records_even_where_results_were_renamed(again):
     assert_plans(again, {})
 
 
+@pytest.mark.slow
 def test_nothing_of_another_configuration_in_its_own_folder(again):
     mine = changed(results="mine", datasets={"shapes": {"source": "embedded", "seed": 7}})
 

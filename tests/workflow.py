@@ -7,16 +7,12 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 from collections import Counter
-from functools import cache
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import forked
 import yaml
-
-from latentdims.workflow import provenance
 
 ROOT = Path(__file__).resolve().parents[1]
 CODE = ("Snakefile", "config.yaml", "configs", "rules", "scripts", "latentdims")
@@ -37,8 +33,14 @@ TINY: dict[str, Any] = {
 }
 
 
+Plan = Callable[[Sequence[str], Path, Mapping[str, str]], subprocess.CompletedProcess[str]]
+
+
 class Workflow:
     """A copy of the repository's workflow in a folder of its own, with a configuration."""
+
+    # How a plan is made: `forked.snakemake` of the tests, or, where None, as people make it.
+    plan: Plan | None = None
 
     def __init__(self, folder: Path, config: dict[str, Any] | None = None) -> None:
         self.folder = folder
@@ -51,9 +53,6 @@ class Workflow:
                 copy = shutil.copytree if source.is_dir() else shutil.copy2
                 copy(source, folder / name)
             self.configure(config)
-            trees = folder / provenance.TREES
-            trees.parent.mkdir()
-            trees.write_text(_trees(), encoding="utf-8")
 
     def copy(self, folder: Path) -> "Workflow":
         """With all results, and their times."""
@@ -85,8 +84,9 @@ class Workflow:
         )
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        if "--dry-run" in arguments and not self._starts_another_python():
-            return self._forked(arguments)
+        if self.plan and "--dry-run" in arguments and not self._starts_another_python():
+            command = [*self.flags, *arguments]
+            return self.plan(command, self.folder, self.environment)
         with self.start(*arguments) as process:
             output, errors = process.communicate()
         return subprocess.CompletedProcess(arguments, process.returncode, output, errors)
@@ -97,14 +97,6 @@ class Workflow:
         return any(
             name.startswith(("PYTHON", "LANG", "LC_")) for name in changed - {"PYTHONWARNINGS"}
         )
-
-    def _forked(self, arguments: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
-        with tempfile.TemporaryDirectory() as folder:
-            streams = [Path(folder, name) for name in ("output", "errors")]
-            command = [*self.flags, *arguments]
-            status = forked.snakemake(command, self.folder, self.environment, streams)
-            output, errors = (stream.read_text(encoding="utf-8") for stream in streams)
-        return subprocess.CompletedProcess(arguments, status, output, errors)
 
     def complete(self, *arguments: str) -> str:
         """Run, and fail with all output where the workflow does."""
@@ -127,11 +119,3 @@ class Workflow:
         text = path.read_text(encoding="utf-8")
         assert old in text, f"{file} holds no {old}"
         path.write_text(text.replace(old, new), encoding="utf-8")
-
-
-@cache
-def _trees() -> str:
-    """What an earlier run remembers of the code, by its content."""
-    for script in (ROOT / "scripts").glob("*.py"):
-        provenance.fingerprint(script)
-    return provenance.remembered()

@@ -14,8 +14,9 @@ def procedures(resolved: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[s
     generation = resolved["generation"]
     (variant,) = schema["properties"]["variants"]["patternProperties"].values()
     shared = {"draws": generation["draws"], "classifiers": generation["classifiers"]}
-    shown, fewer = generation["alignment_images"], generation["variant_images"]
-    images, fewer = (None, fewer) if shown == "all" else (shown, min(shown, fewer))
+    asked = [generation[key] for key in ("alignment_images", "variant_images")]
+    images = None if asked[0] == "all" else asked[0]
+    fewer = min((each for each in asked if each != "all"), default=None)
     found = {"published": {**complete(shared, variant), "images": images}}
     if generation["white_draws"]:
         null = {"covariances": "white", "draws": generation["white_draws"], "images": fewer}

@@ -196,15 +196,21 @@ class Work:
         if network.described.undrawn:
             return costs.took(FORK) + test
         most = samples["train"]
-        aligned = {min(most, each["images"] or most) for each in job.params["procedures"].values()}
-        seconds = test + (1 + len(job.params["others"])) * sum(aligned) * network.pace.forward
+        networks: dict[int, int] = {}  # that see so many images
+        for options in job.params["procedures"].values():
+            shown = min(most, options["images"] or most)
+            number = 1 + len(job.params["others"]) * (options["covariances"] == "averaged")
+            networks[shown] = max(number, networks.get(shown, 0))
+        passed = sum(images * number for images, number in networks.items())
+        seconds = test + passed * network.pace.forward
         for options in job.params["procedures"].values():
             shown = min(most, options["images"] or most)
             one = costs.drawn(network, shown) * max(1, options["width"]) + test
             one += costs.took(costs.classifiers(network, shown, options["classifiers"]))
             if "retrained" in options["classifiers"]:
                 training = job.params["retraining"] or job.params["settings"]["training"]
-                one += training["epochs"] * samples["train"] * network.pace.step / 4
+                one += training["epochs"] * most * network.pace.step / 4
+                one += most * network.pace.forward * (shown < most)
             seconds += options["draws"] * one
         return costs.took(FORK) + seconds
 

@@ -156,7 +156,8 @@ def _drawn_on(
     shown, samples = loaded.train, len(loaded.train.labels)
     if number < samples:
         shown = shown.chosen(data.some(samples, number))
-    reference = Reference.of(own, shown.images, others=partners)
+    averaged = any(each["covariances"] == "averaged" for each in procedures.values())
+    reference = Reference.of(own, shown.images, others=partners if averaged else [])
     reasons = _reasons(reference, seed=settings["seed"])
     found = {}
     for name, options in procedures.items():
@@ -169,7 +170,7 @@ def _reasons(reference: Reference, *, seed: int) -> dict[str, str]:
     """Why scores of draws may be undefined, and each similarity."""
     return {"draw": f"outputs of a draw of seed {seed} are not finite"} | {
         f"similarity/{layer}": f"{layer} {'of a draw ' if kept.any() else ''}of seed {seed} is "
-        "dead: zero on every training image"
+        "dead: zero on every training image that it is aligned on"
         for layer, kept in reference.representations.items()
     }
 

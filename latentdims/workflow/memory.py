@@ -186,7 +186,7 @@ def covariance(shapes: Shapes, *, partners: int, kept: Kept = None) -> float:
     """Sums of all layers by fold, and three times as much while they are written; all networks, as
     they are stored and as modules; images stream.
 
-    With partners, sums are kept as one. kept: the recipe, where all that it
+    Sums with partners are of all folds together. kept: the recipe, where all that it
     keeps is measured, and the network itself at its last epoch is a partner, too.
     """
     partners += kept is not None

@@ -144,15 +144,11 @@ def _remembered() -> dict[str, tuple[str, list[str]]]:
 
 def remember() -> None:
     """Keep in the working folder what was parsed."""
+    kept = json.dumps({"python": sys.version, "trees": _remembered()})
     partial = TREES.with_suffix(f".{os.getpid()}")
     with suppress(OSError):  # then it is parsed again
-        partial.write_text(remembered(), encoding="utf-8")
+        partial.write_text(kept, encoding="utf-8")
         partial.replace(TREES)
-
-
-def remembered() -> str:
-    """What `remember` writes."""
-    return json.dumps({"python": sys.version, "trees": _remembered()})
 
 
 def _sources(name: str) -> list[Path]:

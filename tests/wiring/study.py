@@ -113,13 +113,15 @@ TRAINING = {
 }
 RERUN_RANKS, RERUN_IMAGES = 3, 23  # of networks that are no chain
 BASES = ["activation", "activation_centred", "random", "weight"]
-PROCEDURE = {"layers": "all", "width": 1.0, "covariances": "own", "rank": "all"}
+PROCEDURE = {"layers": "all", "width": 1.0, "covariances": "own", "rank": "all", "images": None}
+FEWER = 47  # training images that some draws are aligned on
 PROCEDURES: dict[str, dict[str, Any]] = {
     "published": {**PROCEDURE, "draws": 2, "classifiers": ["flattened", "retrained"]},
     "white": {**PROCEDURE, "covariances": "white", "draws": 3, "classifiers": ["retrained"]},
     "wide": {**PROCEDURE, "width": 1.5, "covariances": "averaged", "draws": 2, "classifiers": []},
     "second": {**PROCEDURE, "layers": ["layer2"], "rank": 2, "draws": 2, "classifiers": []},
 }
+PROCEDURES["white"]["images"] = PROCEDURES["wide"]["images"] = FEWER
 
 
 def coarse(

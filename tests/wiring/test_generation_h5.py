@@ -5,6 +5,7 @@ import json
 import h5py
 import numpy as np
 import reference
+import torch
 from checks import EPS, check, shares, shares_by_fold, stacked
 from forms import Rectified
 from study import PROCEDURES, TRAINING
@@ -17,12 +18,25 @@ ROUNDING = (
 )  # of a similarity, a mean; ten times as much of a logit, relative to the largest
 
 
-def averaged(study, own):
+def chosen(study, options):
+    """The training images that a draw is aligned on."""
+    samples = len(study.x["train"])
+    order = torch.randperm(samples, generator=torch.Generator().manual_seed(2)).numpy()
+    return np.arange(samples) if options["images"] is None else order[: options["images"]]
+
+
+def representations(study, seed, shown):
+    """Of some training images, by layer."""
+    found = study.representations(seed, LAST, "train")
+    return {layer: values[shown] for layer, values in found.items()}
+
+
+def averaged(study, own, shown):
     """All weights of a layer as the first network reads them, one below the other."""
     x, stacks = study.x["train"], {layer: [own[layer]] for layer in study.kind.hidden}
-    phi = study.representations(SEED, LAST, "train")
+    phi = representations(study, SEED, shown)
     for seed in OTHERS:
-        psi = study.representations(seed, LAST, "train")
+        psi = representations(study, seed, shown)
         turn = np.eye(x.shape[1])
         for layer in study.kind.hidden:
             weight = study.weights(seed, LAST)[layer]
@@ -51,9 +65,9 @@ def neurons_drawn(study, options, number, level, layer, own, together):
 
 def draw(study, options, number):
     """Weights of a drawn network, its similarity by layer, and logits by classifier."""
-    own = study.weights(SEED, LAST)
-    together = averaged(study, own) if options["covariances"] == "averaged" else {}
-    trained = study.representations(SEED, LAST, "train")
+    own, shown = study.weights(SEED, LAST), chosen(study, options)
+    together = averaged(study, own, shown) if options["covariances"] == "averaged" else {}
+    trained = representations(study, SEED, shown)
     x, tested = study.x["train"], study.x["test"]
     turn, similarity = np.eye(x.shape[1]), {}
     form, sampled = study.formed(SEED, LAST), False
@@ -63,14 +77,14 @@ def draw(study, options, number):
         weight = reference.read_through(rows, turn)
         x, tested = (form.preactivation(layer, weight, each) for each in (x, tested))
         if sampled:
-            form = form.measured(layer, x)
+            form = form.measured(layer, x[shown])
         x, tested = (form.activated(layer, each) for each in (x, tested))
-        seen = trained[layer], reference.flat(x)
+        seen = trained[layer], reference.flat(x[shown])
         turn = reference.rotation(reference.moment(*seen, "uncentred"))
         similarity[layer] = reference.cosine(*seen, turn)
     classifiers = {"": reference.read_through(own["classifier"], turn)}
     if "flattened" in options["classifiers"] and trained[layer].shape[2] > 1:
-        features = [each.reshape(len(each), -1, 1) for each in (trained[layer], x)]
+        features = [each.reshape(len(each), -1, 1) for each in (trained[layer], x[shown])]
         moment = reference.moment(*features, "uncentred")
         whole = reference.rotation(moment)
         classifiers["flattened"] = reference.read_through(own["classifier"], whole)
