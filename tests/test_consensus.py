@@ -1,6 +1,6 @@
 """Alignment of many networks to their mean, from their covariances alone."""
 
-from itertools import pairwise
+from itertools import combinations_with_replacement, pairwise
 
 import numpy as np
 import pytest
@@ -9,12 +9,13 @@ from hypothesis import strategies as st
 
 from latentdims.errors import InputError
 from latentdims.steps import consensus
-from latentdims.steps.consensus import align_to_mean, similarity_to_mean
+from latentdims.steps.consensus import Covariances, align_to_mean, similarity_to_mean
 
 
-def covariances(phi: np.ndarray) -> np.ndarray:
-    """(S, n, C) -> (S, S, C, C)."""
-    return np.einsum("ina,jnb->ijab", phi, phi) / phi.shape[1]
+def covariances(phi: np.ndarray) -> Covariances:
+    """Of all pairs of (S, n, C)."""
+    pairs = combinations_with_replacement(range(len(phi)), 2)
+    return Covariances({(i, j): phi[i].T @ phi[j] / phi.shape[1] for i, j in pairs})
 
 
 def rotations(random: np.random.Generator, seeds: int, channels: int) -> np.ndarray:
@@ -50,10 +51,12 @@ def test_scores_are_those_of_the_data_themselves():
 def test_the_objective_never_falls_and_ends_above_pairwise_alignment(monkeypatch):
     random = np.random.default_rng(1)
     phi = random.standard_normal((5, 60, 6)) + random.standard_normal((1, 60, 6))
-    pairs = covariances(phi @ rotations(random, 5, 6))
+    phi = phi @ rotations(random, 5, 6)
+    pairs = covariances(phi)
 
     def objective(turns: np.ndarray) -> float:
-        overlaps = np.einsum("iab,ijac,jcb->ij", turns, pairs, turns)
+        aligned = phi @ turns
+        overlaps = np.einsum("ina,jna->ij", aligned, aligned) / phi.shape[1]
         return float(overlaps.sum() - np.trace(overlaps))
 
     reached = []

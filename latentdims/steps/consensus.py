@@ -23,18 +23,32 @@ TOLERANCE = 1e-6
 ITERATIONS = 500
 
 
-def align_to_mean(covariances: Array) -> Array:
+class Covariances:
+    """E[φ_i φ_jᵀ] (C, C) of all pairs of S networks, by [i, j].
+
+    upper: by (i, j) with i ≤ j; those of j and i are their transposes, which are not kept.
+    """
+
+    def __init__(self, upper: Mapping[tuple[int, int], Array]) -> None:
+        self._upper = upper
+        self.networks = 1 + max(j for _, j in upper)
+
+    def __getitem__(self, pair: tuple[int, int]) -> Array:
+        i, j = pair
+        return self._upper[i, j] if i <= j else self._upper[j, i].T
+
+
+def align_to_mean(covariances: Covariances) -> Array:
     """Rotations (S, C, C) that bring S representations closest to their mean.
 
-    covariances: E[φ_i φ_jᵀ] for all pairs, (S, S, C, C). Each rotation in turn takes its network
-    closest to the sum of the others as they are rotated so far (Gower 1975; ten Berge 1977), which
-    never lowers the objective Σ_{i≠j} tr(A_iᵀ E[φ_i φ_jᵀ] A_j); no pass over the data is needed. It
-    ends when a sweep raises the objective by less than `TOLERANCE` of it.
+    Each rotation in turn takes its network closest to the sum of the others as they are rotated so
+    far (Gower 1975; ten Berge 1977), which never lowers the objective
+    Σ_{i≠j} tr(A_iᵀ E[φ_i φ_jᵀ] A_j); no pass over the data is needed. It ends when a sweep raises
+    the objective by less than `TOLERANCE` of it.
     """
-    seeds, _, channels, _ = covariances.shape
-    rotations = np.stack(
-        [np.eye(channels)] + [rotation(covariances[i, 0]) for i in range(1, seeds)]
-    )
+    seeds = covariances.networks
+    first = np.eye(len(covariances[0, 0]))
+    rotations = np.stack([first, *(rotation(covariances[i, 0]) for i in range(1, seeds))])
     for _ in range(ITERATIONS):
         objective = gained = 0.0
         for i in range(seeds):
@@ -49,14 +63,18 @@ def align_to_mean(covariances: Array) -> Array:
     return rotations
 
 
-def similarity_to_mean(covariances: Array, rotations: Array) -> Array:
+def similarity_to_mean(covariances: Covariances, rotations: Array) -> Array:
     """Cosine (S,) of each rotated network with the mean of the *others*.
 
     Its square is the variance that this mean explains; a network is left out of the mean that it is
     compared with, since it would otherwise partly explain itself. NaN where one of them is zero.
     """
-    overlaps = np.einsum("iab,ijac,jcb->ij", rotations, covariances, rotations, optimize=True)
-    seeds = len(overlaps)
+    seeds = covariances.networks
+    overlaps = np.empty((seeds, seeds))
+    for j in range(seeds):
+        for i in range(j + 1):
+            shared = (rotations[i] * (covariances[i, j] @ rotations[j])).sum()
+            overlaps[i, j] = overlaps[j, i] = shared
     scores = np.empty(seeds)
     for i in range(seeds):
         others = np.arange(seeds) != i
@@ -67,11 +85,12 @@ def similarity_to_mean(covariances: Array, rotations: Array) -> Array:
     return scores
 
 
-def _of_others(covariances: Array, rotations: Array, i: int) -> Array:
+def _of_others(covariances: Covariances, rotations: Array, i: int) -> Array:
     """Σ_{j≠i} E[φ_i φ_jᵀ] A_j, (C, C)."""
-    return np.sum(
-        [covariances[i, j] @ rotations[j] for j in range(len(rotations)) if j != i], axis=0
-    )
+    total = np.zeros_like(rotations[i])
+    for j in (j for j in range(len(rotations)) if j != i):
+        total += covariances[i, j] @ rotations[j]
+    return total
 
 
 def consensus(
@@ -104,9 +123,12 @@ def consensus(
         for layer in (site.name for site in files[0].architecture.sites):
             rotations, scores = [], []
             for stage in range(len(files[0].epochs)):
-                moments = {split: _all_pairs(files, layer, split, stage) for split in SPLITS}
-                rotations.append(align_to_mean(moments["train"]))
-                scores.append([similarity_to_mean(moments[s], rotations[-1]) for s in SPLITS])
+                turns = align_to_mean(_all_pairs(files, layer, "train", stage))
+                rotations.append(turns)
+                scores.append(
+                    # One split after the other: covariances of all pairs are large.
+                    [similarity_to_mean(_all_pairs(files, layer, s, stage), turns) for s in SPLITS]
+                )
             storage.write(
                 file,
                 f"{layer}/rotation",
@@ -138,21 +160,16 @@ def _reason(files: Sequence[Measurements], layer: str) -> str:
     return "; ".join(reasons)
 
 
-def _all_pairs(files: Sequence[Measurements], layer: str, split: str, stage: int) -> Array:
-    """(S, S, C, C): centred covariances of every pair, from the files of the later seeds."""
-    own = [
-        moment(
-            finite(f.file, f"{split}/{layer}/covariance")[stage],
-            Means(finite(f.file, f"{split}/{layer}/mean")[stage]),
-            "centred",
+def _all_pairs(files: Sequence[Measurements], layer: str, split: str, stage: int) -> Covariances:
+    """Centred ones at one index of the epochs, from the files of the later seeds."""
+    found = {}
+    for later, measured in enumerate(files):
+        covariance, mean = (
+            finite(measured.file, f"{split}/{layer}/{kind}", stage)
+            for kind in ("covariance", "mean")
         )
-        for f in files
-    ]
-    pairs = np.empty((len(files), len(files), *own[0].shape))
-    for later, own_pairs in enumerate(files):
-        pairs[later, later] = own[later]
+        found[later, later] = moment(covariance, Means(mean), "centred")
         for earlier in range(later):
             key = f"{split}/{layer}/cross_covariance/seed{earlier}"
-            pairs[earlier, later] = finite(own_pairs.file, key)[stage]
-            pairs[later, earlier] = pairs[earlier, later].T
-    return pairs
+            found[earlier, later] = finite(measured.file, key, stage)
+    return Covariances(found)

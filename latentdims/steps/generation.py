@@ -158,7 +158,8 @@ def _drawn_on(
         shown = shown.chosen(data.some(samples, number))
     averaged = any(each["covariances"] == "averaged" for each in procedures.values())
     reference = Reference.of(own, shown.images, others=partners if averaged else [])
-    reasons = _reasons(reference, seed=settings["seed"])
+    on = f"{number:,} training images" if number < samples else "every training image"
+    reasons = _reasons(reference, seed=settings["seed"], on=on)
     found = {}
     for name, options in procedures.items():
         logger.info("%s: %s", name, options)
@@ -166,11 +167,11 @@ def _drawn_on(
     return found
 
 
-def _reasons(reference: Reference, *, seed: int) -> dict[str, str]:
-    """Why scores of draws may be undefined, and each similarity."""
+def _reasons(reference: Reference, *, seed: int, on: str) -> dict[str, str]:
+    """Why scores of draws may be undefined, and each similarity. on: which images, in words."""
     return {"draw": f"outputs of a draw of seed {seed} are not finite"} | {
         f"similarity/{layer}": f"{layer} {'of a draw ' if kept.any() else ''}of seed {seed} is "
-        "dead: zero on every training image that it is aligned on"
+        f"dead: zero on {on}"
         for layer, kept in reference.representations.items()
     }
 

@@ -251,8 +251,11 @@ def compare_align(members: Sequence[Shapes], *, partners: int, pairings: int) ->
 
 
 def consensus(shapes: Shapes, *, seeds: int, kept: Kept = None) -> float:
-    """Covariances of all pairs of a layer, of both splits. kept: as above."""
-    return PLAIN + 2 * shapes.measured(kept) * seeds**2 * shapes.covariances
+    """Covariances of all pairs of the largest layer, of a split at an epoch, and the rotations of
+    all epochs. kept: as above."""
+    one = 2 * _numbers(max(site.channels for site in shapes.network.sites) ** 2)
+    pairs = seeds * (seeds + 1) / 2
+    return PLAIN + (pairs + (2 + shapes.measured(kept)) * seeds + 10) * one
 
 
 def with_torch() -> float:
