@@ -258,7 +258,9 @@ def test_a_key_that_stands_twice_is_refused_by_snakemake_too(fresh):
     assert "Traceback" not in done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
+)
 def test_an_interrupt_ends_all_jobs_with_one_line(number, fresh):
     target = "results/shapes/mlp/seed0/network.h5"
     arguments = "--config 'training={epochs: 100000}'"

@@ -1,6 +1,7 @@
 """clipping.h5, beside a loop over ranks that projects and runs the network again."""
 
 import numpy as np
+import pytest
 import reference
 from checks import check, shares, shares_by_fold, stacked
 from study import BASES
@@ -51,6 +52,12 @@ def continued(study, weights, layer, edit):
     return x[study.shown]
 
 
+QUICK = ("mlp", "cnn", "norm", "resnet", "adopted")
+
+
+@pytest.mark.parametrize(
+    "study", [*QUICK, pytest.param("scattering", marks=pytest.mark.slow)], indirect=True
+)
 def test_clipping(study):
     shown = study.shown
     labels = study.labels["test"][shown]
