@@ -54,7 +54,7 @@ def test_defaults_are_filled_in():
     assert resolved["together"] is False
     published = {"classifiers": [], "covariances": "own", "draws": 10, "layers": "all"}
     published |= {"rank": "all", "width": 1.0, "images": None}
-    white = {**published, "covariances": "white", "draws": 3, "images": 10_000}
+    white = {**published, "covariances": "white", "draws": 3}
     assert resolved["generation"] == {"published": published, "white": white}
 
 
@@ -82,7 +82,7 @@ def test_the_null_of_generation_is_drawn_as_published_and_has_the_same_classifie
         resolve(config(generation={**given, "white_draws": 4}))["generation"][name]
         for name in ("white", "published")
     )
-    assert null == {**published, "covariances": "white", "draws": 4, "images": 10_000}
+    assert null == {**published, "covariances": "white", "draws": 4}
     without = resolve(config(generation={**given, "white_draws": 0}))["generation"]
     assert list(without) == ["published", "v"]
 
@@ -90,7 +90,7 @@ def test_the_null_of_generation_is_drawn_as_published_and_has_the_same_classifie
 @pytest.mark.parametrize(
     ("given", "published", "others"),
     [
-        ({}, None, 10_000),
+        ({}, None, None),
         ({"alignment_images": 700}, 700, 700),
         ({"variant_images": 90}, None, 90),
         ({"variant_images": "all"}, None, None),
