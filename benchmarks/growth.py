@@ -270,7 +270,14 @@ def operations_of(step: str, chain: Any, *, samples: int, seeds: int) -> float:
         "covariance": lambda: sum(
             of.covariances(layers, samples=2 * (samples + TEST), partners=seeds - 1)
         ),
-        "align": lambda: float((seeds - 1) * decompositions),
+        "align": lambda: (
+            sum(
+                of.unrelated(
+                    layers, samples=2 * (samples + TEST), partners=seeds - 1, pairings=PAIRINGS
+                )
+            )
+            + (seeds - 1) * (1 + PAIRINGS) * decompositions
+        ),
         "consensus": lambda: float(seeds**2 * decompositions),
         "clip": lambda: sum(of.clipped_activations(layers, samples=TEST)),
         "generate": lambda: (

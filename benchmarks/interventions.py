@@ -73,8 +73,10 @@ def generate(tutorial: Tutorial, network: str) -> Step:
     classifier that the published code aligns."""
     flattened = tutorial.flattens(network)
     classifiers = ["flattened"] if flattened else []
-    procedure = tutorial.resolved["generation"]["published"]
-    draws = procedure["draws"]
+    procedures = {
+        name: {**procedure, "classifiers": classifiers}
+        for name, procedure in tutorial.resolved["generation"].items()
+    }
     layers = tutorial.layers(network)
     train, test = tutorial.train, tutorial.test
     names = ["accuracy", *(f"variants/{name}/accuracy" for name in classifiers)]
@@ -85,7 +87,7 @@ def generate(tutorial: Tutorial, network: str) -> Step:
             network=tutorial.artefact(network, 0, "network"),
             others={},
             output=output,
-            procedures={"published": {**procedure, "classifiers": classifiers}},
+            procedures=procedures,
             settings=tutorial.settings(network, seed=0),
             device=tutorial.device,
         )
@@ -96,9 +98,13 @@ def generate(tutorial: Tutorial, network: str) -> Step:
         plain=lambda: plain.generate(
             tutorial.model(network, 0), train, test, seed=0, flattened=flattened
         ),
-        scale=draws,
+        scale=tutorial.draws,
         operations=operations.generation(
-            layers, train=len(train), test=len(test), draws=draws, flattened=flattened
+            layers,
+            train=len(train),
+            test=len(test),
+            draws=tutorial.draws,
+            flattened=flattened,
         ),
         agree=largest,
         tolerance=0.5,

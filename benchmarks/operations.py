@@ -61,9 +61,14 @@ def descent(layers: Sequence[Layer], *, samples: int) -> Operations:
 
 
 def covariances(layers: Sequence[Layer], *, samples: int, partners: int) -> Operations:
-    """Of a network, and twice with each partner: of the same image, and of another."""
-    shown = (partners + 1) * forward(layers) + (2 * partners + 1) * products(layers)
-    return Operations(single=samples * shown)
+    """Of a network, and with each partner."""
+    return Operations(single=samples * (partners + 1) * (forward(layers) + products(layers)))
+
+
+def unrelated(layers: Sequence[Layer], *, samples: int, partners: int, pairings: int) -> Operations:
+    """With each partner: on the same images, whose folds no file holds, and on unrelated ones."""
+    pair = 2 * forward(layers) + (1 + pairings) * products(layers)
+    return Operations(single=samples * partners * pair)
 
 
 def clipped_activations(layers: Sequence[Layer], *, samples: int) -> Operations:

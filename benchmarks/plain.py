@@ -8,7 +8,7 @@ so that results must agree.
 import copy
 import io
 import tarfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -154,16 +154,34 @@ def second_moments(network: nn.Sequential, pictures: Pictures) -> Moments:
 
 
 @torch.no_grad()
-def cross_moments(
-    network: nn.Sequential, other: nn.Sequential, pictures: Pictures, *, unrelated: bool = False
+def cross_moments(network: nn.Sequential, other: nn.Sequential, pictures: Pictures) -> Moments:
+    """E[φ ψᵀ] of every layer of two networks, in a pass."""
+    shown = ((images, images) for images, _ in batches(pictures, network))
+    return _cross_moments(network, other, shown)
+
+
+@torch.no_grad()
+def unrelated_moments(
+    network: nn.Sequential,
+    other: nn.Sequential,
+    pictures: Pictures,
+    folds: Iterable[Sequence[int]],
 ) -> Moments:
-    """E[φ ψᵀ] of every layer of two networks, in a pass; unrelated: the other one sees the image
-    before in a fixed order."""
+    """The same where the other one sees the next image of the same fold, in a circle."""
+    circles = [[*fold, fold[0]] for fold in folds]
+    chosen = [x[at : at + BATCH + 1] for x in circles for at in range(0, len(x) - 1, BATCH)]
+    device = next(network.parameters()).device
+    loader = DataLoader(pictures, batch_sampler=chosen)
+    shown = ((images[:-1].to(device), images[1:].to(device)) for images, _ in loader)
+    return _cross_moments(network, other, shown)
+
+
+def _cross_moments(
+    network: nn.Sequential, other: nn.Sequential, shown: Iterable[tuple[Tensor, Tensor]]
+) -> Moments:
     sums: Moments = {}
     rows: dict[int, int] = {}
-    order = torch.randperm(len(pictures), generator=torch.Generator().manual_seed(0)).tolist()
-    for images, _ in batches(pictures, network, order=order):
-        seen = images.roll(1, 0) if unrelated else images
+    for images, seen in shown:
         pairs = zip(representations(network, images), representations(other, seen), strict=True)
         for number, (x, y) in enumerate(pairs):
             sums[number] = sums.get(number, 0) + x.T @ y
@@ -175,6 +193,18 @@ def rotation(cross: Tensor) -> Tensor:
     """A = U Vᵀ of E[φ ψᵀ] = U S Vᵀ."""
     left, _, right = torch.linalg.svd(cross, full_matrices=False)
     return left @ right
+
+
+def null(own: Moments, other: Moments, cross: Mapping[str, Moments]) -> dict[int, list[float]]:
+    """Similarity of each layer on unrelated images, by split; rotations are of the training images,
+    of which all powers are taken."""
+    found: dict[int, list[float]] = {}
+    for number, moment in cross["train"].items():
+        aligned = rotation(moment)
+        power = torch.trace(own[number]) * torch.trace(other[number])
+        shared = [(split[number] * aligned).sum() for split in cross.values()]
+        found[number] = [(each / power.sqrt()).item() for each in shared]
+    return found
 
 
 def align(own: Moments, other: Moments, cross: Moments) -> dict[int, tuple[float, np.ndarray]]:

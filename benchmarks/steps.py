@@ -15,6 +15,7 @@ from operations import Operations
 from step import Step, largest, relative, written
 from tutorial import Tutorial
 
+from latentdims.comparison import unrelated
 from latentdims.figures import catalogue, style
 from latentdims.images import data
 from latentdims.models import outputs
@@ -53,6 +54,7 @@ def operations_of_all(tutorial: Tutorial) -> Operations:
             counted += [
                 _training(tutorial, network),
                 operations.covariances(layers, samples=2 * (train + test), partners=seed),
+                _unrelated(tutorial, network, partners=seed),
                 operations.clipped_activations(layers, samples=test),
                 operations.clipped_activations(layers, samples=test),  # in a random basis
                 operations.clipped_weights(layers, samples=test),
@@ -60,7 +62,7 @@ def operations_of_all(tutorial: Tutorial) -> Operations:
                     layers,
                     train=train,
                     test=test,
-                    draws=options["generation"]["published"]["draws"],
+                    draws=tutorial.draws,
                     flattened=tutorial.flattens(network),
                 ),
             ]
@@ -173,7 +175,6 @@ def _covariance(tutorial: Tutorial, network: str, *, partners: Sequence[int]) ->
             moments = list(plain.second_moments(own, split).values())
             if partners:
                 moments += plain.cross_moments(other, own, split).values()
-                plain.cross_moments(other, own, split, unrelated=True)
         return [moment.cpu().numpy() for moment in moments]
 
     def uncentred(ours: Sequence[np.ndarray]) -> list[np.ndarray]:
@@ -198,39 +199,74 @@ def _covariance(tutorial: Tutorial, network: str, *, partners: Sequence[int]) ->
     )
 
 
-def _align(tutorial: Tutorial, network: str) -> Step:
-    layers = tutorial.layers(network)
+def _unrelated(tutorial: Tutorial, network: str, *, partners: int) -> Operations:
+    """Both stages of both splits."""
+    return operations.unrelated(
+        tutorial.layers(network),
+        samples=2 * (len(tutorial.train) + len(tutorial.test)),
+        partners=partners,
+        pairings=tutorial.resolved["alignment"]["null_pairings"],
+    )
 
-    def aligned() -> list[float]:
-        other, own = (
-            {n: tutorial.second_moment(network, seed, x.name) for n, x in enumerate(layers)}
+
+def _align(tutorial: Tutorial, network: str) -> Step:
+    """Both stages; the plain way passes over the images for one pairing of unrelated ones at one
+    stage."""
+    names = [layer.name for layer in tutorial.layers(network)]
+    pairings = tutorial.resolved["alignment"]["null_pairings"]
+
+    def moments() -> list[plain.Moments]:
+        return [
+            {n: tutorial.second_moment(network, seed, name) for n, name in enumerate(names)}
             for seed in range(2)
+        ]
+
+    def related() -> list[float]:
+        cross = {n: tutorial.cross_moment(network, name) for n, name in enumerate(names)}
+        return [score for score, _ in plain.align(*moments(), cross).values()]
+
+    def both() -> list[float]:
+        models = [tutorial.model(network, seed) for seed in range(2)]
+        cross = {
+            split: plain.unrelated_moments(
+                *models, pictures, [fold.tolist() for fold in unrelated.folds_of(len(pictures))]
+            )
+            for split, pictures in (("train", tutorial.train), ("test", tutorial.test))
+        }
+        null = plain.null(*moments(), cross).values()
+        return [*related(), *(in_sample for in_sample, _ in null)]
+
+    def ours() -> list[float]:
+        written_to = [
+            f"seed0/{layer}/{kind}" for kind in ("similarity", "similarity_null") for layer in names
+        ]
+        found = written(job, *written_to)
+        similarities, nulls = found[: len(names)], found[len(names) :]
+        return [*(x[-1, 0, 0] for x in similarities), *(x[0, -1, 0, 0] for x in nulls)]
+
+    def job(output: Path) -> None:
+        alignment.align(
+            images=tutorial.images,
+            network=tutorial.artefact(network, 1, "network"),
+            networks={0: tutorial.artefact(network, 0, "network")},
+            covariance=tutorial.artefact(network, 1, "covariance"),
+            partners={0: tutorial.artefact(network, 0, "covariance")},
+            output=output,
+            vectors=tutorial.resolved["alignment"]["vectors"],
+            pairings=pairings,
+            settings=tutorial.settings(network, seed=1),
+            device=tutorial.device,
         )
-        cross = {n: tutorial.cross_moment(network, x.name) for n, x in enumerate(layers)}
-        return [score for score, _ in plain.align(other, own, cross).values()]
 
     return Step(
         f"align, {network}",
-        ours=lambda: [
-            scores[-1, 0, 0]
-            for scores in written(
-                lambda output: alignment.align(
-                    images=tutorial.images,
-                    network=tutorial.artefact(network, 1, "network"),
-                    networks={0: tutorial.artefact(network, 0, "network")},
-                    covariance=tutorial.artefact(network, 1, "covariance"),
-                    partners={0: tutorial.artefact(network, 0, "covariance")},
-                    output=output,
-                    vectors=50,
-                    settings=tutorial.settings(network, seed=1),
-                    device=tutorial.device,
-                ),
-                *(f"seed0/{layer.name}/similarity" for layer in layers),
-            )
-        ],
-        plain=aligned,
+        ours=ours,
+        plain=both,
+        scale=2 * pairings,
+        once=related,
+        operations=_unrelated(tutorial, network, partners=1),
         agree=largest,
-        tolerance=1e-6,
+        tolerance=1e-5,  # sums of products in float32
     )
 
 

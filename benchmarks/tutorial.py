@@ -106,6 +106,11 @@ class Tutorial:
     def layers(self, network: str) -> list[Layer]:
         return layers(self.initial(network).architecture)
 
+    @property
+    def draws(self) -> int:
+        """Of each network, white ones among them."""
+        return sum(procedure["draws"] for procedure in self.resolved["generation"].values())
+
     def flattens(self, network: str) -> bool:
         """Whether draws have another classifier, which sees every feature of an image as one."""
         classifiers = self.resolved["generation"]["published"]["classifiers"]
