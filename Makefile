@@ -3,6 +3,8 @@
 # make plan   what that would take, job by job: time, memory and disk; nothing is written
 #             CONFIG=  PROFILE=  TARGET=  ARGS=  as of make run; LIKE=results of a run like it
 # make sites  NETWORK=name  where a network of CONFIG can be read, and what can be done there
+# make archive   one tar of a finished run, for a journal: <results>.tar; CONFIG=  ARGS=  as of make run
+#             TO=  another file; WITH=images  prepared images, too; REPLACE=yes  in place of an old one
 # make test   the checks that take minutes; make test-all: those that take longer
 # make test-slurm   the same workflow on a throw-away SLURM cluster (Debian 12, as root)
 # make test-gpu     the files of every rule from a GPU, beside those of the CPU
@@ -21,6 +23,9 @@ PROFILE ?= profiles/default
 TARGET ?=
 NETWORK ?=
 LIKE ?=
+TO ?=
+WITH ?=
+REPLACE ?=
 ARGS ?=
 IMAGES ?=
 DEVICE ?=
@@ -40,7 +45,8 @@ override TARGET := $(value TARGET)
 override NETWORK := $(value NETWORK)
 override ARGS := $(value ARGS)
 override LIKE := $(value LIKE)
-export CONFIG PROFILE TARGET ARGS NETWORK LIKE
+override TO := $(value TO)
+export CONFIG PROFILE TARGET ARGS NETWORK LIKE TO WITH REPLACE
 # What others have set for their Python does not count here, nor where their pip installs.
 unexport PYTHONPATH PYTHONHOME PYTHONSAFEPATH PYTHONWARNINGS
 export PIP_USER := 0
@@ -50,7 +56,7 @@ export PIP_PREFIX :=
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint envs/constraints.txt
 
-.PHONY: run plan sites test test-all test-slurm test-gpu lint mutants golden bench pairs readme constraints clean
+.PHONY: run plan archive sites test test-all test-slurm test-gpu lint mutants golden bench pairs readme constraints clean
 .NOTPARALLEL:
 
 run: .venv/run
@@ -59,6 +65,9 @@ run: .venv/run
 
 plan: .venv/run
 	@$(BIN)/python -m latentdims.workflow.plan
+
+archive: .venv/run
+	@$(BIN)/python -m latentdims.workflow.archive
 
 sites: .venv/run
 	@$(BIN)/python -m latentdims.workflow.sites
