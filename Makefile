@@ -103,7 +103,7 @@ lint: .venv/test
 	touch $@
 
 mutants: .venv/test .venv-mutants/made
-	.venv-mutants/bin/python benchmarks/mutants.py .mutants --seed $(SEED) --workers $(WORKERS) \
+	.venv-mutants/bin/python -m benchmarks.mutants .mutants --seed $(SEED) --workers $(WORKERS) \
 	  $(if $(SAMPLE),--sample $(SAMPLE)) $(if $(MODULES),--modules $(MODULES))
 
 golden: .venv/test
@@ -115,18 +115,18 @@ golden: .venv/test
 	touch $@
 
 # An hour, of a machine that does nothing else; what was measured stays in .bench, and is not measured
-# again. A step by its name alone: benchmarks/bench.py --only.
+# again. A step by its name alone: benchmarks.bench --only.
 bench: .venv/run
-	PYTHONPATH=.:tests $(BIN)/python benchmarks/bench.py .bench $(if $(IMAGES),--images $(IMAGES)) \
+	$(BIN)/python -m benchmarks.bench .bench $(if $(IMAGES),--images $(IMAGES)) \
 	  $(if $(DEVICE),--device $(DEVICE))
 	if test -e .bench/performance-cpu.json; then \
-	  PYTHONPATH=.:tests $(BIN)/python benchmarks/kernels.py .bench $(if $(IMAGES),--images $(IMAGES)) && \
-	  PYTHONPATH=.:tests $(BIN)/python benchmarks/growth.py .bench; fi
-	PYTHONPATH=.:tests $(BIN)/python benchmarks/performance.py .bench
+	  $(BIN)/python -m benchmarks.kernels .bench $(if $(IMAGES),--images $(IMAGES)) && \
+	  $(BIN)/python -m benchmarks.growth .bench; fi
+	$(BIN)/python -m benchmarks.performance .bench
 
 # Half an hour, of a machine that does nothing else. The same command resumes an interrupted run.
 pairs: .venv/run
-	$(BIN)/python benchmarks/pairs.py .bench $(if $(BEFORE),--before $(BEFORE)) --pairs $(PAIRS) \
+	$(BIN)/python -m benchmarks.pairs .bench $(if $(BEFORE),--before $(BEFORE)) --pairs $(PAIRS) \
 	  --samples $(SAMPLES) $(if $(IMAGES),--images $(IMAGES)) $(if $(STEP),--step "$(STEP)")
 
 # Tables and pictures of README.md and docs/results.md, from the results of tutorial and study.
