@@ -140,6 +140,7 @@ constraints:
 	{ echo '# Everything that requirements-dev.txt brings in; written by: make constraints'; \
 	  .venv-constraints/bin/python -m pip freeze | grep -v -e '^torch' -e '^nvidia' -e '^triton'; } > envs/constraints.txt
 	rm -r .venv-constraints
+	$(PYTHON) envs/conda.py > envs/latentdims.yaml
 
 # Results stay, and what Snakemake knows of them.
 clean:
