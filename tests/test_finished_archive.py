@@ -159,19 +159,8 @@ def test_what_is_not_finished_or_out_of_date_is_refused(again, monkeypatch):
     refused("what is left to run: .*clip 1")
 
 
-def test_another_archive_is_replaced_only_when_asked_for(again, monkeypatch):
-    old = again.folder / "results.tar"
-    old.write_text("of last year")
-    with pytest.raises(InputError, match=r"results\.tar is there; REPLACE=yes replaces it"):
-        archived(again.folder, monkeypatch)
-    assert old.read_text() == "of last year"
-    archived(again.folder, monkeypatch, REPLACE="yes")
-    assert tarfile.is_tarfile(old)
-
-
-@pytest.mark.parametrize("limit", [300_000, 600_000])
-def test_a_disk_that_is_full_leaves_what_was_there(limit, again):
-    old = again.folder / "results.tar"
+def test_a_disk_that_is_full_leaves_what_was_there_and_then_it_is_replaced(again, monkeypatch):
+    old, limit = again.folder / "results.tar", 300_000
     old.write_text("of last year")
     done = subprocess.run(
         [sys.executable, "-c", CALL],
@@ -186,6 +175,8 @@ def test_a_disk_that_is_full_leaves_what_was_there(limit, again):
     assert line.startswith("error: results.tar: File too large; make room")
     assert old.read_text() == "of last year"
     assert not list(again.folder.glob(".results.tar*"))
+    archived(again.folder, monkeypatch, REPLACE="yes")
+    assert tarfile.is_tarfile(old) and old.stat().st_size > limit
 
 
 def test_no_run_may_change_files_meanwhile(again, monkeypatch):
@@ -209,10 +200,6 @@ def test_no_run_may_change_files_meanwhile(again, monkeypatch):
     [
         ({"TARGET": "results/summary.csv"}, "TARGET: an archive is of all results"),
         ({"WITH": "image"}, "WITH: image, expected images or nothing"),
-        ({"REPLACE": "no"}, "REPLACE: no, expected yes or nothing"),
-        ({"TO": "results/mine.tar"}, "lies among the results; name a file outside of results"),
-        ({"TO": "nowhere/mine.tar"}, "TO: nowhere/mine.tar is no file in a folder that is there"),
-        ({"TO": "configs"}, "TO: configs is no file"),
         ({"CONFIG": "none.yaml"}, "none.yaml: there is no such file"),
         ({"ARGS": "'"}, "ARGS: No closing quotation"),
     ],
@@ -230,13 +217,36 @@ def test_nothing_is_written_for_a_run_that_has_not_begun(tmp_path, monkeypatch):
     assert not (folder / ".snakemake").exists() and not (folder / "results").exists()
 
 
-def test_a_disk_that_is_too_small_is_said_before_anything_is_written(
-    finished, tmp_path, monkeypatch
-):
-    monkeypatch.setattr(program.shutil, "disk_usage", lambda place: (9, 9, 1000))
-    with pytest.raises(InputError, match=r"are needed, and 1 kB are free; .*TO="):
-        archived(finished.folder, monkeypatch, TO=str(tmp_path / "x.tar"))
-    assert not list(tmp_path.glob("*x.tar*"))
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({}, r"^mine\.tar is there; REPLACE=yes replaces it, TO= names another file$"),
+        ({"REPLACE": "no"}, "REPLACE: no, expected yes or nothing"),
+        (
+            {"TO": "mine/more/x.tar"},
+            "mine/more/x.tar lies among the results; name a file outside of",
+        ),
+        ({"TO": "nowhere/x.tar"}, "TO: nowhere/x.tar is no file in a folder that is there"),
+        ({"TO": "mine"}, "TO: mine is no file in a folder"),
+    ],
+)
+def test_an_archive_takes_the_place_of_nothing(given, words, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("mine/more").mkdir(parents=True)
+    Path("mine.tar").touch()
+    with pytest.raises(InputError, match=words):
+        program._destination(given, Path("mine"))
+    assert program._destination({"REPLACE": "yes"}, Path("mine")) == Path("mine.tar")
+    assert program._destination({"TO": "x.tar"}, Path("mine")) == Path("x.tar")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert program._destination({"TO": "~/y.tar"}, Path("mine")) == tmp_path / "y.tar"
+
+
+def test_a_disk_that_is_too_small_is_said_before_anything_is_written(tmp_path, monkeypatch):
+    monkeypatch.setattr(program.shutil, "disk_usage", lambda place: (9e9, 9e9, 3000))
+    with pytest.raises(InputError, match=r"x\.tar: 4 kB are needed, and 3 kB are free; .*TO="):
+        program._check_room(tmp_path / "x.tar", 4000)
+    program._check_room(tmp_path / "x.tar", 3000)
 
 
 # The tar itself.

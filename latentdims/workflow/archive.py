@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from latentdims import errors
+from latentdims.configuration.config_file import expanded
 from latentdims.errors import InputError
 from latentdims.workflow import asked, dry, enclosed, lock, made, run, tar
 from latentdims.workflow.console import Console, in_bytes
@@ -103,7 +104,8 @@ def _chosen(name: str, choice: str, given: Mapping[str, str]) -> bool:
 def _destination(given: Mapping[str, str], results: Path) -> Path:
     """Where the archive is to lie: beside the results, unless TO says where."""
     replace = _chosen("REPLACE", "yes", given)
-    path = Path(given.get("TO") or results.with_name(f"{results.name}.tar"))
+    named = given.get("TO")
+    path = Path(expanded(named)) if named else results.with_name(f"{results.name}.tar")
     if path.is_dir() or not path.parent.is_dir():
         raise InputError(f"TO: {path} is no file in a folder that is there")
     if path.resolve().is_relative_to(results.resolve()):
