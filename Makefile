@@ -3,6 +3,8 @@
 # make plan   what that would take, job by job: time, memory and disk; nothing is written
 #             CONFIG=  PROFILE=  TARGET=  ARGS=  as of make run; LIKE=results of a run like it
 # make sites  NETWORK=name  where a network of CONFIG can be read, and what can be done there
+# make archive   one tar of a finished run, for a journal: <results>.tar; CONFIG=  ARGS=  as of make run
+#             TO=  another file; WITH=images  prepared images, too; REPLACE=yes  in place of an old one
 # make test   the checks that take minutes; make test-all: those that take longer
 # make test-slurm   the same workflow on a throw-away SLURM cluster (Debian 12, as root)
 # make test-gpu     the files of every rule from a GPU, beside those of the CPU
@@ -21,6 +23,9 @@ PROFILE ?= profiles/default
 TARGET ?=
 NETWORK ?=
 LIKE ?=
+TO ?=
+WITH ?=
+REPLACE ?=
 ARGS ?=
 IMAGES ?=
 DEVICE ?=
@@ -40,7 +45,8 @@ override TARGET := $(value TARGET)
 override NETWORK := $(value NETWORK)
 override ARGS := $(value ARGS)
 override LIKE := $(value LIKE)
-export CONFIG PROFILE TARGET ARGS NETWORK LIKE
+override TO := $(value TO)
+export CONFIG PROFILE TARGET ARGS NETWORK LIKE TO WITH REPLACE
 # What others have set for their Python does not count here, nor where their pip installs.
 unexport PYTHONPATH PYTHONHOME PYTHONSAFEPATH PYTHONWARNINGS
 export PIP_USER := 0
@@ -50,7 +56,7 @@ export PIP_PREFIX :=
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint envs/constraints.txt
 
-.PHONY: run plan sites test test-all test-slurm test-gpu lint mutants golden bench pairs readme constraints clean
+.PHONY: run plan archive sites test test-all test-slurm test-gpu lint mutants golden bench pairs readme constraints clean
 .NOTPARALLEL:
 
 run: .venv/run
@@ -59,6 +65,9 @@ run: .venv/run
 
 plan: .venv/run
 	@$(BIN)/python -m latentdims.workflow.plan
+
+archive: .venv/run
+	@$(BIN)/python -m latentdims.workflow.archive
 
 sites: .venv/run
 	@$(BIN)/python -m latentdims.workflow.sites
@@ -94,7 +103,7 @@ lint: .venv/test
 	touch $@
 
 mutants: .venv/test .venv-mutants/made
-	.venv-mutants/bin/python benchmarks/mutants.py .mutants --seed $(SEED) --workers $(WORKERS) \
+	.venv-mutants/bin/python -m benchmarks.mutants .mutants --seed $(SEED) --workers $(WORKERS) \
 	  $(if $(SAMPLE),--sample $(SAMPLE)) $(if $(MODULES),--modules $(MODULES))
 
 golden: .venv/test
@@ -106,18 +115,18 @@ golden: .venv/test
 	touch $@
 
 # An hour, of a machine that does nothing else; what was measured stays in .bench, and is not measured
-# again. A step by its name alone: benchmarks/bench.py --only.
+# again. A step by its name alone: benchmarks.bench --only.
 bench: .venv/run
-	PYTHONPATH=.:tests $(BIN)/python benchmarks/bench.py .bench $(if $(IMAGES),--images $(IMAGES)) \
+	$(BIN)/python -m benchmarks.bench .bench $(if $(IMAGES),--images $(IMAGES)) \
 	  $(if $(DEVICE),--device $(DEVICE))
 	if test -e .bench/performance-cpu.json; then \
-	  PYTHONPATH=.:tests $(BIN)/python benchmarks/kernels.py .bench $(if $(IMAGES),--images $(IMAGES)) && \
-	  PYTHONPATH=.:tests $(BIN)/python benchmarks/growth.py .bench; fi
-	PYTHONPATH=.:tests $(BIN)/python benchmarks/performance.py .bench
+	  $(BIN)/python -m benchmarks.kernels .bench $(if $(IMAGES),--images $(IMAGES)) && \
+	  $(BIN)/python -m benchmarks.growth .bench; fi
+	$(BIN)/python -m benchmarks.performance .bench
 
 # Half an hour, of a machine that does nothing else. The same command resumes an interrupted run.
 pairs: .venv/run
-	$(BIN)/python benchmarks/pairs.py .bench $(if $(BEFORE),--before $(BEFORE)) --pairs $(PAIRS) \
+	$(BIN)/python -m benchmarks.pairs .bench $(if $(BEFORE),--before $(BEFORE)) --pairs $(PAIRS) \
 	  --samples $(SAMPLES) $(if $(IMAGES),--images $(IMAGES)) $(if $(STEP),--step "$(STEP)")
 
 # Tables and pictures of README.md and docs/results.md, from the results of tutorial and study.
@@ -131,6 +140,7 @@ constraints:
 	{ echo '# Everything that requirements-dev.txt brings in; written by: make constraints'; \
 	  .venv-constraints/bin/python -m pip freeze | grep -v -e '^torch' -e '^nvidia' -e '^triton'; } > envs/constraints.txt
 	rm -r .venv-constraints
+	$(PYTHON) envs/conda.py > envs/latentdims.yaml
 
 # Results stay, and what Snakemake knows of them.
 clean:

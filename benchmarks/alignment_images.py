@@ -1,6 +1,6 @@
 """What drawn networks lose where they are aligned on fewer training images than all.
 
-python benchmarks/alignment_images.py FOLDER [--images cifar10-jpeg.tar.gz]
+python -m benchmarks.alignment_images FOLDER [--images cifar10-jpeg.tar.gz]
 The networks of the tutorial are trained in the folder, where they are not there yet. Each draw has
 the same Gaussian numbers however many images it is aligned on. Writes its tables into
 docs/performance.md.
@@ -13,15 +13,15 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from bench import opened
-from performance import write
-from step import written
-from tutorial import Tutorial
-from workflow import Workflow
 
+from benchmarks.bench import opened
+from benchmarks.performance import write
+from benchmarks.step import written
+from benchmarks.tutorial import Tutorial
 from latentdims.device import deterministic
 from latentdims.steps import generation
 from latentdims.workflow import heap
+from tests.workflow import Workflow
 
 NUMBERS = (500, 2000, 10_000, None)  # the last is all
 WHITE = 3  # draws, as by default

@@ -1,6 +1,6 @@
 """Time every step of the tutorial, ours beside a plain one on the same images and device.
 
-python benchmarks/bench.py FOLDER [--images ARCHIVE] [--device cpu] [--only "align, mlp"]
+python -m benchmarks.bench FOLDER [--images ARCHIVE] [--device cpu] [--only "align, mlp"]
 What was measured is kept in FOLDER/performance-DEVICE.json, and only what is missing there is
 measured; `make bench` then writes it into docs/performance.md. Without --images, CIFAR-10 is
 downloaded. --device: `cuda`, where there is a GPU, unless another is given. --only measures a step
@@ -20,17 +20,17 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import workers
 import yaml
-from operations import Operations
-from step import Step
-from steps import operations_of_all, steps
-from tutorial import Tutorial
-from workers import Workers
-from workflow import Workflow
 
+from benchmarks import workers
+from benchmarks.operations import Operations
+from benchmarks.step import Step
+from benchmarks.steps import operations_of_all, steps
+from benchmarks.tutorial import Tutorial
+from benchmarks.workers import Workers
 from latentdims.device import deterministic
 from latentdims.workflow import asked, heap
+from tests.workflow import Workflow
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from growth import AXES, OF_SEEDS, QUANTITIES, STEPS
-from operations import Operations
-from timings import Row
 
+from benchmarks.growth import AXES, OF_SEEDS, QUANTITIES, STEPS
+from benchmarks.operations import Operations
+from benchmarks.timings import Row
 from latentdims.figures import panels, style
 from latentdims.figures.scale import logarithmic
 

@@ -1,6 +1,6 @@
 """How time and memory of each step grow with width, samples and seeds, on images of noise.
 
-python benchmarks/growth.py FOLDER
+python -m benchmarks.growth FOLDER
 Each point is the median of some processes with one thread, as in the workflow; what was measured
 is kept in FOLDER/growth.json, and only what is missing there is measured.
 """
@@ -66,7 +66,7 @@ def main() -> None:
 
 def in_a_process(folder: Path, point: Mapping[str, Any]) -> dict[str, float]:
     """What the job of one point took, in the middle of several."""
-    command = [sys.executable, __file__, str(folder), "--point", json.dumps(point)]
+    command = [sys.executable, "-m", "benchmarks.growth", str(folder), "--point", json.dumps(point)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     subprocess.run([*command, "--inputs"], env=environment, check=True)
     found = [json.loads(subprocess.check_output(command, env=environment)) for _ in range(REPEATS)]
@@ -256,7 +256,7 @@ JOBS = {
 def operations_of(step: str, chain: Any, *, samples: int, seeds: int) -> float:
     """Floating-point operations that the step needs, those in float64 counted twice; of align and
     consensus to a constant factor."""
-    import operations as of
+    from benchmarks import operations as of
 
     layers = of.layers(chain)
     decompositions = DECOMPOSITION * sum(

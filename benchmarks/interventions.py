@@ -3,12 +3,11 @@
 from pathlib import Path
 
 import numpy as np
-import operations
-import plain
-from step import Step, largest, written
 from torch.utils.data import DataLoader
-from tutorial import Tutorial
 
+from benchmarks import operations, plain
+from benchmarks.step import Step, largest, written
+from benchmarks.tutorial import Tutorial
 from latentdims.steps import clipping, generation
 
 SHARE = 16  # the plain way clips at one of so many ranks

@@ -1,4 +1,4 @@
-"""Where the time of each step goes: python benchmarks/kernels.py FOLDER [--images ARCHIVE]
+"""Where the time of each step goes: python -m benchmarks.kernels FOLDER [--images ARCHIVE]
 
 Ours, once, with one thread, and a clock around each kernel of torch. What was measured is kept in
 FOLDER/kernels.json, and only what is missing there is measured.
@@ -14,11 +14,11 @@ from typing import Any
 os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # before numpy and torch
 
 import torch
-from bench import Results, opened
-from steps import steps
-from timings import KERNELS, OTHER, OUTSIDE
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from benchmarks.bench import Results, opened
+from benchmarks.steps import steps
+from benchmarks.timings import KERNELS, OTHER, OUTSIDE
 from latentdims.device import deterministic
 from latentdims.workflow.job import Job
 

@@ -1,4 +1,4 @@
-"""Memory and time of images of 224 x 224: PYTHONPATH=. python benchmarks/large.py FOLDER
+"""Memory and time of images of 224 x 224: python -m benchmarks.large FOLDER
 
 Makes a folder of random JPEGs in FOLDER, runs two seeds of a small convolutional network on them,
 one at a time, and prints what each job took. --train and --test: how many images. The images and
@@ -7,14 +7,12 @@ results stay in FOLDER; the same command resumes.
 
 import argparse
 import re
-import sys
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
-from workflow import Workflow
+from tests.workflow import Workflow
 
 SIDE, CLASSES = 224, 10
 MODEL = """

@@ -1,4 +1,4 @@
-"""What the jobs of a run took beside what their rules declare: python benchmarks/memory.py RESULTS.
+"""What the jobs of a run took beside what their rules declare: python -m benchmarks.memory RESULTS.
 
 RESULTS is the results folder of a finished run, whose logs tell both. What is declared has room for
 Snakemake itself, which runs beside the script of a job on a cluster; figures and the summary are

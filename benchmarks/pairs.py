@@ -1,6 +1,6 @@
 """Time every step of the tutorial at two commits, in pairs, and compare them in a table.
 
-python benchmarks/pairs.py FOLDER --before COMMIT [--after HEAD] [--pairs 9]
+python -m benchmarks.pairs FOLDER --before COMMIT [--after HEAD] [--pairs 9]
     [--images cifar10-jpeg.tar.gz] [--samples 4000] [--step "whole tutorial"]
 Each commit is unpacked into a folder of its own. There its own benchmarks/steps.py reads a run of
 the tutorial that its own code has made. Changes that are not committed are not measured. Without
@@ -106,12 +106,14 @@ class Side:
 
     def __init__(self, folder: Path, options: Mapping[str, Any]) -> None:
         program = str(Path(__file__).with_name("side.py"))
+        # The benchmarks of older commits are no package.
+        packaged = (folder / "code" / "benchmarks" / "__init__.py").exists()
         self._folder = folder
         self._process = subprocess.Popen(
             # -P: the modules beside this file are not those of the commit.
             [sys.executable, "-P", program, str(folder), json.dumps(options)],
             cwd=folder / "code",
-            env={**os.environ, "PYTHONPATH": ".:benchmarks:tests"},
+            env={**os.environ, "PYTHONPATH": "." if packaged else ".:benchmarks:tests"},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             encoding="utf-8",

@@ -1,6 +1,6 @@
 """Write what was measured into docs/performance.md, as `make bench` does.
 
-python benchmarks/performance.py FOLDER
+python -m benchmarks.performance FOLDER
 """
 
 import json
@@ -12,11 +12,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bench import SIZES
-from drawings import draw_growth, draw_steps
-from growth import AXES, OF_SEEDS, QUANTITIES, REPEATS, STEPS
-from operations import Operations
-from timings import KERNELS, OF_ALL, OTHER, OUTSIDE, PARTS, Row, peak_of, rows_of
+from benchmarks.bench import SIZES
+from benchmarks.drawings import draw_growth, draw_steps
+from benchmarks.growth import AXES, OF_SEEDS, QUANTITIES, REPEATS, STEPS
+from benchmarks.operations import Operations
+from benchmarks.timings import KERNELS, OF_ALL, OTHER, OUTSIDE, PARTS, Row, peak_of, rows_of
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "performance.md"
 NEXT = "<!-- here come further machines -->"

@@ -1,6 +1,6 @@
 """How long Snakemake plans nine networks of fifty seeds, before anything is done and after all is.
 
-python benchmarks/plan.py FOLDER [--pairs first]
+python -m benchmarks.plan FOLDER [--pairs first]
 The workflow is copied to the folder with scripts that write nothing but what made the file, since
 only the plan is timed; running all of its 2,335 jobs takes some minutes.
 """
@@ -12,8 +12,7 @@ import sys
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
-from workflow import Workflow
+from tests.workflow import Workflow
 
 STUB = """
 from pathlib import Path

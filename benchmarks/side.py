@@ -1,11 +1,12 @@
 """Time the steps of the commit in whose checkout this runs, as pairs.py asks.
 
 python -P side.py FOLDER OPTIONS, with the checkout as working folder and PYTHONPATH as pairs.py has
-it. The modules below are those of the checkout. The first line of the output lists what can be
-timed; then each line of the input names a step, and a line of the output has its seconds.
+it. The modules `of_commit` are those of the checkout. The first line of the output lists what can
+be timed; then each line of the input names a step, and a line of the output has its seconds.
 """
 
 import functools
+import importlib
 import json
 import os
 import shutil
@@ -16,12 +17,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import workers
 import yaml
-from bench import opened, whole
-from steps import steps
-from tutorial import Tutorial
-from workflow import Workflow
+
+PACKAGED = Path("benchmarks", "__init__.py").exists()  # not in older commits
+
+
+def of_commit(name: str, package: str = "benchmarks") -> Any:
+    """A module of the checkout."""
+    return importlib.import_module(f"{package}.{name}" if PACKAGED else name)
+
+
+bench, steps, workers = map(of_commit, ("bench", "steps", "workers"))
+workflow = of_commit("workflow", "tests")
 
 TEST_SHARE = 5  # training images for each test image
 
@@ -31,9 +38,9 @@ def main(folder: Path, *, archive: str | None, samples: int, least: float) -> No
     os.dup2(2, 1)  # what jobs print is no answer
     tutorial = prepared(folder, archive, samples)
     images = Path(archive) if archive else None
-    found = {step.name: step for step in steps(tutorial, images)}
+    found = {step.name: step for step in steps.steps(tutorial, images)}
     ways: dict[str, Callable[[], float]] = {
-        "whole tutorial": lambda: whole(folder / "again", tutorial.config),
+        "whole tutorial": lambda: bench.whole(folder / "again", tutorial.config),
         "start of a job": start_of_a_job,
         "plan of the default experiment": lambda: plan(folder / "plan"),
     }
@@ -47,9 +54,9 @@ def main(folder: Path, *, archive: str | None, samples: int, least: float) -> No
             worker.shutdown()
 
 
-def prepared(folder: Path, archive: str | None, samples: int) -> Tutorial:
+def prepared(folder: Path, archive: str | None, samples: int) -> Any:
     """A finished run of the tutorial, which the steps read."""
-    tutorial, _ = opened(folder, Path(archive) if archive else None)
+    tutorial, _ = bench.opened(folder, Path(archive) if archive else None)
     if archive is None:
         dataset = tutorial.config["datasets"]["cifar10"]
         counts = {"train_samples": samples, "test_samples": samples // TEST_SHARE}
@@ -57,7 +64,7 @@ def prepared(folder: Path, archive: str | None, samples: int) -> Tutorial:
         tutorial.config["datasets"]["cifar10"] = {"source": "embedded", **counts, **kept}
     done = folder / "prepared"
     if not done.exists():
-        whole(tutorial.folder, tutorial.config)
+        bench.whole(tutorial.folder, tutorial.config)
         done.touch()
     return tutorial
 
@@ -71,7 +78,7 @@ def shortest(way: Callable[[], float], least: float) -> float:
     return min(taken)
 
 
-def side_by_side(started: Callable[[], workers.Workers], name: str, alone: bool) -> float:
+def side_by_side(started: Callable[[], Any], name: str, alone: bool) -> float:
     """Seconds of a step as the workflow runs it: one on each core, over their number."""
     taken = started()[: 1 if alone else None]
     return seconds(lambda: workers.run(taken, name)) / len(taken)
@@ -89,8 +96,8 @@ def plan(folder: Path) -> float:
     """Seconds of `snakemake -n` for the default experiment."""
     shutil.rmtree(folder, ignore_errors=True)
     config = yaml.safe_load(Path("config.yaml").read_text(encoding="utf-8"))
-    workflow = Workflow(folder, config)
-    return seconds(lambda: workflow.complete("--dry-run"))
+    planned = workflow.Workflow(folder, config)
+    return seconds(lambda: planned.complete("--dry-run"))
 
 
 def seconds(function: Callable[[], Any]) -> float:

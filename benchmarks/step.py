@@ -8,7 +8,8 @@ from typing import Any
 
 import h5py
 import numpy as np
-from operations import Operations
+
+from benchmarks.operations import Operations
 
 
 @dataclass(frozen=True)

@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import operations
-import plain
 import torch
-from interventions import clip, generate
-from operations import Operations
-from step import Step, largest, relative, written
-from tutorial import Tutorial
 
+from benchmarks import operations, plain
+from benchmarks.interventions import clip, generate
+from benchmarks.operations import Operations
+from benchmarks.step import Step, largest, relative, written
+from benchmarks.tutorial import Tutorial
 from latentdims.comparison import unrelated
 from latentdims.figures import catalogue, style
 from latentdims.images import data

@@ -5,7 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from operations import Operations, total
+
+from benchmarks.operations import Operations, total
 
 NETWORKS = ("mlp", "cnn")
 SEEDS, EPOCHS = 2, 5  # of configs/tutorial.yaml

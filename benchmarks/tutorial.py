@@ -8,10 +8,10 @@ from typing import Any
 
 import h5py
 import numpy as np
-import plain
 import torch
-from operations import Layer, layers
 
+from benchmarks import plain
+from benchmarks.operations import Layer, layers
 from latentdims.configuration.config import resolve
 from latentdims.images import data
 from latentdims.models import networks

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from step import Step
-from steps import steps
-from tutorial import Tutorial
 
+from benchmarks.step import Step
+from benchmarks.steps import steps
+from benchmarks.tutorial import Tutorial
 from latentdims.device import deterministic
 from latentdims.workflow import heap
 

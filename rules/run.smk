@@ -3,13 +3,14 @@
 import gc
 import os
 
+from snakemake.common import NOTHING_TO_BE_DONE_MSG
 from snakemake.logging import logger
 from snakemake_interface_common.exceptions import ApiError
 from snakemake_interface_logger_plugins.common import LogEvent
 
 from latentdims.planning import jobs
-from latentdims.workflow import cluster, forkserver, links, lock, provenance, sites, stages, targets
-from latentdims.workflow import waiting
+from latentdims.workflow import cluster, forkserver, links, lock, made, provenance, sites, stages
+from latentdims.workflow import targets, waiting
 
 # A plan is made of many objects that all stay: to look for garbage less often saves a sixth of it.
 gc.set_threshold(200_000, 20, 100)
@@ -79,6 +80,13 @@ def say_planned():
             logger.info(line)
 
 
+def say_made():
+    """For `make archive`: what a finished run has made."""
+    if workflow.dryrun and made.ASKED in os.environ:
+        for line in made.lines(workflow.dag, SETTINGS):
+            logger.info(line)
+
+
 def check_plan():
     """When it is known which jobs run."""
     check_cluster()
@@ -95,4 +103,5 @@ if workflow.is_main_process:
         "Building DAG of jobs...": begin,
         LogEvent.RUN_INFO: check_plan,
     }
-    stages.Stages(actions, error=ApiError).listen(logger)
+    rare = {NOTHING_TO_BE_DONE_MSG: say_made}
+    stages.Stages(actions, error=ApiError, rare=rare).listen(logger)

@@ -1,5 +1,5 @@
-"""The benchmarks run: every step of `growth.py`, on networks of a few neurons; `pairs.py` times two
-commits of a repository whose steps sleep."""
+"""The benchmarks run from the repository, as they are; every step of growth, on networks of a few
+neurons; pairs times two commits of a repository whose steps sleep."""
 
 import json
 import os
@@ -11,18 +11,31 @@ from pathlib import Path
 
 import pytest
 
-BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
+from benchmarks import drawings, growth, performance
+
+ROOT = Path(__file__).resolve().parents[1]
+BENCHMARKS = ROOT / "benchmarks"
 
 
-@pytest.fixture(scope="module")
-def growth():
-    sys.path.insert(0, str(BENCHMARKS))
-    try:
-        import growth
+@pytest.mark.parametrize("name", ["bench", "plan", "pairs", "growth"])
+def test_each_program_runs_in_the_repository_as_it_is(name):
+    outside = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    command = [sys.executable, "-m", f"benchmarks.{name}", "--help"]
+    done = subprocess.run(command, cwd=ROOT, env=outside, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert f"python -m benchmarks.{name}" in " ".join(done.stdout.split())
 
-        yield growth
-    finally:
-        sys.path.remove(str(BENCHMARKS))
+
+def test_what_jobs_took_stands_beside_what_was_declared(tmp_path):
+    for rule, took, declared in (("clip", 300, 900), ("summary", 80, 170)):
+        log = tmp_path / "logs" / rule / "shapes" / "mlp" / "seed0.log"
+        log.parent.mkdir(parents=True)
+        log.write_text(f"done in 3.0 s, with at most {took} of {declared} MB\n", encoding="utf-8")
+    command = [sys.executable, "-m", "benchmarks.memory", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    clip, summary = done.stdout.splitlines()[2:]
+    assert summary == "| summary | mlp | 80 | 170 | 2.12 |"
+    assert clip.startswith("| clip | mlp | ") and int(clip.split(" | ")[2]) > 300  # and Snakemake
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +44,7 @@ def folder(tmp_path_factory) -> Path:
 
 
 @pytest.mark.parametrize("step", ["train", "covariance", "align", "consensus", "clip", "generate"])
-def test_every_step_is_measured_beside_what_is_expected(step, growth, folder):
+def test_every_step_is_measured_beside_what_is_expected(step, folder):
     point = {"step": step, "width": 12, "samples": 160, "seeds": 2}
     found = growth.measured(growth.prepared(folder, **point), **point)
     assert set(growth.STEPS) == set(growth.JOBS)
@@ -39,13 +52,13 @@ def test_every_step_is_measured_beside_what_is_expected(step, growth, folder):
 
 
 # Modules that side.py takes from the checkout. A step sleeps as long as its commit says; what ran
-# is noted in a file of both.
+# is noted in a file of both. They were no package before.
 STANDING_IN = {
     "bench.py": """
 import time
 from pathlib import Path
-from tutorial import Tutorial
-import workers
+from PACKAGE.tutorial import Tutorial
+from PACKAGE import workers
 
 def opened(folder, images):
     return Tutorial(folder / "tutorial"), images
@@ -99,7 +112,7 @@ class Workflow:
 
 @pytest.fixture
 def two_commits(tmp_path) -> Path:
-    """A repository whose second commit takes three times as long."""
+    """A repository whose second commit takes three times as long, with benchmarks in a package."""
     root = tmp_path / "repository"
     for folder in ("benchmarks", "scripts"):
         (root / folder).mkdir(parents=True)
@@ -109,17 +122,24 @@ def two_commits(tmp_path) -> Path:
     (root / "scripts" / "train.py").write_text("import os\nos.fork", encoding="utf-8")
     git = ["git", "-C", str(root), "-c", "user.name=a", "-c", "user.email=a@b"]
     subprocess.run([*git, "init", "-q"], check=True)
+    (root / "tests").mkdir()
     for commit, slower in (("first", 1), ("second", 3)):
         for name, text in STANDING_IN.items():
             own = text.replace("SLOWER", str(slower)).replace("ONLY", f"only {commit}")
-            (root / "benchmarks" / name).write_text(own, encoding="utf-8")
+            if commit == "first":
+                own = own.replace("from PACKAGE import", "import").replace("from PACKAGE.", "from ")
+            own = own.replace("PACKAGE", "benchmarks")
+            of = "tests" if name == "workflow.py" else "benchmarks"
+            (root / of / name).write_text(own, encoding="utf-8")
+        if commit == "second":
+            (root / "benchmarks" / "__init__.py").touch()
         subprocess.run([*git, "add", "-A"], check=True)
         subprocess.run([*git, "commit", "-q", "-m", commit], check=True)
     return root
 
 
 def in_pairs(root: Path, *, before: str = "HEAD~1", pairs: int) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "benchmarks/pairs.py", "found", "--before", before]
+    command = [sys.executable, "-m", "benchmarks.pairs", "found", "--before", before]
     return subprocess.run(
         [*command, "--pairs", str(pairs), "--samples", "37", "--least", "0"],
         cwd=root,
@@ -166,11 +186,8 @@ def test_a_commit_that_is_not_there_is_named(two_commits):
 
 
 @pytest.fixture
-def page(growth, tmp_path, monkeypatch) -> Path:
+def page(tmp_path, monkeypatch) -> Path:
     """A page with the table of one machine."""
-    import drawings
-    import performance
-
     path = tmp_path / "docs" / "performance.md"
     path.parent.mkdir()
     of_first = (
@@ -195,8 +212,6 @@ def measurements(machine: dict[str, object], seconds: float) -> dict[str, object
 
 
 def test_each_machine_has_its_table_and_picture_and_keeps_those_of_others(page, tmp_path):
-    import performance
-
     machine = {"cores": 2, "cpu": "One", "gpu": "", "torch": "2.0"}
     of_gpu = {**machine, "cores": 16, "gpu": "Card (R) 5"}
     (tmp_path / "performance-cpu.json").write_text(json.dumps(measurements(machine, 3.0)))

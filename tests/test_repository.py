@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from latentdims import __version__
+
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = sorted((ROOT / "latentdims").rglob("*.py"))
 CODE = [*PACKAGE, *(p for d in ("scripts", "benchmarks", "docs") for p in (ROOT / d).glob("*.py"))]
@@ -20,11 +22,59 @@ def pins(text: str) -> set[str]:
     return set(re.findall(r"^[\w.-]+==\S+", text, re.MULTILINE))
 
 
-def test_conda_environment_has_the_versions_of_the_requirements():
-    conda = yaml.safe_load((ROOT / "envs" / "latentdims.yaml").read_text())
-    assert set(conda["dependencies"][-1]["pip"]) == pins(
-        (ROOT / "envs" / "requirements.txt").read_text()
+def test_conda_environment_is_made_from_the_requirements():
+    printed = subprocess.check_output([sys.executable, ROOT / "envs" / "conda.py"], text=True)
+    assert (ROOT / "envs" / "latentdims.yaml").read_text() == printed
+    pip = yaml.safe_load(printed)["dependencies"][-1]["pip"]
+    assert len(pip) == len(set(pip)) > 10
+    assert set(pip) == pins((ROOT / "envs" / "requirements.txt").read_text())
+
+
+def test_the_version_is_the_same_wherever_it_stands():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert citation["version"] == __version__
+    changes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    versions = re.findall(r"^## \[(.+)\] - (unreleased|\d{4}-\d\d-\d\d)$", changes, re.MULTILINE)
+    assert versions[0][0] == __version__
+    assert len(versions) == changes.count("\n## ")
+
+
+# https://github.com/citation-file-format/citation-file-format/blob/1.2.0/schema-guide.md
+CITED = {"abstract", "authors", "cff-version", "commit", "contact", "date-released", "doi"}
+CITED |= {"identifiers", "keywords", "license", "license-url", "message", "preferred-citation"}
+CITED |= {"references", "repository", "repository-artifact", "repository-code", "title", "type"}
+CITED |= {"url", "version"}
+
+
+def test_the_citation_names_the_software_and_the_paper():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert citation.keys() <= CITED
+    assert {"authors", "message", "title"} <= citation.keys()
+    assert (citation["cff-version"], citation["type"]) == ("1.2.0", "software")
+    assert (
+        citation["license"]
+        == tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["license"]
     )
+    paper = citation["preferred-citation"]
+    names = [author["family-names"] for author in paper["authors"]]
+    readme = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    authors = ", ".join(f"{a['given-names'][0]}. {a['family-names']}" for a in paper["authors"])
+    said = (
+        f"{authors}, *{paper['title']}*, JMLR {paper['volume']}({paper['issue']}), {paper['year']}"
+    )
+    assert said in readme and len(names) == 4
+
+
+def test_the_workflow_catalog_reads_what_it_knows():
+    """Keys of snakemake-workflow-catalog/source/docs/about/adding_workflows.md."""
+    found = yaml.safe_load((ROOT / ".snakemake-workflow-catalog.yml").read_text(encoding="utf-8"))
+    usage = found.pop("usage")
+    assert not found
+    assert usage.keys() == {"mandatory-flags", "software-stack-deployment", "report"}
+    assert usage["mandatory-flags"].keys() == {"desc", "flags"}
+    ways = usage["software-stack-deployment"]
+    assert ways.keys() == {"conda", "apptainer", "apptainer+conda"}
+    assert ways["conda"] == all("conda:" in rule for rule in rules().split("\nrule ")[1:])
 
 
 def test_every_requirement_is_pinned_alike_in_the_constraints():

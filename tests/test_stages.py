@@ -46,3 +46,13 @@ def test_a_snakemake_that_calls_a_stage_something_else_is_refused(logger):
     logger.info("Building graph")
     with pytest.raises(Ended, match="does not log Building DAG"):
         logger.info("Run")
+
+
+def test_a_rare_stage_acts_and_may_be_missed(logger):
+    said = []
+    actions = {name: partial(said.append, name) for name in ("Started", "Run")}
+    rare = {"Nothing": partial(said.append, "Nothing")}
+    Stages(actions, error=Ended, rare=rare).listen(logger)
+    for name in ("Started", "Run", "Nothing"):
+        logger.info(name)
+    assert said == ["Started", "Run", "Nothing"]

@@ -26,10 +26,14 @@ def words(name: str, given: Mapping[str, str]) -> list[str]:
         raise InputError(f"{name}: {error} in {given[name]}") from None
 
 
+def config(given: Mapping[str, str]) -> Path:
+    """The file of the configuration."""
+    return _existing(given.get("CONFIG") or "config.yaml")
+
+
 def command(given: Mapping[str, str]) -> list[str]:
     """Snakemake with the configuration and the profile that are asked for."""
-    config = _existing(given.get("CONFIG") or "config.yaml")
-    config_file.read(config)
+    config_file.read(configuration := config(given))
     profile = _existing(given.get("PROFILE") or str(DEFAULT))
     if not profile.exists() and (DEFAULT.parent / profile).exists():
         profile = DEFAULT.parent / profile
@@ -37,7 +41,7 @@ def command(given: Mapping[str, str]) -> list[str]:
         known = sorted(str(each.parent) for each in DEFAULT.parent.glob("*/profile.yaml"))
         hint = nearest(str(profile), known)
         raise InputError(f"PROFILE: there is no {profile}/profile.yaml; {hint}")
-    command = [sys.executable, "-m", "snakemake", "--configfile", str(config)]
+    command = [sys.executable, "-m", "snakemake", "--configfile", str(configuration)]
     if profile == DEFAULT:
         command += ["--resources", f"gpu={jobs_on_gpus()}"]
     # Last, since it takes one value: what follows may be a target.

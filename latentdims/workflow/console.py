@@ -106,6 +106,11 @@ class Console:
     def total(self) -> int:
         return sum(self.counts.values())
 
+    @property
+    def told(self) -> list[str]:
+        """Lines of a dry run that people must see."""
+        return [line.removeprefix(TOLD) for line in self.lines if line.startswith(TOLD)]
+
     def read(self, line: str) -> None:
         """Take in one line of output."""
         line = line.rstrip()
@@ -273,3 +278,12 @@ def duration(seconds: float) -> str:
     if minutes < 60:
         return f"{minutes} min {round(seconds) % 60:02d} s"
     return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def in_bytes(number: float) -> str:
+    """Bytes in the unit that suits them."""
+    for unit, size in (("GB", 1e9), ("MB", 1e6)):
+        if number >= 0.9995 * size:
+            value = number / size
+            return f"{value:.1f} {unit}" if value < 10 else f"{value:.0f} {unit}"
+    return f"{max(1, number / 1e3):.0f} kB"

@@ -1,7 +1,7 @@
 """How much memory the job of each rule takes, from the shapes of images and layers.
 
-Estimates in MB, to be declared to a cluster. `PYTHONPATH=. python benchmarks/memory.py FOLDER` puts
-them beside what the jobs of a run took; each is within a factor of two of it.
+Estimates in MB, to be declared to a cluster. `python -m benchmarks.memory FOLDER` puts them beside
+what the jobs of a run took; each is within a factor of two of it.
 """
 
 import math

@@ -17,11 +17,9 @@ from latentdims.errors import InputError
 from latentdims.planning import estimates, jobs
 from latentdims.planning.estimates import Taken
 from latentdims.planning.jobs import Jobs
-from latentdims.workflow import asked
-from latentdims.workflow.console import TOLD
-from latentdims.workflow.explanation import explained
+from latentdims.workflow import asked, dry
+from latentdims.workflow.console import in_bytes
 from latentdims.workflow.job import INTERRUPTED
-from latentdims.workflow.process import follow
 
 HEADER = ("rule", "jobs", "time of one", "time of all", "memory of one at most", "disk")
 
@@ -47,8 +45,9 @@ def plan(given: Mapping[str, str]) -> Iterator[str]:
     if like and not Path(like, "logs").is_dir():
         raise InputError(f"LIKE: {like} is no folder of results, which has logs in it")
     command = [*asked.command(given), *arguments, "--dry-run", "--"]
-    found, told = _planned([*command, *asked.words("TARGET", given)], folder)
-    yield from told
+    console = dry.run([*command, *asked.words("TARGET", given)], folder, asking=jobs.ASKED)
+    yield from console.told
+    found = jobs.read(console.lines)
     if found is None:
         yield "Nothing to be done."
         return
@@ -57,21 +56,6 @@ def plan(given: Mapping[str, str]) -> Iterator[str]:
         taken = estimates.of(found, other)
         yield from table(taken)
         yield from total(taken, found, free=estimates.free(Path(found.settings["results"])))
-
-
-def _planned(command: Sequence[str], folder: Path) -> tuple[Jobs | None, list[str]]:
-    """What would run, and lines that people must see, from a dry run."""
-    environment = {**asked.environment(folder), jobs.ASKED: "1"}
-    fresh = not (folder / ".snakemake").exists()
-    status, console = follow(list(command), folder, environment, quiet=True)
-    if fresh:
-        asked.clear(folder / ".snakemake")
-    if status == INTERRUPTED:
-        raise KeyboardInterrupt
-    if status:
-        raise InputError(explained(console.lines) or f"Snakemake ended with status {status}")
-    said = [line.removeprefix(TOLD) for line in console.lines if line.startswith(TOLD)]
-    return jobs.read(console.lines), said
 
 
 def table(taken: Sequence[Taken]) -> Iterator[str]:
@@ -133,15 +117,6 @@ def spoken(seconds: float) -> str:
         return f"{seconds / 60:.0f} min"
     hours = seconds / 3600
     return f"{hours:.1f} h" if hours < 48 else f"{hours / 24:.1f} days"
-
-
-def in_bytes(number: float) -> str:
-    """Bytes in the unit that suits them."""
-    for unit, size in (("GB", 1e9), ("MB", 1e6)):
-        if number >= 0.9995 * size:
-            value = number / size
-            return f"{value:.1f} {unit}" if value < 10 else f"{value:.0f} {unit}"
-    return f"{max(1, number / 1e3):.0f} kB"
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import os
 import sys
 import time
 from collections.abc import Mapping
+from pathlib import Path
 
 from latentdims.errors import InputError
 from latentdims.workflow import asked
@@ -71,12 +72,9 @@ def run(given: Mapping[str, str]) -> int:
 def _report(command: list[str], console: Console, environment: Mapping[str, str]) -> int:
     """Make the report again if it is older than what it shows; returns the exit status."""
     results = console.folder / console.results
-    shown = [results / "summary.csv", *(results / "figures").rglob("*")]
-    if not shown[0].exists():
+    if not (results / "summary.csv").exists() or has_report(results):
         return 0
     report, partial = results / "report.html", results / "report.partial.html"
-    if report.exists() and report.stat().st_mtime >= max(each.stat().st_mtime for each in shown):
-        return 0
     status, said = follow(
         [*command, "--report", str(partial.absolute())], console.folder, environment, quiet=True
     )
@@ -87,6 +85,14 @@ def _report(command: list[str], console: Console, environment: Mapping[str, str]
     else:
         partial.replace(report)
     return status
+
+
+def has_report(results: Path) -> bool:
+    """Whether a folder of results has a report that is no older than what it shows."""
+    report = results / "report.html"
+    shown = [results / "summary.csv", *(results / "figures").rglob("*")]
+    newest = max(each.stat().st_mtime for each in shown)
+    return report.exists() and report.stat().st_mtime >= newest
 
 
 def _tell_results(headline: str, console: Console) -> None:

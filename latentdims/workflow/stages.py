@@ -15,14 +15,19 @@ class Stages(logging.Handler):
 
     actions: by the event or message, in the order of the stages. error: raised in place of an
     InputError, and where the last stage comes without one before it, which another version of
-    Snakemake may call something else; the run ends with it.
+    Snakemake may call something else; the run ends with it. rare: the same of stages that not every
+    run comes to.
     """
 
     def __init__(
-        self, actions: Mapping[Any, Callable[[], None]], *, error: type[Exception]
+        self,
+        actions: Mapping[Any, Callable[[], None]],
+        *,
+        error: type[Exception],
+        rare: Mapping[Any, Callable[[], None]] | None = None,
     ) -> None:
         super().__init__()
-        self._actions, self._error = actions, error
+        self._actions, self._error = {**(rare or {}), **actions}, error
         self._missed = dict.fromkeys(actions)
 
     def listen(self, logger: logging.Logger) -> None:
