@@ -29,7 +29,7 @@ from latentdims.steps import clipping
 
 BASES = ("activation", "activation_centred", "random", "weight")
 COVARIANCES = ("own", "white")
-RERUN_RANKS = 8  # of a module that runs again for each
+RERUN_RANKS = 8  # at most, of a module that runs again for each
 
 
 def clip(
@@ -51,8 +51,9 @@ def clip(
     the second moment of the output (`activation`), of its covariance (`activation_centred`), of the
     weights (`weight`), or a rotation drawn from a seed (`random`). basis_images: of which moments
     are taken, the training images in the pipeline; `images` where not given. ranks: where not
-    given, all of a chain of blocks, and 8 of another module, which runs again for each. axis: of
-    channels in the output, the last of (N, tokens, C), else 1, where not given.
+    given, all of a chain of blocks, and at most 8 of another module, which runs again for each.
+    axis: of channels in the output; where not given, the last of (N, tokens, C), else 1. Returns
+    accuracies by ascending rank.
 
     The module is used in evaluation mode, and stays as it is. Raises InputError for what cannot be
     measured, with the reason.

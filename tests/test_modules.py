@@ -170,10 +170,10 @@ def test_clipping_of_weights_by_hand():
         assert accuracy == pytest.approx(100 * right.double().mean().item(), abs=1e-9)
 
 
-def test_without_ranks_a_module_runs_again_for_eight_of_them():
+def test_without_ranks_a_module_runs_again_for_a_few():
     module, (x, labels) = plain(), shown()
     found = latentdims.clip(module, x, labels, layer="3")
-    assert (len(found), max(found)) == (8, 13)
+    assert list(found) == [1, 2, 3, 4, 6, 9, 13]
     whole = (module.eval()(x).argmax(1) == labels).double().mean().item()
     assert found[13] == pytest.approx(100 * whole)
 

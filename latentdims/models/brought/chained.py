@@ -10,7 +10,7 @@ from latentdims.errors import InputError
 from latentdims.models import blocks
 from latentdims.models.architecture import IMAGES, Architecture, Site, Weight
 from latentdims.models.blocks import Block, Convolution, Dense, Map, Normalisation
-from latentdims.models.brought.description import TOLERANCE, passed
+from latentdims.models.brought.description import BATCHED, passed
 from latentdims.models.brought.family import UNDRAWN
 from latentdims.models.keys import Keys
 from latentdims.models.networks import Network
@@ -22,7 +22,6 @@ DRAWN = (
     "and norms with affine=False"
 )
 NO_CHAIN = f"{UNDRAWN}; {DRAWN}"
-NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
 
 
 def is_of_blocks(module: nn.Module) -> bool:
@@ -56,7 +55,7 @@ def names(chain: nn.Module, module: nn.Module) -> Mapping[str, str]:
 def _same(found: Tensor, expected: Tensor) -> bool:
     if not isinstance(expected, Tensor) or found.shape != expected.shape:
         return False
-    return bool((found - expected).abs().max() <= TOLERANCE * expected.abs().max())
+    return bool((found - expected).abs().max() <= BATCHED * expected.abs().max())
 
 
 def _described(chain: nn.Module, images: Tensor) -> Architecture:
@@ -143,9 +142,9 @@ def _step(part: nn.Module) -> nn.Module:
     """What follows a map; of a norm, one whose statistics are measured anew for each draw."""
     if any(each.ndim > 1 for each in part.parameters()):
         raise InputError(NO_CHAIN)  # a learned map that is no block
-    if type(part) not in NORMS or part.affine:
+    if not isinstance(part, nn.BatchNorm1d | nn.BatchNorm2d) or part.affine:
         return part
-    if part.running_mean is None or part.eps != blocks.EPS:
+    if part.running_mean is None or part.running_var is None or part.eps != blocks.EPS:
         raise InputError(NO_CHAIN)
     found = Normalisation(part.num_features)
     found.mean, found.var = part.running_mean, part.running_var
