@@ -39,7 +39,7 @@ CORE = {
     "": "architecture families resnet residual augmentation spectra learned intervals scales bands "
     "summary numbers drawn curves table quantities scores along epochs matching comparison "
     "configuration/comparisons results/comparisons adoption checkpoints network_file responses "
-    "members sizes decompositions recorded",
+    "members sizes decompositions recorded arrays chained",
 }
 TESTS = {
     "training": "stack checkpoint", "descent": "training stack checkpoint trained",
@@ -56,7 +56,7 @@ TESTS = {
     "comparison": "comparisons",
     "configuration/comparisons": "comparisons_config", "members": "comparisons_config",
     "results/comparisons": "members", "adoption": "responses", "checkpoints": "adoption",
-    "network_file": "adoption networks",
+    "network_file": "adoption networks", "chained": "modules",
     "table": "summary", "numbers": "summary", "spectra": "learned alignment clipping",
 }  # fmt: skip
 

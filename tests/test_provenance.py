@@ -50,6 +50,15 @@ def test_what_counts(package, file, old, new, changes):
     assert (fingerprint(script) != before) == changes
 
 
+def test_what_the_package_offers_to_others_is_behind_no_script(package):
+    folder, script = package
+    (folder / "__init__.py").write_text("from pack.c import h\n")
+    before = fingerprint(script)
+    (folder / "c.py").write_text("def h():\n    return 3\n")
+    assert fingerprint(script) == before
+    assert folder / "__init__.py" in provenance.reached(script)
+
+
 @pytest.fixture
 def remembering(package, tmp_path, monkeypatch):
     """A working folder; returns the fingerprint that a process of its own finds there."""

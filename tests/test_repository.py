@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+import latentdims
 from latentdims import __version__
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -103,6 +104,41 @@ def test_an_installed_package_has_all_its_files():
     others = {path for path in package.rglob("*") if path.suffix not in (".py", ".pyc")}
     listed = {package / name for name in setuptools["package-data"]["latentdims"]}
     assert {path for path in others if path.is_file()} == listed
+
+
+def test_an_installed_package_brings_what_it_needs():
+    made = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    assert set(made["project"]["dynamic"]) == {"version", "dependencies"}
+    assert made["tool"]["setuptools"]["dynamic"]["dependencies"] == {
+        "file": "envs/requirements.txt"
+    }
+    lines = (ROOT / "envs" / "requirements.txt").read_text().splitlines()
+    found = {line for line in lines if line and not line.startswith("#")}
+    assert found == pins("\n".join(lines))  # of options of pip, setuptools knows nothing
+
+
+def test_importing_the_package_alone_is_fast():
+    code = "import sys, latentdims; dir(latentdims); print(*sys.modules, latentdims.__version__)"
+    told = subprocess.check_output([sys.executable, "-c", code], cwd=ROOT, encoding="utf-8").split()
+    assert not {"torch", "numpy", "h5py", "scipy"} & set(told)
+    assert [name for name in told if name.startswith("latentdims")] == ["latentdims"]
+    assert told[-1] == "0.1.0"
+
+
+@pytest.mark.parametrize("name", ["align", "Alignment", "covariance", "Moments", "clip", "draw"])
+def test_what_the_package_offers(name):
+    assert name in dir(latentdims)
+    found = getattr(latentdims, name)
+    assert found.__name__ == name
+    assert found.__module__ == latentdims.OFFERED[name]
+
+
+def test_what_the_package_offers_has_one_list():
+    assert set(latentdims.__all__) == set(latentdims.OFFERED)
+    with pytest.raises(AttributeError, match="no attribute 'alignment'"):
+        latentdims.alignment  # noqa: B018
+    with pytest.raises(ImportError):
+        from latentdims import alignment  # noqa: F401
 
 
 def rules() -> str:

@@ -103,6 +103,11 @@ class Moments:
         self.count = total
 
     @property
+    def mean(self) -> Tensor:
+        """(D,): E y."""
+        return self.mean_y
+
+    @property
     def covariance(self) -> Tensor:
         """(C, D): E[(x - E x)(y - E y)ᵀ]."""
         return self.scatter / self.count

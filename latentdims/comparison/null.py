@@ -39,24 +39,38 @@ def compare(
     scores = np.empty((len(crosses["train"]), len(SPLITS), len(options.centrings)))
     turns: dict[str, Tensor] = {}
     for place, centring in enumerate(options.centrings):
-        moments = {
-            split: cross + _offset(partner, own, split, centring).to(cross)
-            for split, cross in crosses.items()
-        }
-        turns[centring] = _rotations(moments["train"])
-        for number, split in enumerate(SPLITS):
-            powers = partner.power(split, centring) * own.power(split, centring)
-            scores[:, number, place] = np.nan
-            if powers > 0:
-                shared = (moments[split] * turns[centring]).sum((1, 2)).cpu().numpy()
-                scores[:, number, place] = shared / np.sqrt(powers)
+        found, turns[centring] = similarities(partner, own, crosses, centring)
+        scores[:, :, place] = np.stack([found[split] for split in SPLITS], axis=1)
     turn = turns["uncentred"]
     if silent(partner, own):
         turn = torch.full_like(turn, torch.nan)
-    found = {"similarity_null": scores} | _kernels(partner, own, paired, folds)
+    results = {"similarity_null": scores} | _kernels(partner, own, paired, folds)
     theirs, ours = (_tensor(each.eigen("uncentred")[1], turn) for each in (partner, own))
-    found |= _overlaps("activation", theirs.T @ turn, ours, vectors=options.vectors)
-    return found, turn
+    results |= _overlaps("activation", theirs.T @ turn, ours, vectors=options.vectors)
+    return results, turn
+
+
+def similarities(
+    partner: Measured, own: Measured, crosses: Mapping[str, Tensor], centring: str
+) -> tuple[dict[str, Array], Tensor]:
+    """Of each pairing (P,) by split, NaN where it is undefined; and the rotations (P, C, D), fitted
+    on training images.
+
+    crosses: cross-covariances (P, C, D) of unrelated images by split, `train` among them.
+    """
+    moments = {
+        split: cross + _offset(partner, own, split, centring).to(cross)
+        for split, cross in crosses.items()
+    }
+    turns = _rotations(moments["train"])
+    found = {}
+    for split, moment in moments.items():
+        powers = partner.power(split, centring) * own.power(split, centring)
+        found[split] = np.full(len(moment), np.nan)
+        if powers > 0:
+            shared = (moment * turns).sum((1, 2)).cpu().numpy()
+            found[split][:] = shared / np.sqrt(powers)
+    return found, turns
 
 
 def _rotations(crosses: Tensor) -> Tensor:

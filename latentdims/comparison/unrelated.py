@@ -99,10 +99,10 @@ def pairings(images: int, wanted: int) -> int:
     return min(wanted, int(np.bincount(folds.of(images)).min()) - 1)
 
 
-def folds_of(images: int) -> list[Tensor]:
-    """The images of each fold, in the order in which they are paired."""
+def folds_of(images: int, *, seed: int = 0) -> list[Tensor]:
+    """The images of each fold, in the order in which they are paired; seed: of that order."""
     fold = torch.from_numpy(folds.of(images))
-    order = torch.randperm(images, generator=torch.Generator().manual_seed(1))
+    order = torch.randperm(images, generator=torch.Generator().manual_seed(1 + seed))
     return [order[fold[order] == number] for number in range(int(fold.max()) + 1)]
 
 
@@ -114,19 +114,20 @@ def paired(
     pairings: int,
     matches: Sequence[Matches] | None = None,
     name: str = "images",
+    seed: int = 0,
 ) -> list[dict[str, Paired]]:
     """Cross-covariances with each partner by layer, over all images, for the same images and some
     pairings; each network sees a batch once.
 
     matches: sites that are compared with each partner; each with the same one, where not given.
-    name: what the log calls the images.
+    name: what the log calls the images. seed: of the order in which they are paired.
     """
     if matches is None:
         matches = [same_sites(own.architecture)] * len(partners)
     shapes = [site.shape for view in (*partners, own) for site in view.architecture.sites]
     size = max(1, sizes.of(own.device).unrelated // max(map(math.prod, shapes)))
     sums: dict[tuple[int, str], _Sums] = {}
-    for members in progress(folds_of(len(own)), name=f"{name}, fold"):
+    for members in progress(folds_of(len(own), seed=seed), name=f"{name}, fold"):
         for start in range(0, len(members), size):
             shown = torch.arange(start, min(start + size, len(members)))
             further = torch.arange(start, start + len(shown) + pairings) % len(members)

@@ -5,7 +5,7 @@ on the first k vectors. The basis of weights acts on flattened patches: W_j beco
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -69,14 +69,14 @@ def clip(
             found = _bases(trained, bases, moments, settings["seed"])
         most = None if trained.blocks else rerun_ranks
         kept = {name: _kept(vectors.shape[1], ranks, most) for name, (vectors, _) in found.items()}
-        reference, accuracies = _accuracies(trained, test, found, kept)
+        reference, curves = accuracies(trained, test, found, kept)
     share = np.bincount(folds.of(len(test.labels))) / len(test.labels)
     of = f" of {len(test.labels)} images"
     with storage.create(output, settings=settings, device=device) as file:
         architecture.write(file, loaded.architecture)
         what = f"test accuracy{of}, of the network as it was trained"
         _save(file, "reference_accuracy", reference, share, description=what)
-        for (name, of_curve), accuracy in zip(kept.items(), accuracies, strict=True):
+        for (name, of_curve), accuracy in zip(kept.items(), curves, strict=True):
             group = file.create_group(name)
             storage.axis(group, "rank", np.array(of_curve))
             what = f"test accuracy{of}, with this many dimensions"
@@ -109,7 +109,7 @@ def _kept(dimension: int, ranks: str | Sequence[int], most: int | None) -> list[
     return [rank for rank in range(1, dimension + 1) if rank in ranks]
 
 
-def _accuracies(
+def accuracies(
     network: Network, test: Split, bases: Mapping[str, Basis], kept: Mapping[str, Sequence[int]]
 ) -> tuple[Array, list[Array]]:
     """Accuracy on each fold, of the network and of curves by `<basis>/<layer>`, at their ranks."""
@@ -132,29 +132,50 @@ def _accuracies(
     return reference, found
 
 
-def _bases(
-    network: Network, bases: Sequence[str], moments: h5py.File, seed: int
-) -> dict[str, Basis]:
-    """Orthonormal vectors by `<basis>/<layer>`: of a hidden representation, (C, C), with the mean
-    that is left in it; or of weights, (fan-in, R)."""
-    found: dict[str, Basis] = {}
-    for basis in bases:
-        if basis == "weight":
-            for name, weight in network.weights.items():
-                found[f"weight/{name}"] = weight_components(weight.cpu().numpy())[1], None
-            continue
-        for number, site in enumerate(network.architecture.hidden):
-            covariance = moments[f"train/{site.name}/covariance"][-1]
-            mean = moments[f"train/{site.name}/mean"][-1]
-            centred = basis == "activation_centred"
-            if basis == "random":
-                random = np.random.default_rng([seed, number]).standard_normal(covariance.shape)
-                vectors = np.linalg.qr(random)[0]
-            else:
-                second = covariance if centred else covariance + np.outer(mean, mean)
-                vectors = eigh(second)[1]
-            found[f"{basis}/{site.name}"] = vectors, mean if centred else None
-    return found
+def _bases(network: Network, bases: Sequence[str], file: h5py.File, seed: int) -> dict[str, Basis]:
+    """By `<basis>/<layer>`, from moments of a trained network on training images."""
+
+    def moments(site: str) -> tuple[Array, Array]:
+        mean, covariance = (file[f"train/{site}/{kind}"][-1] for kind in ("mean", "covariance"))
+        return mean, covariance
+
+    return {
+        f"{name}/{layer}": basis_of(network, name, layer, moments, seed=seed)
+        for name in bases
+        for layer in clipped_layers(network.architecture, name)
+    }
+
+
+def clipped_layers(network: Architecture, basis: str) -> list[str]:
+    """The layers that are clipped in a basis: learned maps, or hidden sites."""
+    layers = network.weights if basis == "weight" else network.hidden
+    return [layer.name for layer in layers]
+
+
+def basis_of(
+    network: Network,
+    name: str,
+    layer: str,
+    moments: Callable[[str], tuple[Array, Array]],
+    *,
+    seed: int,
+) -> Basis:
+    """Orthonormal vectors of a layer: of a hidden representation, (C, C), with the mean that is
+    left in it; or of weights, (fan-in, R).
+
+    name: as in `clip`. moments: gives mean (C,) and covariance (C, C) of a site.
+    """
+    if name == "weight":
+        return weight_components(network.weights[layer].cpu().numpy())[1], None
+    if name == "random":
+        number = clipped_layers(network.architecture, name).index(layer)
+        size = (network.architecture.site(layer).channels,) * 2
+        random = np.random.default_rng([seed, number]).standard_normal(size)
+        return np.linalg.qr(random)[0], None
+    mean, covariance = moments(layer)
+    if name == "activation_centred":
+        return eigh(covariance)[1], mean
+    return eigh(covariance + np.outer(mean, mean))[1], None
 
 
 def _save(

@@ -55,6 +55,8 @@ def reached(script: str | Path, *modules: str) -> dict[Path, str]:
         path = pending.pop()
         if path not in trees and PACKAGE / "workflow" not in path.parents:
             trees[path], names = _parse(path)
+            if path == PACKAGE / "__init__.py":
+                continue  # what the package offers to others, no job imports
             pending += chain.from_iterable(map(_sources, names))
             if PACKAGE not in path.parents:
                 pending += chain.from_iterable(_own(path, own, name) for name in names)

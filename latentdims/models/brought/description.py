@@ -79,7 +79,7 @@ def check_trained(module: nn.Module, *, image_shape: tuple[int, int, int], class
             f"architecture: {frozen[0]} is frozen (requires_grad is false), and would be trained; "
             "make it a buffer"
         )
-    made, _ = _passed(module.train(), _images(image_shape))
+    made, _ = passed(module.train(), _images(image_shape))
     _check_output(made, classes, "while it is trained")
 
 
@@ -91,7 +91,7 @@ def check_stored(first: nn.Module, other: nn.Module, *, image_shape: tuple[int, 
     """
     other.load_state_dict(first.state_dict())
     images = _images(image_shape)
-    found, loaded = (_passed(each.eval(), images)[0] for each in (first, other))
+    found, loaded = (passed(each.eval(), images)[0] for each in (first, other))
     if not _same(found, loaded):
         raise InputError(
             "architecture: what the module makes depends on something random that is neither a "
@@ -116,21 +116,21 @@ def _passes(module: nn.Module, *, image_shape: tuple[int, int, int], classes: in
     _check_copied(module)
     images = _images(image_shape)
     with suppress(InputError):  # norms get statistics, without which they hand on what they read
-        _passed(module.train(), images)
-    output, seen = _passed(module.eval(), images)
+        passed(module.train(), images)
+    output, seen = passed(module.eval(), images)
     _check_output(output, classes, "in evaluation mode")
     if not output.isfinite().all():
         raise InputError(
             "architecture: in evaluation mode, the module makes values of random images that are "
             "not finite, before it is trained"
         )
-    again, _ = _passed(module, images)
+    again, _ = passed(module, images)
     if not torch.equal(output, again):
         raise InputError(
             "architecture: in evaluation mode, the module makes something else of the same images "
             "each time; have what is random happen only where self.training is true"
         )
-    fewer, others = _passed(module, images[:FEWER])
+    fewer, others = passed(module, images[:FEWER])
     if not _same(output[:FEWER], fewer, tolerance=BATCHED):
         raise InputError(
             "architecture: in evaluation mode, what the module makes of an image depends on the "
@@ -143,7 +143,8 @@ def _images(shape: tuple[int, int, int]) -> Tensor:
     return torch.randn(SAMPLES, *shape, generator=torch.Generator().manual_seed(0))
 
 
-def _passed(module: nn.Module, images: Tensor) -> tuple[Any, dict[str, Visit]]:
+def passed(module: nn.Module, images: Tensor) -> tuple[Any, dict[str, Visit]]:
+    """As `visits`. Raises InputError where the module fails."""
     try:
         return visits(module, images)
     except Exception as error:

@@ -107,15 +107,20 @@ class Family:
     def build(self, *, image_shape: tuple[int, int, int], classes: int) -> "nn.Module":
         """The module, with weights that it draws from torch's generator."""
         module = makers.made(self.architecture, self.keys, image_shape=image_shape, classes=classes)
-        for part in module.modules():
-            if getattr(part, "inplace", False) is True:  # it would overwrite what a site has seen
-                part.inplace = False  # type: ignore[assignment]
+        keep_outputs(module)
         if not self.files:
             from latentdims.models.brought import stem
 
             stem.check_size(module, image_shape=image_shape)
             stem.fit(module, channels=image_shape[0], small_images=self.small_images)
         return module
+
+
+def keep_outputs(module: "nn.Module") -> None:
+    """Have no part overwrite what it reads: a site may have seen it."""
+    for part in module.modules():
+        if getattr(part, "inplace", False) is True:
+            part.inplace = False  # type: ignore[assignment]
 
 
 def _sites(given: Any) -> dict[str, int | None]:
