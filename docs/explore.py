@@ -97,8 +97,8 @@ plt.show()
 # where the network sees gray images. Two networks need no rotation here, since both see the same
 # pixels. If they look for the same things, the two rows of a data set show the same images.
 #
-# An eigenvector has no sign: those of the second network are turned to those of the first. Where two
-# of them have nearly the same share of the trace, training may swap or mix them.
+# An eigenvector has no sign: those of the second network are turned to those of the first. Where
+# two of them have nearly the same share of the trace, the second network may swap or mix them.
 
 
 # %%
