@@ -105,7 +105,8 @@ def write(
 
     dimensions: names of axes, whose coordinates are those of the nearest axis of that name and
     length, in the group of the dataset or above; else they are numbered from 0, ranks from 1. Every
-    group has axes of its own, so that it can be opened alone.
+    group has axes of its own, so that it can be opened alone; an axis whose length differs from
+    that of the same name in its group has the name of the dataset behind its own.
     reason: why it is undefined where it is NaN; kept as an attribute of data that are.
     """
     values = np.asarray(data)
@@ -138,11 +139,14 @@ def _describe(
 ) -> None:
     dataset.attrs["units"] = units
     dataset.attrs["description"] = description
-    for place, label in enumerate(dimensions):
-        if label not in dataset.parent:
-            coordinates, scale = _coordinates(dataset.parent, label, dataset.shape[place])
-            axis(dataset.parent, label, coordinates, units=scale)
-        dataset.dims[place].attach_scale(dataset.parent[label])
+    for length, label, scale in zip(dataset.shape, dimensions, dataset.dims, strict=False):
+        name = label
+        if label in dataset.parent and dataset.parent[label].shape != (length,):
+            name = f"{label}_{dataset.name.rpartition('/')[2]}"  # or readers cut it to that length
+        if name not in dataset.parent:
+            coordinates, unit = _coordinates(dataset.parent, label, length)
+            axis(dataset.parent, name, coordinates, units=unit)
+        scale.attach_scale(dataset.parent[name])
 
 
 def _coordinates(group: h5py.Group, name: str, length: int) -> tuple[Any, str]:

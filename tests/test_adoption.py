@@ -14,6 +14,7 @@ from conftest import CLASSES, NETWORKS, NORMS, SHAPE, random_network
 from safetensors.torch import save_file
 from torch.nn import functional
 
+from latentdims import storage
 from latentdims.configuration import adopted
 from latentdims.configuration.config import resolve
 from latentdims.errors import InputError
@@ -100,9 +101,9 @@ def test_every_format_gives_the_same(images, settings):
     }
     training.train(images=images, output=old, settings=made, device="cpu")
     with h5py.File(old) as file:
-        layers = [name for name in file["weights"] if name.startswith(("layer", "classifier"))]
-        weights = {f"{name}.map.weight": file[f"weights/{name}"][()] for name in layers}
-        state = {name: each[()] for name, each in file["state"].items() if "layer" in name}
+        found = storage.arrays(file, "weights")
+        weights = {f"{name}.map.weight": each for name, each in found.items()}
+        state = storage.arrays(file, "state")
         kept = {name: torch.from_numpy(each.copy()) for name, each in (weights | state).items()}
     folder = images.parent
     at = [{name: each[place].clone() for name, each in kept.items()} for place in (0, 1, 2)]
@@ -124,7 +125,7 @@ def test_every_format_gives_the_same(images, settings):
     output = adopt(images, old, old, old, settings=settings_of(**asked))
     with h5py.File(old) as file, h5py.File(output) as found:
         assert found["epochs"][()].tolist() == [0, 1, 3]
-        for name in layers:
+        for name in storage.arrays(file, "weights"):
             np.testing.assert_array_equal(file[f"weights/{name}"], found[f"weights/{name}"])
         for measure in ("train_loss", "test_accuracy"):
             np.testing.assert_array_equal(

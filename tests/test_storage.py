@@ -62,6 +62,19 @@ def test_xarray_opens_a_group_with_names_and_coordinates(tmp_path):
         assert opened["y"].sel(rank=1) == 0  # ranks are counted from 1
 
 
+def test_axes_of_one_name_and_several_lengths_in_a_group_are_told_apart(tmp_path):
+    """Or xarray, which takes lengths from axes, would cut the longer arrays, and say nothing."""
+    with storage.create(tmp_path / "file.h5", settings={}) as file:
+        for name, length in (("a", 2), ("b", 3), ("c", 2)):
+            values = np.arange(float(length))
+            storage.write(
+                file, f"x/{name}", values, units="1", description="made up", dimensions=("rank",)
+            )
+    with xarray.open_dataset(tmp_path / "file.h5", group="x", engine="h5netcdf") as opened:
+        assert [opened[name].dims for name in "abc"] == [("rank",), ("rank_b",), ("rank",)]
+        assert opened["b"].to_series().to_dict() == {1: 0, 2: 1, 3: 2}  # ranks, from 1
+
+
 def test_every_file_of_a_run_opens_with_names(finished):
     """Each group with data, in xarray: no axis is without a name, or those that all share without
     coordinates."""

@@ -107,7 +107,7 @@ def write(
             weight[kept],
             units="1",
             description="weights, so that an alignment needs no other file",
-            dimensions=networks.axes("weights/", weight.ndim),
+            dimensions=networks.axes(f"weights/{name}", weight.ndim),
         )
     for split, measured in passes.items():
         for site in network.architecture.sites:

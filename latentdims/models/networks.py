@@ -155,12 +155,15 @@ def file_names(network: Architecture, tensors: Iterable[str]) -> dict[str, str]:
 
 
 def axes(name: str, number: int) -> Sequence[str]:
-    """Names of the axes of a tensor in a network file, the first of which is that of epochs."""
+    """Names of the axes of a tensor in a network file, by its name there; the first is that of
+    epochs, the others, such as `neuron_layer1`, are its own."""
+    others: tuple[str, ...] = ("neuron", "channel", "row", "column")
     if name.startswith("state/"):
-        return ("epoch", "channel", "part", "row", "column")[:number]
-    return {3: ("epoch", "neuron", "input")}.get(
-        number, ("epoch", "neuron", "channel", "row", "column")
-    )
+        others = ("channel", "part", "row", "column")
+    elif number == 3:
+        others = ("neuron", "input")
+    own = name.rpartition("/")[2]
+    return ("epoch", *(f"{each}_{own}" for each in others[: number - 1]))
 
 
 @dataclass(frozen=True)
