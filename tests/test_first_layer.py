@@ -148,12 +148,14 @@ def test_a_sign_is_turned_where_the_largest_entries_disagree(made):
 def test_pictures_stand_upright_one_seed_below_the_other(made):
     figure = made.draw()
     axis = figure.axes[0]
-    top, bottom = ([image.get_extent()[3] for image in axis.images[n::RANKS]] for n in (0, 1))
-    assert top == bottom == sorted(top)
+    first, second = ([image.get_extent()[3] for image in axis.images[n::RANKS]] for n in (0, 1))
+    assert first == second == sorted(first)
     image = axis.images[0]
     pixels = np.where(np.arange(4)[:, None] < 2, -1.0, 0.0) * np.ones((4, 6))
     image.set_data(pixels)  # dark above, white below
-    left, right, low, high = image.get_extent()
+    left, right, *ends = image.get_extent()
+    high, low = sorted(ends)
+    assert axis.transData.transform((0, high))[1] > axis.transData.transform((0, low))[1]
     middle = (left + right) / 2
     dark, white = (brightness(axis, middle, high + at * (low - high)) for at in (0.2, 0.8))
     assert dark < 80 and white > 230
