@@ -15,6 +15,8 @@
 # make mutants   how many small changes of the core the tests notice, of 400 at random; hours
 #             MODULES="alignment null"  all of these, or SAMPLE= of them; SEED=  WORKERS=
 # make golden    store the numbers of the tiny experiment anew, where they should have changed
+# make readme    tables and pictures of README.md and docs/, from results of the tutorial and the study
+# make workflow  the picture of the rules, docs/workflow.svg, where a rule has changed
 # All make the environment in .venv first, from pinned versions.
 
 PYTHON ?= python3
@@ -56,7 +58,8 @@ export PIP_PREFIX :=
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint envs/constraints.txt
 
-.PHONY: run plan archive sites test test-all test-slurm test-gpu lint mutants golden bench pairs readme constraints clean
+.PHONY: run plan archive sites test test-all test-slurm test-gpu lint mutants golden bench pairs readme \
+  workflow constraints clean
 .NOTPARALLEL:
 
 run: .venv/run
@@ -129,9 +132,13 @@ pairs: .venv/run
 	$(BIN)/python -m benchmarks.pairs .bench $(if $(BEFORE),--before $(BEFORE)) --pairs $(PAIRS) \
 	  --samples $(SAMPLES) $(if $(IMAGES),--images $(IMAGES)) $(if $(STEP),--step "$(STEP)")
 
-# Tables and pictures of README.md and docs/results.md, from the results of tutorial and study.
+# Tables and pictures of README.md, docs/gallery.md and docs/results.md, from the results of tutorial
+# and study.
 readme: .venv/run
 	$(BIN)/python docs/update.py
+
+workflow: .venv/run
+	$(BIN)/snakemake --filegraph | $(BIN)/python docs/workflow.py docs/workflow.svg
 
 # After a change of a requirement: resolve anew, and pin what it brings in.
 constraints:

@@ -1,8 +1,9 @@
-"""Write what was found into README.md and docs/results.md: make readme.
+"""Write what was found into README.md, docs/gallery.md and docs/results.md: make readme.
 
-README.md shows the results of configs/tutorial.yaml, docs/results.md those of configs/study.yaml,
-whose means are copied to docs/study/summary.csv for the claims of its sentences. A page whose
-experiment has not run stays as it is.
+README.md shows the results of configs/tutorial.yaml, and docs/gallery.md its figures;
+docs/results.md shows the results of configs/study.yaml, whose means are copied to
+docs/study/summary.csv for the claims of its sentences. A page whose experiment has not run stays as
+it is.
 """
 
 import csv
@@ -19,12 +20,17 @@ sys.path[:0] = [str(ROOT), str(ROOT / "docs")]
 
 import claims  # noqa: E402
 
+from latentdims.figures import catalogue  # noqa: E402
 from latentdims.models import architecture  # noqa: E402
 from latentdims.results import overview  # noqa: E402
 from latentdims.results.table import Row, read_csv  # noqa: E402
 
 PICTURES = {  # from the figures of an experiment into docs/
-    "tutorial": {"cifar10/mlp/eigenvectors.svg": "eigenvectors.svg"},
+    "tutorial": {
+        **{f"cifar10/mlp/{name}.svg": f"gallery/{name}.svg" for name in catalogue.drawn(seeds=2)},
+        "cifar10/cnn/first_layer.svg": "gallery/first_layer_cnn.svg",
+        "cifar10/mlp/eigenvectors.svg": "eigenvectors.svg",  # of README.md, too
+    },
     "study": {
         "reproduction.svg": "study/reproduction.svg",
         "cifar10/cnn/generation.svg": "study/generation.svg",
@@ -93,6 +99,7 @@ def markdown(table: Sequence[Sequence[str]]) -> str:
 def copy(name: str, folder: Path) -> None:
     """The pictures of an experiment, into docs/."""
     for figure, picture in PICTURES[name].items():
+        (ROOT / "docs" / picture).parent.mkdir(exist_ok=True)
         shutil.copyfile(folder / "figures" / figure, ROOT / "docs" / picture)
 
 

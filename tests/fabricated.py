@@ -74,6 +74,12 @@ def _network(file, random, widths, *, seed, draws):
             write(file, f"history/{split}_{what}", random.uniform(low, high, 3), "epoch")
         folds = random.uniform(low, high, (FOLDS, 3))
         write(file, f"history/folds/test_{what}", folds, "fold", "epoch")
+    own = np.random.default_rng([seed, *widths.values()])  # leaves the numbers above as they are
+    fan_in = 20
+    for layer, neurons in widths.items():
+        weights = own.normal(0, 1, (2, neurons, fan_in))
+        write(file, f"weights/{layer}", weights, "epoch", "neuron", "input")
+        fan_in = neurons
 
 
 def _alignment(file, random, widths, *, seed, draws):

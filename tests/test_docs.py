@@ -9,6 +9,7 @@ import pytest
 from fabricated import described
 
 from latentdims import storage
+from latentdims.figures import catalogue
 from latentdims.models import architecture
 from latentdims.results import table
 
@@ -122,3 +123,11 @@ def test_make_readme_writes_the_study_into_its_page(update, tmp_path):
     )
     assert "old" in (tmp_path / "README.md").read_text()
     assert (tmp_path / "docs" / "study" / "generation.svg").read_text() == "new picture"
+
+
+def test_the_gallery_shows_every_figure_of_the_tutorial(update):
+    page = (ROOT / "docs" / "gallery.md").read_text(encoding="utf-8")
+    pictures = [path for path in update.PICTURES["tutorial"].values() if "(" + path + ")" in page]
+    assert sorted(pictures) == sorted(update.PICTURES["tutorial"].values())
+    shown = {name for name in catalogue.drawn(seeds=2) if f"`{name}`" in page}
+    assert shown | {"first_layer"} == {*catalogue.drawn(seeds=2)}

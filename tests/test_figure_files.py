@@ -22,6 +22,7 @@ from latentdims.results.table import Row, write_csv
 
 WORDS = {  # what must stand on each, of three networks
     "training": ["epoch", "accuracy (%)", "cross-entropy (nats)", "test images"],
+    "first_layer": ["trained, rank", "untrained, rank", "share of variance", "|cosine|"],
     "spectra": ["rank", "eigenvalue", "layer 1, second moment", "layer 1, covariance"],
     "clipping": ["rank kept", "test accuracy (%)", "random directions", "chance", "whole network"],
     "weights": ["Marchenko-Pastur edge", "untrained", "trained", "test accuracy (%)", "classifier"],

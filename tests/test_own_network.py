@@ -130,7 +130,7 @@ def test_a_setting_runs_what_it_reaches(again):
     config = small(mlp={"architecture": "mlp", "widths": [12]})
     config["networks"]["own"]["sites"] = ["2", "8"]
     again.configure(config)
-    measured = Counter(OWN) - Counter(describe=1, train=2, figure=1)  # that of training
+    measured = Counter(OWN) - Counter(describe=1, train=2, figure=2)  # of networks alone
     assert again.planned() == measured
     config["networks"]["own"]["sites"] = ["2", "55"]
     again.configure(config)

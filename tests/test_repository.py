@@ -204,7 +204,7 @@ def opens_text(call: ast.Call) -> bool:
         "workflow.provenance, comparison.partners",
         "workflow.recorded",
         "steps.alignment, steps.consensus, statistics.learned, statistics.spectra, steps.summary",
-        "figures.style, figures.eigenvectors, figures.samples",
+        "figures.style, figures.eigenvectors, figures.first_layer, figures.samples",
         "images.data, steps.prepare, images.sources.embedded, images.sources.imagefolder",
     ],
 )

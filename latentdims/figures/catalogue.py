@@ -5,6 +5,7 @@ from typing import Any
 
 SOURCES = {  # what each figure is drawn from, one file per seed
     "training": ("network",),
+    "first_layer": ("network",),
     "spectra": ("alignment",),
     "clipping": ("alignment", "clipping"),
     "weights": ("alignment", "clipping"),
