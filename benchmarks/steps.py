@@ -273,9 +273,9 @@ def _draw(tutorial: Tutorial) -> None:
     """The figures of every network."""
     with tempfile.TemporaryDirectory() as folder:
         for network in tutorial.resolved["networks"]:
-            for name, kinds in catalogue.SOURCES.items():
+            for name in catalogue.drawn(seeds=tutorial.resolved["seeds"]):
                 module = importlib.import_module(f"latentdims.figures.{name}")
-                drawing = module.draw(tutorial.inputs(kinds, [network]))
+                drawing = module.draw(tutorial.inputs(catalogue.SOURCES[name], [network]))
                 path = Path(folder) / name
                 style.save(drawing, svg=path.with_suffix(".svg"), pdf=path.with_suffix(".pdf"))
 
