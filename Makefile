@@ -12,6 +12,7 @@
 #             STEP="whole tutorial"  this one alone
 # make mutants   how many small changes of the core the tests notice, of 400 at random; hours
 #             MODULES="alignment null"  all of these, or SAMPLE= of them; SEED=  WORKERS=
+# make pages     the pages and pictures of docs/ that are made from the code: config.md and rooms.svg
 # make golden    store the numbers of the tiny experiment anew, where they should have changed
 # All make the environment in .venv first, from pinned versions.
 
@@ -50,7 +51,7 @@ export PIP_PREFIX :=
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint envs/constraints.txt
 
-.PHONY: run plan sites test test-all test-slurm test-gpu lint mutants golden bench pairs readme constraints clean
+.PHONY: run plan sites test test-all test-slurm test-gpu lint mutants golden bench pairs pages readme constraints clean
 .NOTPARALLEL:
 
 run: .venv/run
@@ -120,8 +121,13 @@ pairs: .venv/run
 	$(BIN)/python benchmarks/pairs.py .bench $(if $(BEFORE),--before $(BEFORE)) --pairs $(PAIRS) \
 	  --samples $(SAMPLES) $(if $(IMAGES),--images $(IMAGES)) $(if $(STEP),--step "$(STEP)")
 
+# What docs/ has from the code: every key of the configuration, and which folder imports which.
+pages: .venv/run
+	$(BIN)/python docs/config.py
+	$(BIN)/python docs/rooms.py
+
 # Tables and pictures of README.md and docs/results.md, from the results of tutorial and study.
-readme: .venv/run
+readme: pages
 	$(BIN)/python docs/update.py
 
 # After a change of a requirement: resolve anew, and pin what it brings in.

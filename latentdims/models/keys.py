@@ -9,8 +9,9 @@ if TYPE_CHECKING:  # the workflow is planned without torch
 
 @dataclass(frozen=True, kw_only=True)
 class Keys:
-    """bias: whether maps have one. norm_place: before or after the non-linearity. affine: whether
-    the norm learns a scale and a shift of each channel."""
+    """bias: whether maps have a bias. norm: batch normalisation of each channel, or none.
+    norm_place: whether the norm comes before or after the non-linearity. affine: whether the norm
+    learns a scale and a shift of each channel. nonlinearity: what follows each hidden map."""
 
     bias: bool = False
     norm: Literal["none", "batch"] = "none"
