@@ -212,17 +212,17 @@ def main(times: int) -> None:
 
 TEXT = """# Faults that were tried
 
-`python tests/faults.py {times}` wrote this page. It runs the embedded experiment with one network and
-two seeds, which takes {seconds:.0f} s without a fault, and causes each fault at random moments. Then it
-repeats the same command until it succeeds. *Lost* counts results that differ in any byte from
-those of a run without faults.
+`python tests/faults.py {times}` wrote this page. It runs the embedded experiment with one network
+and two seeds, which takes {seconds:.0f} s without a fault, and causes each fault at random
+moments. Then it repeats the same command until it succeeds. *Lost* counts results that differ in
+any byte from those of a run without faults.
 
 | fault | what happens | times | the same command, at most | lost |
 | --- | --- | --- | --- | --- |
 {table}
 
-`make test-slurm` tries faults on a cluster: jobs that run out of memory or time, cancelled jobs, and
-a run that is killed while its jobs go on.
+`make test-slurm` tries faults on a cluster: jobs that run out of memory or time, cancelled jobs,
+and a run that is killed while its jobs go on.
 """
 
 
