@@ -1,20 +1,21 @@
-# make run    the experiment of CONFIG, to its last figure and the report
+# make run    run the experiment in CONFIG, from images to figures and the report
 #             CONFIG=my.yaml  PROFILE=profiles/slurm  TARGET=a file or rule  ARGS=flags for snakemake
-# make plan   what that would take, job by job: time, memory and disk; nothing is written
-#             CONFIG=  PROFILE=  TARGET=  ARGS=  as of make run; LIKE=results of a run like it
-# make sites  NETWORK=name  where a network of CONFIG can be read, and what can be done there
-# make test   the checks that take minutes; make test-all: those that take longer
-# make test-slurm   the same workflow on a throw-away SLURM cluster (Debian 12, as root)
-# make test-gpu     the files of every rule from a GPU, beside those of the CPU
-# make bench  every step timed beside a plain one, into docs/performance.md; IMAGES=cifar10-jpeg.tar.gz
-#             DEVICE=cpu  on a machine that has a GPU
-# make pairs  BEFORE=COMMIT  every step at a commit and at HEAD, in nine pairs; IMAGES=  SAMPLES=  PAIRS=
-#             STEP="whole tutorial"  this one alone
-# make mutants   how many small changes of the core the tests notice, of 400 at random; hours
-#             MODULES="alignment null"  all of these, or SAMPLE= of them; SEED=  WORKERS=
-# make pages     the pages and pictures of docs/ that are made from the code: config.md and rooms.svg
-# make golden    store the numbers of the tiny experiment anew, where they should have changed
-# All make the environment in .venv first, from pinned versions.
+# make plan   print the time, memory and disk that each job would take; nothing is written
+#             CONFIG=  PROFILE=  TARGET=  ARGS=  as for make run; LIKE=results of a similar run
+# make sites  NETWORK=name  list where a network in CONFIG can be read, and what can be done there
+# make test   run the tests that take minutes; make test-all: the slow ones
+# make test-slurm   test the workflow on a throw-away SLURM cluster (Debian 12, as root)
+# make test-gpu     compare the files of every rule from a GPU with those from the CPU
+# make bench  time every step beside a plain one, for docs/performance.md; IMAGES=cifar10-jpeg.tar.gz
+#             DEVICE=cpu  ignores the GPU of the machine
+# make pairs  BEFORE=COMMIT  time every step at a commit and at HEAD, in nine pairs; IMAGES=  SAMPLES=  PAIRS=
+#             STEP="whole tutorial"  only this step
+# make mutants   count how many of 400 random small changes of the core the tests notice; takes hours
+#             MODULES="alignment null"  all changes of these, or SAMPLE= of them; SEED=  WORKERS=
+# make pages     write the parts of docs/ that come from the code: config.md and rooms.svg
+# make readme    copy results into README.md and docs/results.md
+# make golden    store the numbers of the tiny experiment again, after an intended change
+# All targets first install pinned versions into .venv.
 
 PYTHON ?= python3
 CONFIG ?= config.yaml
@@ -34,7 +35,7 @@ SAMPLE ?=
 SEED ?= 0
 WORKERS ?= 2
 
-# What was given reaches the programs as it was given, whatever signs it holds.
+# Variables reach the programs unchanged, whatever characters they contain.
 override CONFIG := $(value CONFIG)
 override PROFILE := $(value PROFILE)
 override TARGET := $(value TARGET)
@@ -42,7 +43,7 @@ override NETWORK := $(value NETWORK)
 override ARGS := $(value ARGS)
 override LIKE := $(value LIKE)
 export CONFIG PROFILE TARGET ARGS NETWORK LIKE
-# What others have set for their Python does not count here, nor where their pip installs.
+# The user's settings for Python and pip have no effect here.
 unexport PYTHONPATH PYTHONHOME PYTHONSAFEPATH PYTHONWARNINGS
 export PIP_USER := 0
 export PIP_TARGET :=
@@ -106,8 +107,8 @@ golden: .venv/test
 	.venv-mutants/bin/python -m pip install --quiet --requirement envs/requirements-mutants.txt
 	touch $@
 
-# An hour, of a machine that does nothing else; what was measured stays in .bench, and is not measured
-# again. A step by its name alone: benchmarks/bench.py --only.
+# Takes an hour on an idle machine. Measured times stay in .bench and are not measured again.
+# For a single step: benchmarks/bench.py --only.
 bench: .venv/run
 	PYTHONPATH=.:tests $(BIN)/python benchmarks/bench.py .bench $(if $(IMAGES),--images $(IMAGES)) \
 	  $(if $(DEVICE),--device $(DEVICE))
@@ -116,21 +117,21 @@ bench: .venv/run
 	  PYTHONPATH=.:tests $(BIN)/python benchmarks/growth.py .bench; fi
 	PYTHONPATH=.:tests $(BIN)/python benchmarks/performance.py .bench
 
-# Half an hour, of a machine that does nothing else. The same command resumes an interrupted run.
+# Takes half an hour on an idle machine. Interrupted runs resume with the same command.
 pairs: .venv/run
 	$(BIN)/python benchmarks/pairs.py .bench $(if $(BEFORE),--before $(BEFORE)) --pairs $(PAIRS) \
 	  --samples $(SAMPLES) $(if $(IMAGES),--images $(IMAGES)) $(if $(STEP),--step "$(STEP)")
 
-# What docs/ has from the code: every key of the configuration, and which folder imports which.
+# Every key of the configuration, and the picture of imports between folders.
 pages: .venv/run
 	$(BIN)/python docs/config.py
 	$(BIN)/python docs/rooms.py
 
-# Tables and pictures of README.md and docs/results.md, from the results of tutorial and study.
+# Tables and pictures in README.md and docs/results.md, from the results of tutorial and study.
 readme: pages
 	$(BIN)/python docs/update.py
 
-# After a change of a requirement: resolve anew, and pin what it brings in.
+# Run after a change of a requirement: pins all packages that it needs.
 constraints:
 	$(PYTHON) -m venv .venv-constraints
 	.venv-constraints/bin/python -m pip install --quiet --requirement envs/requirements-dev.txt
@@ -138,6 +139,6 @@ constraints:
 	  .venv-constraints/bin/python -m pip freeze | grep -v -e '^torch' -e '^nvidia' -e '^triton'; } > envs/constraints.txt
 	rm -r .venv-constraints
 
-# Results stay, and what Snakemake knows of them.
+# Keeps results and Snakemake's records of them.
 clean:
 	rm -rf .venv
