@@ -8,8 +8,8 @@ from difflib import get_close_matches
 
 PERMISSION = "this user has no permission: change the rights or the owner of the file or its folder"
 SPACE = "make room"
-MOUNT = "its disk or file system failed or is gone: bring it back"
-REMOVED = "it was removed, or its file system is gone: bring it back"
+MOUNT = "its disk or file system failed or is missing: restore it"
+REMOVED = "it was removed, or its file system is missing: restore it"
 FILES = "close other programs, or raise the limit (ulimit -n)"
 MEMORY = "run fewer jobs at once (--cores), or use a machine with more memory"
 LOCKED = "another program keeps it locked: wait for that program"

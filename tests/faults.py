@@ -154,7 +154,7 @@ FAULTS: dict[str, tuple[Callable[[Workflow, random.Random, float], str], str]] =
     "main process and jobs killed": (kill_everything, ""),
     "a job killed": (kill_job, "Error in rule"),
     "writes refused": (refuse_writes, "File too large"),
-    "two invocations at once": (two_at_once, "another run is going on"),
+    "two invocations at once": (two_at_once, "another run is working"),
     "a result cut short": (cut_short, "(damaged"),
     "a result replaced by another file": (foreign, "(damaged"),
     "disk full": (fill_disk, "No space left on device"),

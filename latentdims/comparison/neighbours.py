@@ -30,7 +30,7 @@ def compare(
     for members in unrelated.folds_of(len(own)):
         if len(members) <= neighbours:
             raise InputError(
-                f"alignment.neighbours: {neighbours} are asked for, and a fold of the "
+                f"alignment.neighbours: {neighbours} are requested, but a fold of the "
                 f"{len(own)} test images holds {len(members)} images; give fewer"
             )
         theirs, ours = (_nearest(view, members, neighbours) for view in (partner, own))

@@ -47,7 +47,7 @@ def adopted(networks: Mapping[str, dict[str, Any]], *, seeds: int) -> dict[str, 
 
 def _responses(given: Mapping[str, Any], network: Mapping[str, Any], *, seeds: int) -> Asked:
     if others := [key for key in given if key != "seeds"]:
-        raise InputError(f"{others[0]}: a network of which responses are known has none; remove it")
+        raise InputError(f"{others[0]}: a network with responses does not take this key; remove it")
     family = responses.Family.of({k: v for k, v in network.items() if v not in NOTHING})
     seeds = given.get("seeds") or seeds
     _check_fields("responses", family.responses, ["seed"], seeds=seeds)
@@ -58,7 +58,7 @@ def _responses(given: Mapping[str, Any], network: Mapping[str, Any], *, seeds: i
 
 def _asked(given: Mapping[str, Any], network: Mapping[str, Any], *, seeds: int) -> Asked:
     if network.get("training") not in NOTHING:
-        raise InputError("training: the network is adopted, not trained; leave this key out")
+        raise InputError("training: the network is adopted, not trained; remove this key")
     trained, untrained = (_place(given.get(key)) for key in NAMES[:2])
     assert trained is not None
     epochs = _epochs(trained.pop("epochs", None))
@@ -91,7 +91,7 @@ def _epochs(given: Sequence[Any] | None) -> list[Epoch] | None:
     if epochs != sorted(set(epochs)) or epochs[0] <= 0:
         raise InputError(
             f"checkpoints.epochs: found {epochs}, expected numbers above 0 in ascending order; "
-            "epoch 0 is given by the key untrained"
+            "give epoch 0 as the key untrained"
         )
     return epochs
 
@@ -108,9 +108,7 @@ def _check_fields(key: str, path: str, known: Sequence[str], *, seeds: int) -> N
                 raise InputError(f"{key}: {path} has {{{field}}}; {nearest(field, known)}")
         path.format(seed=0, epoch=1)
     except ValueError as error:
-        raise InputError(
-            f"{key}: {path} has braces of another kind than {{seed}} ({error})"
-        ) from None
+        raise InputError(f"{key}: {path} has other braces than {{seed}} ({error})") from None
     if "seed" not in fields and seeds > 1:
         raise InputError(
             f"{key}: {path} is the same file for each of the {seeds} seeds; write {{seed}} where "
@@ -145,7 +143,7 @@ def check_files(name: str, asked: Asked, *, key: str = "checkpoints") -> None:
                 found = "is no file" if Path(path).exists() else "there is no file"
                 raise InputError(
                     f"networks.{name}.{which}: {found}, {path}, for seed {seed}; give its path, "
-                    f"seen from {Path.cwd()}, or set seeds of the network to how many there are"
+                    f"relative to {Path.cwd()}, or set seeds of the network to their number"
                 )
         paths = files(asked, seed)[-len(asked["epochs"] or [1]) :]
         if len(set(paths)) < len(paths) and not _is_hdf5(paths[0]):

@@ -61,7 +61,7 @@ def _scaled(network: Mapping[str, Any], factor: float, where: str) -> dict[str, 
     """The settings of a network that is wider by a factor."""
     known = [key for key in SCALED if key in network]
     if not known and network.get("architecture") not in ("resnet", "scattering"):
-        raise InputError(f"{where} has none of the keys {', '.join(SCALED)}, which a width changes")
+        raise InputError(f"{where} has none of the keys {', '.join(SCALED)}, which widths change")
     if not known:  # of which it is a key with a default
         return {**network, "width": factor}
     key, value = known[0], network[known[0]]
@@ -93,9 +93,9 @@ def _comparison(given: Mapping[str, Any], resolved: Mapping[str, Any]) -> dict[s
     members = [named(text, images, resolved) for text in given["members"]]
     names = [member.name for member in members]
     if twice := next((name for name in names if names.count(name) > 1), None):
-        raise InputError(f"members: {twice} is there twice; take one out")
+        raise InputError(f"members: {twice} is listed twice; remove one")
     if len(members) < 2 and not given["within"]:
-        raise InputError("members: one alone is compared with nothing; give two, or within: true")
+        raise InputError("members: found a single one; give two or more, or within: true")
     for each in members:
         check_images(each, images, resolved)
     reference = _reference(given["reference"], members, images, resolved)
@@ -204,7 +204,7 @@ def _reference(
         raise InputError(str(error).replace("members:", "reference:", 1)) from None
     if member not in members:
         names = [each.name for each in members]
-        raise InputError(f"reference: {text} is no member; {nearest(text, names)}")
+        raise InputError(f"reference: {text} is not a member; {nearest(text, names)}")
     return member
 
 

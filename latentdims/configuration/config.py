@@ -62,7 +62,8 @@ def resolve(config: Mapping[str, Any]) -> dict[str, Any]:
     resolved["kept"] = _kept(resolved)
     if resolved["alignment"]["pairs"] == "first" and resolved["alignment"]["partners"]:
         raise InputError(
-            "alignment.partners: pairs: first leaves each seed one partner; remove one of the keys"
+            "alignment.partners: pairs: first compares each seed with one other; remove one of the "
+            "two keys"
         )
     resolved["generation"] = procedures.procedures(resolved, schema["properties"]["generation"])
     for name, network in resolved["networks"].items():
@@ -82,17 +83,17 @@ def _folder(results: str) -> str:
     """The folder of results as Snakemake takes it. Raises InputError for one it cannot use."""
     folder = os.path.normpath(expanded(results))
     if folder == ".":
-        raise InputError(f"results: {results!r} is the working folder itself; name one within it")
+        raise InputError(f"results: {results!r} is the working folder itself; name a folder in it")
     if unknown := re.match(r"~[^/]*", folder) or re.search(r"\$\w+|\$\{\w+\}", folder):
         raise InputError(
             f"results: {unknown[0]} in {results!r} is not defined here; write the path in full"
         )
     if wrong := re.search(r"[{}<>*?\[\]\x00-\x1f\x7f]|^\s|\s$", folder):
-        raise InputError(f"results: {results!r} holds {wrong[0]!r}; name a folder without it")
+        raise InputError(f"results: {results!r} contains {wrong[0]!r}; name a folder without it")
     full = Path(folder).resolve()
     within = full.relative_to(ROOT).parts[:1] if full.is_relative_to(ROOT) else ("elsewhere",)
     if not within or within[0] in PROJECT:
-        raise InputError(f"results: {results!r} is a folder of the project; name one of its own")
+        raise InputError(f"results: {results!r} is a folder of the project; choose another")
     return folder
 
 

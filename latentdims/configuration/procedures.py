@@ -33,7 +33,9 @@ def procedures(resolved: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[s
             # Each classifier has results of its own, under a name of its own.
             new = {full, *(f"{full}_{classifier}" for classifier in options["classifiers"])}
             for same in taken & new:
-                raise InputError(f"{key}: another variant has results {same}, too; rename one")
+                raise InputError(
+                    f"{key}: another variant has results of the same name, {same}; rename one"
+                )
             taken |= new
             found[full] = {**options, "rank": each, "images": fewer}
     return found
@@ -50,11 +52,11 @@ def _check_variant(name: str, options: Mapping[str, Any], *, key: str, seeds: in
     if options["covariances"] == "averaged" and seeds < 2:
         raise InputError(
             f"{key}.covariances: an average needs two networks or more; give seeds: 2, or "
-            "leave the variant out"
+            "remove the variant"
         )
     if options["covariances"] == "white" and options["rank"] != "all":
         raise InputError(
-            f"{key}.rank: found {options['rank']}, but the components of white covariances are all "
+            f"{key}.rank: found {options['rank']}, but white covariances have no leading "
             "alike, and none come first; leave rank out"
         )
 

@@ -72,7 +72,7 @@ def explain(error: jsonschema.ValidationError) -> str:
             )
             full = f"{key}.{unknown}" if key else str(unknown)
             if patterns:
-                return f"{full}: names may hold only letters, digits, '_' and '-'; rename it"
+                return f"{full}: names may contain only letters, digits, '_' and '-'; rename it"
             return f"{full}: unknown key; {nearest(unknown, known)}"
         case "required":
             missing = next(name for name in error.validator_value if name not in found)

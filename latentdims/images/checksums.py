@@ -52,8 +52,8 @@ def verify(path: str | Path, *, md5: str) -> None:
     if found != md5:
         raise InputError(
             f"{path}: md5 {found}, expected {md5} ({path.stat().st_size} bytes found): it is "
-            "incomplete or another file; delete it and fetch it again, or give a complete one as "
-            "datasets.<name>.path"
+            "incomplete or another file; delete it and download it again, or give a complete one "
+            "as datasets.<name>.path"
         )
 
 

@@ -35,7 +35,9 @@ def of_source(name: str, dataset: Mapping[str, Any]) -> dict[str, Any]:
             raise InputError(f"datasets.{name}: source '{source}' needs the key '{key}'; add it")
     values = dataset.get("range")
     if source == "imagefolder" and values and not values[0] < values[1]:
-        raise InputError(f"datasets.{name}.range: {values} is not [black, white], the lower first")
+        raise InputError(
+            f"datasets.{name}.range: {values} is not [black, white], the lower value first"
+        )
     kept = {key: dataset[key] for key in ("preprocessing", "source", *SOURCE_KEYS[source])}
     embedded = SAMPLES if source == "embedded" else dict.fromkeys(SAMPLES)
     asked = {key: dataset.get(key) or number for key, number in embedded.items()}

@@ -74,7 +74,7 @@ def check_kept(options: Mapping[str, Any], *, steps_per_epoch: int) -> None:
     if beyond > last:
         raise InputError(
             f"training.keep_steps: {beyond} is beyond the last step, {last} (epochs: "
-            f"{options['epochs']}, each of {steps_per_epoch} steps); take it out, or train longer"
+            f"{options['epochs']}, each of {steps_per_epoch} steps); remove it, or train longer"
         )
 
 
@@ -92,10 +92,11 @@ def check(options: Mapping[str, Any]) -> None:
             "shorten the warm-up"
         )
     if warm_up and schedule == "one_cycle":
-        raise InputError("training.warm_up: one_cycle has a warm-up of its own; set warm_up: 0")
+        raise InputError("training.warm_up: one_cycle has its own warm-up; set warm_up: 0")
     if options["nesterov"] and options["optimiser"] != "sgd":
         raise InputError(
-            f"training.nesterov: {options['optimiser']} has no such momentum; set nesterov: false"
+            f"training.nesterov: {options['optimiser']} has no Nesterov momentum; set nesterov: "
+            "false"
         )
     if options["nesterov"] and not options["momentum"]:
         raise InputError(
@@ -106,7 +107,7 @@ def check(options: Mapping[str, Any]) -> None:
 def _check_milestones(milestones: list[int], *, epochs: int) -> None:
     if not milestones:
         raise InputError(
-            "training.milestones: schedule: steps needs one epoch or more, found none; add them"
+            "training.milestones: schedule: steps needs at least one epoch, found none; add one"
         )
     for earlier, later in itertools.pairwise(milestones):
         if later <= earlier:

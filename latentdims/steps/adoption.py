@@ -79,7 +79,7 @@ def adopt(
 
 def _check_content(path: str, hashed: str) -> None:
     if content.content(path) != hashed:
-        raise InputError(f"{path}: was changed while the run went on; run it again")
+        raise InputError(f"{path}: changed during the run; run the same command again")
 
 
 def _adopt_responses(

@@ -107,8 +107,7 @@ def consensus(
     """
     if len(covariances) < 2:
         raise InputError(
-            f"{covariances[0]}: a single network has no others to be aligned with; give seeds: 2 "
-            "or more"
+            f"{covariances[0]}: a single network has no partner; give seeds: 2 or more"
         )
     with ExitStack() as stack, storage.create(output, settings=settings) as file:
         files: list[Measurements] = []

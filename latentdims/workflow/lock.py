@@ -96,7 +96,7 @@ def _claim(path: Path) -> tuple[int, bool]:
             return descriptor, dead
         path.unlink()  # of another user
         os.close(descriptor)
-    raise InputError(f"another run is going on in {path.parents[1]}; wait for it")
+    raise InputError(f"another run is working in {path.parents[1]}; wait for it")
 
 
 def _open(path: Path) -> int:
@@ -173,7 +173,7 @@ def _refusal(owner: dict[str, Any], path: Path, *, alive: bool) -> str:
         locks = shlex.join([str(path), str(path.parent / "locks")])
         advice = f"wait for it or, if you know that it is dead, remove its locks: rm -r {locks}"
     return (
-        f"another run is going on in {path.parents[1]} (process {process} on "
+        f"another run is working in {path.parents[1]} (process {process} on "
         f"{owner.get('host', 'an unknown host')} since {owner.get('since', '?')}, by "
         f"{owner.get('user', 'somebody')}); {advice}"
     )

@@ -45,7 +45,7 @@ def plan(given: Mapping[str, str]) -> Iterator[str]:
     folder = asked.folder(arguments)
     like = given.get("LIKE") or None
     if like and not Path(like, "logs").is_dir():
-        raise InputError(f"LIKE: {like} is no folder of results, which has logs in it")
+        raise InputError(f"LIKE: {like} is not a results folder with logs")
     command = [*asked.command(given), *arguments, "--dry-run", "--"]
     found, told = _planned([*command, *asked.words("TARGET", given)], folder)
     yield from told

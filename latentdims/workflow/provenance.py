@@ -82,8 +82,8 @@ def check_code(stamped: str, *, folder: str | Path) -> None:
     own = [module for module in modules if module.endswith(".py")]
     if fingerprint(Path(folder) / script, *modules) != expected:
         raise InputError(
-            f"the code behind {' and '.join([script, *own])} was edited while the run was going "
-            "on, and results would be made by two versions; run the same command again"
+            f"the code behind {' and '.join([script, *own])} was edited during the run, so "
+            "results would mix two versions; run the same command again"
         )
 
 
@@ -100,8 +100,8 @@ def check_run(*versions: str, in_job: bool) -> None:
         os.environ[RUN] = " ".join(sorted({*started, version}))
     elif started and version not in started:
         raise InputError(
-            "configuration or code was edited while the run was going on, and results would be "
-            "made by two versions; run the same command again"
+            "configuration or code was edited during the run, so results would mix two versions; "
+            "run the same command again"
         )
 
 

@@ -22,5 +22,5 @@ def check(targets: Iterable[str], networks: Mapping[str, Mapping[str, Any]]) -> 
             if reason:
                 raise InputError(
                     f"{target}: no networks can be drawn from {found['network']}: {reason}; "
-                    "leave this target out"
+                    "remove this target"
                 )

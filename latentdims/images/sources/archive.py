@@ -51,7 +51,7 @@ class Archive:
     def read(self, place: str) -> bytes:
         """Content of a file. Raises InputError where it is damaged, or there twice."""
         if place in self._twice:
-            raise InputError(f"{self.path}: holds {place} twice; give each image a name of its own")
+            raise InputError(f"{self.path}: holds {place} twice; give each image its own name")
         member = self.files[place]
         try:
             if self._is_zip:

@@ -22,7 +22,7 @@ def check(path: Path, *, key: str) -> None:
         if isinstance(error, PermissionError):
             raise InputError(f"{key}: {path} cannot be read ({error.strerror})") from None
         raise InputError(
-            f"{key}: no such file or folder, {path}; give its path, seen from {Path.cwd()}"
+            f"{key}: no such file or folder, {path}; give its path, relative to {Path.cwd()}"
         ) from None
     if not (stat.S_ISDIR(mode) or stat.S_ISREG(mode)):
         raise InputError(

@@ -133,7 +133,7 @@ def _split_by_seed(
     if len(classes) < 2 and {*SPLITS} & {part for parent in parents for part in parent}:
         raise InputError(
             f"{path}: test_share is for folders <class>/<image>, but this one holds train/ or "
-            "test/; leave datasets.<name>.test_share out"
+            "test/; remove datasets.<name>.test_share"
         )
     drawn: dict[str, tuple[str, str]] = {}
     for label, names in classes.items():
@@ -168,7 +168,7 @@ def _check_classes(layout: Layout, path: str) -> None:
     if len(empty) == 2:
         raise InputError(
             f"{path}: found no train/ or test/ with images; expected {LAYOUT}, or "
-            "<class>/<image> with datasets.<name>.test_share, the share of images to test with"
+            "<class>/<image> with datasets.<name>.test_share, the share of images to hold out"
             f"{others}"
         )
     if empty:
@@ -182,6 +182,6 @@ def _check_classes(layout: Layout, path: str) -> None:
             )
     if len(layout.classes) == 1:
         raise InputError(
-            f"{path}: all images are of one class, {layout.classes[0]}; add those of another class"
+            f"{path}: all images are of one class, {layout.classes[0]}; add images of another class"
             f"{others}"
         )

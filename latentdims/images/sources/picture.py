@@ -180,7 +180,9 @@ def _scaled(
 ) -> Image.Image:
     """A gray image of 8 bits."""
     if image.has_transparency_data:
-        raise InputError(f"{name}: mode {image.mode} with transparency; store it without")
+        raise InputError(
+            f"{name}: mode {image.mode} with transparency; store it without transparency"
+        )
     if getattr(image, "tag_v2", {}).get(PHOTOMETRIC) == 0:
         raise InputError(f"{name}: mode {image.mode} with white stored as 0; invert it")
     if not np.isfinite(values).all():

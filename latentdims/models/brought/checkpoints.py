@@ -41,7 +41,7 @@ def read(path: str | Path, *, key: str | None, prefix: str | None, epoch: float 
         start = file.read(9)
     if start.startswith(HDF5):
         if key:
-            raise InputError(f"{path}: is HDF5, and has no key '{key}'; leave the key out")
+            raise InputError(f"{path}: is HDF5, which needs no key '{key}'; remove the key")
         found: Any = _of_network_file(path, epoch)
     elif start[8:] == b"{":  # after the length of its header
         found = _of_safetensors(path)
@@ -49,7 +49,7 @@ def read(path: str | Path, *, key: str | None, prefix: str | None, epoch: float 
         found = _of_torch(path)
     else:
         raise InputError(
-            f"{path}: is no checkpoint: expected what torch.save makes of a state dict, "
+            f"{path}: is no checkpoint: expected a state dict written by torch.save, "
             "safetensors, or a network.h5 of this package"
         )
     tensors = _tensors(_at(found, key, path), path)
@@ -63,7 +63,7 @@ def _of_torch(path: str | Path) -> Any:
         name = re.search(r"GLOBAL ([\w.]+)", str(error))
         raise InputError(
             f"{path}: is a pickle that would run code when it is read"
-            f"{f' ({name[1]})' if name else ''}, and is not opened; save the weights alone: "
+            f"{f' ({name[1]})' if name else ''}, and is not opened; save only the weights: "
             "torch.save(model.state_dict(), path)"
         ) from None
     except (RuntimeError, EOFError, ValueError, OSError, KeyError) as error:
@@ -131,7 +131,7 @@ def _tensors(found: Any, path: str | Path) -> Tensors:
         hint = f"give the key that they are under, such as {keys[0]}" if keys else "give another"
         others = [str(name) for name in found if name not in tensors]
         raise InputError(
-            f"{path}: holds {_few(others) if others else 'nothing'}, expected tensors alone; {hint}"
+            f"{path}: holds {_few(others) if others else 'nothing'}, expected only tensors; {hint}"
         )
     return {name: tensor.detach() for name, tensor in tensors.items()}
 

@@ -186,7 +186,7 @@ def _check_copied(module: nn.Module) -> None:
     """Raise InputError for what can be neither copied nor stored."""
     for name, tensor in module.state_dict().items():
         if not isinstance(tensor, Tensor):
-            raise InputError(f"architecture: {name} is {_kind(tensor)}, expected tensors alone")
+            raise InputError(f"architecture: {name} is {_kind(tensor)}, expected only tensors")
         try:
             tensor.numpy()
         except (TypeError, RuntimeError):
@@ -209,7 +209,7 @@ def _check_output(output: Any, classes: int, when: str) -> None:
         auxiliary = "aux_logits" in " ".join(getattr(output, "_fields", ()))  # of torchvision
         key = "; give it the key aux_logits: false" if auxiliary else ""
         raise InputError(
-            f"architecture: the module returns {_kind(output)} {when}, expected logits alone{key}"
+            f"architecture: the module returns {_kind(output)} {when}, expected only logits{key}"
         )
     if output.ndim != 2 or output.shape[1] != classes:
         raise InputError(

@@ -55,9 +55,7 @@ def _models() -> list[str]:
     """Classifiers of torchvision, by its source: to import it takes seconds."""
     spec = find_spec(TORCHVISION)
     if spec is None or spec.origin is None:
-        raise InputError(
-            "architecture: torchvision is not installed; run `make run`, which does it"
-        )
+        raise InputError("architecture: torchvision is not installed; `make run` installs it")
     found = []
     for path in sorted(Path(spec.origin).parent.joinpath("models").glob("*.py")):
         for node in ast.parse(path.read_text(encoding="utf-8")).body:

@@ -16,17 +16,17 @@ def fit(module: nn.Module, *, channels: int, small_images: bool) -> None:
     convolutions = [(name, part) for name, part in parts if isinstance(part, nn.Conv2d)]
     if not convolutions:
         if small_images:
-            raise InputError("small_images: the model has no convolution; leave it out")
+            raise InputError("small_images: the model has no convolution; remove this key")
         return
     name, first = convolutions[0]
     if small_images and first.stride == (1, 1):
         raise InputError(
-            f"small_images: the first convolution, {name}, has stride 1 already; leave it out"
+            f"small_images: the first convolution, {name}, already has stride 1; remove this key"
         )
     if small_images and first.stride == first.kernel_size:
         raise InputError(
             f"small_images: the first convolution, {name}, cuts images into patches of "
-            f"{' x '.join(map(str, first.stride))}, and has no smaller form; leave it out"
+            f"{' x '.join(map(str, first.stride))}, and has no smaller form; remove this key"
         )
     if small_images:
         second = convolutions[1][0] if len(convolutions) > 1 else ""
@@ -52,7 +52,7 @@ def check_size(module: nn.Module, *, image_shape: tuple[int, int, int]) -> None:
     fits = sides[0] == sides[1] and sides[0] % patch == 0
     key = f"give the network image_size: {sides[0]}, or " if fits else "give "
     raise InputError(
-        f"image_size: the model reads images of {size} x {size}, found {sides[0]} x {sides[1]}; "
+        f"image_size: the model takes images of {size} x {size}, found {sides[0]} x {sides[1]}; "
         f"{key}the data set (an imagefolder) size: {size}"
     )
 
