@@ -1,4 +1,5 @@
-"""Networks of which the configuration names checkpoints or responses: adopted, not trained."""
+"""Adopted networks: those with checkpoints or responses in the configuration, which are not
+trained."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -18,13 +19,12 @@ HDF5 = b"\x89HDF\r\n\x1a\n"  # how its files begin
 
 
 def adopted(networks: Mapping[str, dict[str, Any]], *, seeds: int) -> dict[str, Asked]:
-    """What is asked for of each network that is adopted, by its name; its keys are taken out of the
+    """What is requested for each adopted network, by name. These keys are removed from the
     networks.
 
-    {seeds, classes, epochs, trained, untrained}: how many there are; the number of its outputs, or
-    None where that is the number of classes of the data set; the epochs of its checkpoints, or None
-    of a single one; and {path, key, prefix} of each. Raises InputError for keys that do not go
-    together.
+    {seeds, classes, epochs, trained, untrained}: the number of seeds; the number of outputs, or
+    None if they are the classes of the data set; the epochs of the checkpoints, or None for a
+    single one; and {path, key, prefix} of each. Raises InputError for keys that do not go together.
     """
     found = {}
     for name, network in networks.items():
@@ -97,8 +97,7 @@ def _epochs(given: Sequence[Any] | None) -> list[Epoch] | None:
 
 
 def _check_fields(key: str, path: str, known: Sequence[str], *, seeds: int) -> None:
-    """Raise InputError where a path does not tell the files of seeds apart, or names what there is
-    not."""
+    """Raise InputError if a path is the same for several seeds, or has unknown fields."""
     try:
         fields = [field for _, field, _, _ in Formatter().parse(path) if field is not None]
         for field in fields:
@@ -117,13 +116,14 @@ def _check_fields(key: str, path: str, known: Sequence[str], *, seeds: int) -> N
 
 
 def classes(asked: Asked | None, of_images: int) -> int:
-    """The number of outputs of a network, adopted or not, by that of the classes of images."""
+    """The number of outputs of a network, adopted or not, given the number of classes of the
+    images."""
     return (asked or {}).get("classes") or of_images
 
 
 def kept(asked: Asked) -> list[Epoch]:
-    """The epochs of the network's file: 0 where it is known untrained; a checkpoint of no known
-    epoch counts as 1."""
+    """The epochs of the file of the network: 0 if untrained weights are known; a checkpoint without
+    an epoch counts as 1."""
     return [*([0] if asked["untrained"] else []), *(asked["epochs"] or [1])]
 
 
@@ -135,8 +135,8 @@ def files(asked: Asked, seed: int) -> list[str]:
 
 
 def check_files(name: str, asked: Asked, *, key: str = "checkpoints") -> None:
-    """Raise InputError where a file of a network is not there, or is the same for several epochs
-    and no network.h5. key: which names them, `checkpoints` or `responses`."""
+    """Raise InputError if a file of a network is missing, or is the same for several epochs without
+    being a network.h5. key: the key that names them, `checkpoints` or `responses`."""
     for seed in range(asked["seeds"]):
         for which, path in _files_by_key(asked, seed, key):
             if not Path(path).is_file():
@@ -168,7 +168,7 @@ def _is_hdf5(path: str) -> bool:
 
 
 def settings(asked: Asked) -> Asked:
-    """What the network depends on: not where its files lie."""
+    """The settings that the network depends on, without the paths of its files."""
 
     places = {
         name: asked[name] and {key: asked[name][key] for key in ("key", "prefix")}

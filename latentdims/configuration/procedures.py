@@ -1,4 +1,4 @@
-"""How networks are drawn: the procedures that a configuration asks for, by name."""
+"""How networks are drawn: the procedures in a configuration, by name."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,8 +9,8 @@ from latentdims.models import families
 
 
 def procedures(resolved: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
-    """How networks are drawn, by name: as published, the null of that, and the variants, each with
-    one rank; and on how many training images they are aligned, None for all."""
+    """How networks are drawn, by name: the published way, its null, and the variants, each with one
+    rank; and the number of training images that draws are aligned on, None for all."""
     generation = resolved["generation"]
     (variant,) = schema["properties"]["variants"]["patternProperties"].values()
     shared = {"draws": generation["draws"], "classifiers": generation["classifiers"]}
@@ -62,7 +62,7 @@ def _check_variant(name: str, options: Mapping[str, Any], *, key: str, seeds: in
 
 
 def check_drawn(resolved: Mapping[str, Any]) -> None:
-    """Raise InputError for ways of drawing networks that can be drawn from none of those named."""
+    """Raise InputError if ways of drawing are given, but no network can be drawn."""
     reasons = {name: families.outline(each).undrawn for name, each in resolved["networks"].items()}
     variants = [name for name in resolved["generation"] if name not in ("published", "white")]
     if variants and all(reasons.values()):

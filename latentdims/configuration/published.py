@@ -1,4 +1,4 @@
-"""Published numbers of the configuration: which numbers of the summary they stand beside."""
+"""Published numbers in the configuration: which numbers of the summary they belong to."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -16,9 +16,9 @@ Entry = dict[str, Any]  # quantity, layer, the columns (epoch: None for the only
 def published(settings: Mapping[str, Any]) -> dict[str, dict[str, list[Entry]]]:
     """The published numbers of a configuration, checked, by data set and network.
 
-    settings: the configuration, complete. Numbers that its seeds or draws are too few for are left
-    out. Raises InputError for an unknown data set, network, quantity, layer or column, for columns
-    that leave a choice, and for what is not a number.
+    settings: the configuration, complete. Numbers that need more seeds or draws are left out.
+    Raises InputError for an unknown data set, network, quantity, layer or column, for columns that
+    are ambiguous, and for values that are not numbers.
     """
     found: dict[str, dict[str, list[Entry]]] = {}
     for dataset, networks in settings["published"].items():
