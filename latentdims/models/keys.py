@@ -21,7 +21,7 @@ class Keys:
 
     @property
     def undrawn(self) -> str:
-        """Why networks cannot be drawn from covariances: what is learned of each neuron besides."""
+        """Why networks cannot be drawn from covariances: what each neuron learns besides."""
         if self.bias:
             return "its biases belong to its own neurons, which a draw does not have"
         if self.norm == "batch" and self.affine:

@@ -32,9 +32,9 @@ def main() -> None:
 
 
 def run(given: Mapping[str, str]) -> int:
-    """Run what the variables ask for, and return the exit status.
+    """Run what the variables request, and return the exit status.
 
-    Raises InputError for what cannot be run.
+    Raises InputError for a run that cannot work.
     """
     arguments = asked.words("ARGS", given)
     targets = asked.words("TARGET", given)
@@ -69,7 +69,7 @@ def run(given: Mapping[str, str]) -> int:
 
 
 def _report(command: list[str], console: Console, environment: Mapping[str, str]) -> int:
-    """Make the report again if it is older than what it shows; returns the exit status."""
+    """Make the report again if it is older than its content; returns the exit status."""
     results = console.folder / console.results
     shown = [results / "summary.csv", *(results / "figures").rglob("*")]
     if not shown[0].exists():

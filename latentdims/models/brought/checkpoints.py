@@ -1,6 +1,6 @@
-"""Weights that a user kept in a file: a state dict of PyTorch, safetensors, or our own network.h5.
+"""Weights in a user's file: a state dict of PyTorch, safetensors, or a network.h5 of this package.
 
-What a file is, its content tells, not its name.
+The content decides what a file is, not its name.
 """
 
 import logging
@@ -33,9 +33,9 @@ KINDS = {True: "numbers with a fraction", False: "whole numbers"}
 def read(path: str | Path, *, key: str | None, prefix: str | None, epoch: float | None) -> Tensors:
     """The tensors in a file, by name, on the CPU.
 
-    key: dotted, where they are within what the file holds. prefix: what is taken from the beginning
-    of their names; those without it are left out. epoch: of a network.h5, the one to take, or None
-    for the last. Raises InputError, naming the file, where it does not hold them.
+    key: dotted, where the tensors are in the content of the file. prefix: removed from the start of
+    their names; tensors without it are left out. epoch: which epoch of a network.h5, or None for
+    the last. Raises InputError, naming the file, if it does not hold them.
     """
     with Path(path).open("rb") as file:
         start = file.read(9)
@@ -160,10 +160,10 @@ def _without(prefix: str, tensors: Tensors, path: str | Path) -> Tensors:
 
 
 def fitted(module: nn.Module, tensors: Tensors, *, path: str | Path) -> Tensors:
-    """The tensors of a file as a module has them: all of them, of its shapes and types.
+    """The tensors of a file for a module: all of them, with its shapes and types.
 
-    Half precision becomes float32. Raises InputError, naming the file, where they are not the
-    module's, or hold what is not a finite number.
+    Half precision becomes float32. Raises InputError, naming the file, if the tensors do not match
+    the module, or are not finite.
     """
     expected = module.state_dict()
     counters = {name: each.cpu() for name, each in expected.items() if name.endswith(COUNTER)}
@@ -209,7 +209,7 @@ def _check_names(tensors: Tensors, expected: Tensors, path: str | Path) -> None:
 
 
 def _hint(missing: list[str], unexpected: list[str]) -> str:
-    """The prefix that would do, or the nearest name."""
+    """A prefix that fits, or the nearest name."""
     if not missing or not unexpected:
         return "; is the architecture the one that was trained?"
     for name in unexpected:

@@ -1,4 +1,4 @@
-"""The first layers of a model of torchvision, for images other than those it was written for."""
+"""The first layers of a model of torchvision, adapted to other images."""
 
 from torch import nn
 
@@ -6,11 +6,11 @@ from latentdims.errors import InputError
 
 
 def fit(module: nn.Module, *, channels: int, small_images: bool) -> None:
-    """Have the first convolution read images of some channels; for small ones, keep their size.
+    """Adapt the first convolution to the channels of images; for small images, keep their size.
 
-    Then it is 3 x 3 with stride 1, and a max-pooling before the second convolution is left out, as
-    is usual for CIFAR-10. A convolution that is replaced is drawn by PyTorch's default. Raises
-    InputError where the stem keeps the size of images anyway, or cuts them into patches.
+    Then it is 3 x 3 with stride 1, and a max-pooling before the second convolution is removed, as
+    is usual for CIFAR-10. The new convolution has PyTorch's default initialisation. Raises
+    InputError if the stem already keeps the size of images, or cuts them into patches.
     """
     parts = list(module.named_modules())
     convolutions = [(name, part) for name, part in parts if isinstance(part, nn.Conv2d)]
@@ -43,8 +43,7 @@ def fit(module: nn.Module, *, channels: int, small_images: bool) -> None:
 
 
 def check_size(module: nn.Module, *, image_shape: tuple[int, int, int]) -> None:
-    """Raise InputError where the model is written for images (C, H, W) of one size, and these are
-    of another."""
+    """Raise InputError if the model takes images (C, H, W) of one size, and these have another."""
     size, patch = getattr(module, "image_size", None), getattr(module, "patch_size", 1)
     _, *sides = image_shape
     if size is None or sides == [size, size]:
