@@ -23,9 +23,9 @@ class Keys:
     def undrawn(self) -> str:
         """Why networks cannot be drawn from covariances: what each neuron learns besides."""
         if self.bias:
-            return "its biases belong to its own neurons, which a draw does not have"
+            return "it learns biases, which no covariance describes"
         if self.norm == "batch" and self.affine:
-            return "its norm learns a scale of each of its own neurons, which a draw does not have"
+            return "its norm learns a scale of each neuron, which no covariance describes"
         return ""
 
     def after(self, channels: int, *, pooling: str = "none") -> "nn.Module":

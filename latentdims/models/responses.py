@@ -20,7 +20,7 @@ from latentdims.storage import SPLITS
 if TYPE_CHECKING:  # the workflow is planned without torch
     from torch import nn
 
-UNKNOWN = "only its responses are known, not what makes them"
+UNKNOWN = "only its responses are known"
 KEYS = ("responses", "sites")
 CHUNK = 1 << 24  # values checked at a time
 

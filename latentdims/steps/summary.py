@@ -127,7 +127,7 @@ def _reasons(paths: Mapping[str, Sequence[str]]) -> list[str]:
     """Why numbers in the files of a network are undefined, or left out, each reason once."""
     found = []
     if UNTRAINED not in epochs.of(paths["network"][0]):
-        found.append("untrained networks are not known: what is compared with them is left out")
+        found.append("untrained networks are not known: comparisons with them are left out")
     found += _told([path for each in paths.values() for path in each])
     return list(dict.fromkeys([*found, *drawn.not_above(paths["generation"])]))
 

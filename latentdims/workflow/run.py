@@ -108,7 +108,7 @@ def _tell_failures(console: Console) -> None:
         print(f"  {job.name}: {reason}")
     if len(failed) > 10:
         print(f"  and {len(failed) - 10} more")
-    print("Mend what failed; then the same command resumes.")
+    print("Fix the cause; the same command then resumes.")
     print(f"The whole log: {console.folder / console.log}")
 
 

@@ -14,7 +14,7 @@ from latentdims.models.brought.parts import Parts
 if TYPE_CHECKING:  # the workflow is planned without torch
     from torch import nn
 
-UNDRAWN = "it is not written as a chain of blocks, which a draw follows from one to the next"
+UNDRAWN = "it is not a chain of blocks"
 
 
 @dataclass(frozen=True, kw_only=True)
