@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import h5py
+import numpy as np
 import pytest
 import yaml
 from workflow import ROOT, Workflow
@@ -24,11 +26,13 @@ FENCE = re.compile(
     re.MULTILINE | re.DOTALL,
 )
 LANGUAGES = ("sh", "yaml", "python", "text")  # text is what a command prints
-PYTHON = {  # which test runs the Python of a page
-    "checkpoints.md": "test_adopted.py",
-    "own.md": "test_own_network.py",
-    "responses.md": "test_own_responses.py",
-}
+PYTHON = dict(  # by page, the test that runs its Python
+    re.findall(
+        r"^\| \[([\w.]+)\]\([\w.]+\) \| `tests/(\w+\.py)` \|$",
+        (ROOT / "docs" / "tests.md").read_text(encoding="utf-8"),
+        re.MULTILINE,
+    )
+)
 FILES = {"mine.yaml": "README.md"}  # whose configuration is saved under a name
 BY_PYTEST = [".venv/bin/python", "-m", "pytest"]
 MINIMAL = {
@@ -82,21 +86,26 @@ def commands(block: Block) -> Iterator[list[str]]:
 
 
 def configuration(name: str, page: str) -> dict[str, Any]:
-    """A file that a command names: of the repository, or the last block of YAML with networks that
-    the page, or the page of `FILES`, tells readers to save."""
+    """A file that a command names: of the repository, or the first whole block of YAML of the page
+    that tells readers to save it under that name."""
     path = ROOT / name
     if path.is_file():
         return yaml.safe_load(path.read_text(encoding="utf-8"))
     source = FILES.get(name, page)
     parts = [yaml.safe_load(b.code) for b in BLOCKS if (b.page, b.language) == (source, "yaml")]
     whole = [part for part in parts if {"datasets", "networks"} <= part.keys()]
-    assert whole, f"{page}: no block has the content of {name}"
+    told = f"`{name}`" in (ROOT / source).read_text(encoding="utf-8")
+    assert told and whole, f"{page}: no block has the content of {name}"
     return whole[0]
 
 
 @pytest.fixture(autouse=True)
 def brought(tmp_path, monkeypatch):
-    """A working folder with the files of Python that pages tell readers to save."""
+    """A working folder with the files that pages tell readers to save, and small responses."""
+    for subject in range(2):
+        with h5py.File(tmp_path / f"subject{subject}.h5", "w") as file:
+            for split in ("train", "test"):
+                file[f"{split}/v1"] = np.zeros((3, 2), np.float32)
     for block in BLOCKS:
         for name in re.findall(r"`(my_\w+\.py)`", (ROOT / block.page).read_text(encoding="utf-8")):
             if block.language == "python" and "def make(" in block.code:
@@ -125,9 +134,10 @@ def check_make(words: list[str], page: str) -> None:
     changes = flags(shlex.split(assigned.get("ARGS", "")))
     resolved = resolve(merged(config, changes))
     if "TARGET" in assigned:
-        assert assigned["TARGET"].startswith(f"{resolved['results']}/")
+        below = assigned["TARGET"].startswith(f"{resolved['results']}/")
+        assert below, f"{assigned['TARGET']} is not in {resolved['results']}"
     if "NETWORK" in assigned:
-        assert assigned["NETWORK"] in config["networks"]
+        assert assigned["NETWORK"] in config["networks"], f"no network {assigned['NETWORK']}"
 
 
 def merged(config: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -211,8 +221,8 @@ def test_the_first_configuration_of_the_readme_is_planned(tmp_path):
         ("make rum", "no target"),
         ("make run COFNIG=config.yaml", "no variable"),
         ("make run CONFIG=none.yaml", "no block has the content"),
-        ("make run TARGET=elsewhere/summary.csv", "startswith"),
-        ("make sites NETWORK=none", "NETWORK"),
+        ("make run TARGET=elsewhere/summary.csv", "is not in results"),
+        ("make sites NETWORK=none", "no network none"),
         ("snakemake --dry-run", "not make"),
         (".venv/bin/python -m pytest tests/test_none.py", "no such tests"),
     ],
