@@ -1,23 +1,24 @@
-# make run    the experiment of CONFIG, to its last figure and the report
+# make run    run the experiment in CONFIG, from images to figures and the report
 #             CONFIG=my.yaml  PROFILE=profiles/slurm  TARGET=a file or rule  ARGS=flags for snakemake
-# make plan   what that would take, job by job: time, memory and disk; nothing is written
-#             CONFIG=  PROFILE=  TARGET=  ARGS=  as of make run; LIKE=results of a run like it
-# make sites  NETWORK=name  where a network of CONFIG can be read, and what can be done there
-# make archive   one tar of a finished run, for a journal: <results>.tar; CONFIG=  ARGS=  as of make run
-#             TO=  another file; WITH=images  prepared images, too; REPLACE=yes  in place of an old one
-# make test   the checks that take minutes; make test-all: those that take longer
-# make test-slurm   the same workflow on a throw-away SLURM cluster (Debian 12, as root)
-# make test-gpu     the files of every rule from a GPU, beside those of the CPU
-# make bench  every step timed beside a plain one, into docs/performance.md; IMAGES=cifar10-jpeg.tar.gz
-#             DEVICE=cpu  on a machine that has a GPU
-# make pairs  BEFORE=COMMIT  every step at a commit and at HEAD, in nine pairs; IMAGES=  SAMPLES=  PAIRS=
-#             STEP="whole tutorial"  this one alone
-# make mutants   how many small changes of the core the tests notice, of 400 at random; hours
-#             MODULES="alignment null"  all of these, or SAMPLE= of them; SEED=  WORKERS=
-# make golden    store the numbers of the tiny experiment anew, where they should have changed
-# make readme    tables and pictures of README.md and docs/, from results of the tutorial and the study
-# make workflow  the picture of the rules, docs/workflow.svg, where a rule has changed
-# All make the environment in .venv first, from pinned versions.
+# make plan   print the time, memory and disk that each job would take; nothing is written
+#             CONFIG=  PROFILE=  TARGET=  ARGS=  as for make run; LIKE=results of a similar run
+# make sites  NETWORK=name  list where a network in CONFIG can be read, and what can be done there
+# make archive   put a finished run into one tar, for a journal: <results>.tar; CONFIG=  ARGS=  as for make run
+#             TO=  another file; WITH=images  adds prepared images; REPLACE=yes  replaces an older archive
+# make test   run the tests that take minutes; make test-all: the slow ones
+# make test-slurm   test the workflow on a throw-away SLURM cluster (Debian 12, as root)
+# make test-gpu     compare the files of every rule from a GPU with those from the CPU
+# make bench  time every step beside a plain one, for docs/performance.md; IMAGES=cifar10-jpeg.tar.gz
+#             DEVICE=cpu  ignores the GPU of the machine
+# make pairs  BEFORE=COMMIT  time every step at a commit and at HEAD, in nine pairs; IMAGES=  SAMPLES=  PAIRS=
+#             STEP="whole tutorial"  only this step
+# make mutants   count how many of 400 random small changes of the core the tests notice; takes hours
+#             MODULES="alignment null"  all changes of these, or SAMPLE= of them; SEED=  WORKERS=
+# make pages     write the parts of docs/ that come from the code: config.md and rooms.svg
+# make readme    copy results into README.md and docs/results.md
+# make workflow  draw the rules, docs/workflow.svg
+# make golden    store the numbers of the tiny experiment again, after an intended change
+# All targets first install pinned versions into .venv.
 
 PYTHON ?= python3
 CONFIG ?= config.yaml
@@ -40,7 +41,7 @@ SAMPLE ?=
 SEED ?= 0
 WORKERS ?= 2
 
-# What was given reaches the programs as it was given, whatever signs it holds.
+# Variables reach the programs unchanged, whatever characters they contain.
 override CONFIG := $(value CONFIG)
 override PROFILE := $(value PROFILE)
 override TARGET := $(value TARGET)
@@ -49,7 +50,7 @@ override ARGS := $(value ARGS)
 override LIKE := $(value LIKE)
 override TO := $(value TO)
 export CONFIG PROFILE TARGET ARGS NETWORK LIKE TO WITH REPLACE
-# What others have set for their Python does not count here, nor where their pip installs.
+# The user's settings for Python and pip have no effect here.
 unexport PYTHONPATH PYTHONHOME PYTHONSAFEPATH PYTHONWARNINGS
 export PIP_USER := 0
 export PIP_TARGET :=
@@ -58,7 +59,7 @@ export PIP_PREFIX :=
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint envs/constraints.txt
 
-.PHONY: run plan archive sites test test-all test-slurm test-gpu lint mutants golden bench pairs readme \
+.PHONY: run plan archive sites test test-all test-slurm test-gpu lint mutants golden bench pairs pages readme \
   workflow constraints clean
 .NOTPARALLEL:
 
@@ -117,8 +118,8 @@ golden: .venv/test
 	.venv-mutants/bin/python -m pip install --quiet --requirement envs/requirements-mutants.txt
 	touch $@
 
-# An hour, of a machine that does nothing else; what was measured stays in .bench, and is not measured
-# again. A step by its name alone: benchmarks.bench --only.
+# Takes an hour on an idle machine. Measured times stay in .bench and are not measured again.
+# For a single step: python -m benchmarks.bench --only.
 bench: .venv/run
 	$(BIN)/python -m benchmarks.bench .bench $(if $(IMAGES),--images $(IMAGES)) \
 	  $(if $(DEVICE),--device $(DEVICE))
@@ -127,20 +128,26 @@ bench: .venv/run
 	  $(BIN)/python -m benchmarks.growth .bench; fi
 	$(BIN)/python -m benchmarks.performance .bench
 
-# Half an hour, of a machine that does nothing else. The same command resumes an interrupted run.
+# Takes half an hour on an idle machine. Interrupted runs resume with the same command.
 pairs: .venv/run
 	$(BIN)/python -m benchmarks.pairs .bench $(if $(BEFORE),--before $(BEFORE)) --pairs $(PAIRS) \
 	  --samples $(SAMPLES) $(if $(IMAGES),--images $(IMAGES)) $(if $(STEP),--step "$(STEP)")
 
-# Tables and pictures of README.md, docs/gallery.md and docs/results.md, from the results of tutorial
-# and study.
-readme: .venv/run
+# Every key of the configuration, and the picture of imports between folders.
+pages: .venv/run
+	$(BIN)/python docs/config.py
+	$(BIN)/python docs/rooms.py
+
+# Tables and pictures in README.md, docs/gallery.md and docs/results.md, from the results of tutorial and
+# study.
+readme: pages
 	$(BIN)/python docs/update.py
 
+# The picture of the rules of the default experiment.
 workflow: .venv/run
 	$(BIN)/snakemake --filegraph | $(BIN)/python docs/workflow.py docs/workflow.svg
 
-# After a change of a requirement: resolve anew, and pin what it brings in.
+# Run after a change of a requirement: pins all packages that it needs.
 constraints:
 	$(PYTHON) -m venv .venv-constraints
 	.venv-constraints/bin/python -m pip install --quiet --requirement envs/requirements-dev.txt
@@ -149,6 +156,6 @@ constraints:
 	rm -r .venv-constraints
 	$(PYTHON) envs/conda.py > envs/latentdims.yaml
 
-# Results stay, and what Snakemake knows of them.
+# Keeps results and Snakemake's records of them.
 clean:
 	rm -rf .venv

@@ -36,7 +36,7 @@ rule all:
     default_target: True
     input:
         rules.summary.output,
-        # Also what the summary is made of: Snakemake would not miss it where the summary is there.
+        # Also the inputs of the summary: Snakemake would not miss them if the summary exists.
         collect([NETWORK, COVARIANCE, ALIGNMENT, CLIPPING, GENERATION], zip, **RUNS),
         [COMPARED_ALIGNMENT.format(**member) for member in MEMBERS],
         [

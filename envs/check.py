@@ -1,15 +1,15 @@
-"""Refuse, before anything is installed, what cannot work. Runs under any Python that is there."""
+"""Refuse a folder or a Python that cannot work, before installing. Runs under any Python."""
 
 import os
 import sys
 
 # Snakemake hands the path of its Python to a shell without quotes (its issue 2645), and takes
-# braces for names of its own; a virtual environment cannot lie in a path with a colon.
+# braces for its own names; a virtual environment cannot be in a path with a colon.
 BREAKING = set(" \t\n\r'\"$`\\&;|()<>*?[]{}:")
 
 
 def problem(folder):
-    """What stands in the way of running here; nothing, where nothing does."""
+    """The reason why nothing can run here; None if there is none."""
     breaking = sorted(BREAKING & set(folder))
     if breaking:
         names = " and ".join("a space" if each == " " else repr(each)[-2:-1] for each in breaking)

@@ -1,4 +1,4 @@
-"""Files that cannot be used: moved aside, so that they are made again, and links to nothing."""
+"""Unusable files, which are moved aside and made again, and dangling links."""
 
 import os
 from pathlib import Path
@@ -10,10 +10,10 @@ CACHE = "SNAKEMAKE_OUTPUT_CACHE"  # names the folder of results that several use
 
 
 def refuse(path: Path, problem: str) -> NoReturn:
-    """Move a useless file aside, so that it is made again, and raise the InputError that says so.
+    """Move an unusable file aside, so that it is made again, and raise an InputError.
 
-    problem: what was found in the file. Of a link into a shared cache the cached file is moved, or
-    it would come back; of any other link, the link alone.
+    problem: what was found in the file. If the file is a link into a shared cache, the cached file
+    is moved, since it would come back otherwise. Of any other link, only the link is moved.
     """
     cached = is_cached(path)
     file = path.resolve() if cached else path
@@ -32,7 +32,7 @@ def refuse(path: Path, problem: str) -> NoReturn:
 
 
 def is_cached(path: Path) -> bool:
-    """Whether a path is a link into the shared cache, also where its file has gone."""
+    """Whether a path is a link into the shared cache, even if its file is missing."""
     cache = os.environ.get(CACHE, "")
     return bool(
         path.is_symlink() and cache and path.resolve().is_relative_to(Path(cache).resolve())
@@ -40,7 +40,7 @@ def is_cached(path: Path) -> bool:
 
 
 def without_file(link: Path) -> str:
-    """What is to be said of a link to nothing."""
+    """The message about a dangling link."""
     return (
         f"{link}: a link to {link.resolve()}, which is not there; bring it back, or delete "
         "the link and run the same command again"

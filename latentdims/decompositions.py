@@ -1,6 +1,6 @@
-"""Decompositions of matrices in float64: by numpy or, where that is faster, on the GPU of the job.
+"""Decompositions of matrices in float64, by numpy or, if it is faster, on the GPU of the job.
 
-What a GPU finds is checked, and found again by numpy where it is not as exact.
+Results of a GPU are checked, and computed again by numpy if they are less exact.
 """
 
 import logging
@@ -66,13 +66,12 @@ def rotation(cross: Array) -> Array:
 
 
 def polar(matrices: "Tensor") -> "Tensor | None":
-    """The same of each of some matrices (..., C, D), in float64 by products alone.
+    """U Vᵀ of each of several matrices (..., C, D), in float64 by products only.
 
-    The iteration of Newton and Schulz (Higham 2008, section 8.3): X ← X (3 - XᵀX) / 2 takes every
-    singular value to 1. Directions of singular values s, s' are as exact as rounding of the largest
-    one allows, 1e-15 max / (s + s') times the number of steps, and arbitrary where both are zero,
-    as those of a decomposition are. None where it has not converged, or where AᵀX is not symmetric,
-    which then is no polar decomposition.
+    The iteration of Newton and Schulz (Higham 2008, section 8.3): X ← X (3 - XᵀX) / 2 moves every
+    singular value to 1. Directions of singular values s, s' have errors of about 1e-15 max / (s +
+    s') times the number of steps, and are arbitrary if both are zero, as in any decomposition. None
+    if it has not converged, or if AᵀX is not symmetric and so no polar decomposition.
     """
     import torch
 

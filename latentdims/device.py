@@ -1,4 +1,4 @@
-"""What a device does: the same bytes each time, and how fast it is in float64."""
+"""Devices: reproducible results, and the speed of float64."""
 
 import os
 from functools import cache
@@ -15,7 +15,7 @@ FAST_DOUBLES = {(6, 0), (7, 0), (8, 0), (9, 0), (10, 0)}
 def deterministic(device: str) -> str:
     """Make torch deterministic and exact in float32, for the rest of the process.
 
-    device: where the work will be done, which is returned: ``cpu`` or ``cuda``.
+    device: where to compute, ``cpu`` or ``cuda``; it is returned.
     """
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     import torch  # here, because jobs that need no device must not wait for its import

@@ -8,8 +8,8 @@ from difflib import get_close_matches
 
 PERMISSION = "this user has no permission: change the rights or the owner of the file or its folder"
 SPACE = "make room"
-MOUNT = "its disk or file system failed or is gone: bring it back"
-REMOVED = "it was removed, or its file system is gone: bring it back"
+MOUNT = "its disk or file system failed or is missing: restore it"
+REMOVED = "it was removed, or its file system is missing: restore it"
 FILES = "close other programs, or raise the limit (ulimit -n)"
 MEMORY = "run fewer jobs at once (--cores), or use a machine with more memory"
 LOCKED = "another program keeps it locked: wait for that program"
@@ -35,8 +35,8 @@ class InputError(Exception):
 def of_machine(error: BaseException, *, outputs: Iterable[str] = ()) -> str | None:
     """One line for an error of the machine: the file, what was found, and what to do.
 
-    outputs: what is written, one of which is meant where there is no room and the error names no
-    file. None for any other error: a bug.
+    outputs: the files being written; one of them is meant if there is no space and the error names
+    no file. None for any other error, which is a bug.
     """
     if isinstance(error, OSError) and error.errno in REMEDIES:
         # HDF5 tells the file within a longer message.
@@ -56,7 +56,7 @@ def of_machine(error: BaseException, *, outputs: Iterable[str] = ()) -> str | No
 
 
 def nearest(name: str, choices: Iterable[str]) -> str:
-    """A hint such as ``did you mean 'epochs'?``, or the choices, at most 20, where none is near."""
+    """A hint such as ``did you mean 'epochs'?``, or at most 20 of the choices if none is close."""
     choices = sorted(choices)
     close = get_close_matches(str(name), choices, n=1, cutoff=0.5)
     if close:

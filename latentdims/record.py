@@ -1,4 +1,4 @@
-"""What made a file: the parameters of the job that runs, and what its inputs state in turn.
+"""What made a file: the parameters of the running job, and the statements of its inputs.
 
 Every file that a job writes states both.
 """
@@ -15,9 +15,9 @@ _inputs: ContextVar[str] = ContextVar("inputs", default="")
 
 @contextmanager
 def made_by(params: Mapping[str, Any], inputs: str = "") -> Iterator[None]:
-    """While it is open, files are made by a job of these parameters.
+    """A context in which files are made by a job with these parameters.
 
-    inputs: digest of what its inputs state, by `workflow.recorded.digest`.
+    inputs: digest of the statements of its inputs, by `workflow.recorded.digest`.
     """
     tokens = _params.set(params), _inputs.set(inputs)
     try:
@@ -28,12 +28,12 @@ def made_by(params: Mapping[str, Any], inputs: str = "") -> Iterator[None]:
 
 
 def params() -> Mapping[str, Any]:
-    """The parameters of the job that runs; none outside of one."""
+    """The parameters of the running job; none outside of a job."""
     return _params.get() or {}
 
 
 def inputs() -> str:
-    """Digest of what the inputs of the job that runs state; empty where they state nothing."""
+    """Digest of the statements of the inputs of the running job; empty without statements."""
     return _inputs.get()
 
 
@@ -43,11 +43,10 @@ def statement() -> str:
 
 
 def text(params: Mapping[str, Any]) -> str:
-    """Parameters as a file states them: JSON in ASCII, always the same for the same ones.
+    """Parameters as a file states them: JSON in ASCII, always the same for the same parameters.
 
-    It has no double hyphen and no bracket of XML, so that it may stand as it is in a comment of
-    HTML and in the metadata of a figure. Raises TypeError for what JSON does not know, such as a
-    path.
+    It has no double hyphen and no bracket of XML, so that it can be used in comments of HTML and in
+    metadata of figures. Raises TypeError for types that JSON does not have, such as a path.
     """
     plain = json.dumps(params, sort_keys=True)
     for part in ("<", ">", "&", "--"):  # all of them in strings alone

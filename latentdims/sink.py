@@ -1,4 +1,4 @@
-"""Where HDF5 writes a file, so that no error of the disk reaches it."""
+"""The file object that HDF5 writes to, which hides errors of the disk from it."""
 
 import os
 from pathlib import Path
@@ -6,10 +6,11 @@ from typing import Self
 
 
 class Sink:
-    """A new file, as h5py takes file objects. A context, which flushes it to the disk at the end.
+    """A new file, as h5py takes file objects. A context manager, which flushes it to the disk at
+    the end.
 
-    HDF5 takes the process down where a write is refused, for example because the disk is full. Here
-    it never learns of that: the first error is kept, and raised when the context ends.
+    HDF5 ends the process if a write fails, for example because the disk is full. Here it never
+    learns of that: the first error is kept, and raised when the context ends.
     """
 
     def __init__(self, path: Path, *, name: Path) -> None:

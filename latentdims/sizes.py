@@ -1,6 +1,6 @@
-"""How much is computed at once: on a CPU what stays in its cache, on a GPU what fills it.
+"""How much is computed at once: on a CPU what fits in its cache, on a GPU what fills it.
 
-Results depend on it by the rounding of sums alone.
+Results depend on it only through the rounding of sums.
 """
 
 import math
@@ -21,12 +21,12 @@ BESIDE = 1.5e9  # bytes of its images, and of the libraries
 
 @dataclass(frozen=True)
 class Sizes:
-    """The most numbers in the largest tensor of a batch.
+    """The largest number of values in a tensor of a batch.
 
-    propagated: where networks run without gradients, of at most some `images`. measured: where
-    moments are taken, unrelated: of unrelated images, rows: that are multiplied at once in float32.
-    aligned: of one layer, which is drawn. clipped: of one layer at one rank, of so many `ranks` at
-    once.
+    propagated: for networks without gradients, for at most `images` images. measured: for moments.
+    unrelated: for moments of unrelated images. rows: number of rows that are multiplied at once in
+    float32. aligned: for one layer of a draw. clipped: for one layer at one rank, for `ranks` ranks
+    at once.
     """
 
     images: int = 250
@@ -54,7 +54,7 @@ class Sizes:
         )
 
     def images_at_once(self, network: "Architecture") -> int:
-        """How many images are propagated at once where no gradient is needed."""
+        """Number of images that are propagated at once without gradients."""
         largest = max(network.largest, math.prod(network.image_shape))
         return max(1, min(self.images, self.propagated // largest))
 
@@ -63,12 +63,12 @@ CPU = Sizes()
 
 
 def jobs(memory: int) -> int:
-    """How many jobs share a GPU with some bytes of memory."""
+    """Number of jobs that share a GPU with this many bytes of memory."""
     return max(1, int(memory / (HELD * Sizes.filling(memory).measured + BESIDE)))
 
 
 def of(device: "torch.device | str") -> Sizes:
-    """What suits a device."""
+    """The sizes for a device."""
     return CPU if str(device) == "cpu" else _of_gpu(str(device))
 
 

@@ -1,4 +1,4 @@
-"""HDF5 files: written whole or not at all, with provenance, and checked when read."""
+"""HDF5 files: written completely or not at all, with provenance, and checked when read."""
 
 import glob
 import hashlib
@@ -35,12 +35,12 @@ def create(
 ) -> Iterator[h5py.File]:
     """Open a new HDF5 file that appears under `path` only when it is complete.
 
-    It is written beside its final name, flushed to the disk, checked, and moved there.
-    settings: what made the content, stored as JSON with sorted keys; beside them stand the
-    parameters of the job that runs, with the fingerprint of its code, and a digest of what its
-    inputs state.
-    Raises InputError where a float dataset is infinite, or undefined without a `reason`, and the
-    OSError, naming the path, where it cannot be written.
+    It is written beside its final name, flushed to the disk, checked, and moved. settings: what
+    made the content, stored as JSON with sorted keys, beside the parameters of the running job,
+    which include the fingerprint of its code, and a digest of the statements of its inputs.
+
+    Raises InputError if a float dataset is infinite, or undefined without a `reason`, and the
+    OSError, naming the path, if it cannot be written.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -68,8 +68,8 @@ def create(
 
 
 def _is_left(partial: Path) -> bool:
-    """Whether a job left it that is gone: one of this machine that no longer runs, or of another
-    that last wrote an hour ago."""
+    """Whether a dead job left it: one of this machine that no longer runs, or one of another
+    machine that last wrote an hour ago."""
     host, _, process = partial.name.removesuffix(".partial").rpartition("-")
     processes = Path("/proc")
     here = host.endswith(f".{socket.gethostname()}") and (processes / "self").exists()
@@ -79,7 +79,7 @@ def _is_left(partial: Path) -> bool:
 
 
 def torch_version() -> str:
-    """Of the torch that is installed, without importing it."""
+    """The version of the installed torch, without importing it."""
     return importlib.metadata.version("torch")
 
 
@@ -103,11 +103,11 @@ def write(
 ) -> None:
     """Add a dataset with its units, a description, and its axes by name.
 
-    dimensions: names of axes, whose coordinates are those of the nearest axis of that name and
-    length, in the group of the dataset or above; else they are numbered from 0, ranks from 1. Every
-    group has axes of its own, so that it can be opened alone; an axis whose length differs from
-    that of the same name in its group has the name of the dataset behind its own.
-    reason: why it is undefined where it is NaN; kept as an attribute of data that are.
+    dimensions: names of axes. Their coordinates come from the nearest axis of that name and length,
+    in the group of the dataset or above; else they are numbered from 0, ranks from 1. Every group
+    has its own axes, so that it can be opened alone. If an axis of that name has another length in
+    the group, the name of the dataset is appended. reason: why values are NaN; stored as an
+    attribute if any is.
     """
     values = np.asarray(data)
     dataset = group.create_dataset(name, data=values)
@@ -126,7 +126,7 @@ def room(
     description: str,
     dimensions: Sequence[str] = (),
 ) -> h5py.Dataset:
-    """A dataset as `write` adds it, which is yet to be filled, part by part in any order."""
+    """A dataset like that of `write`, to be filled later, part by part in any order."""
     creation = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
     creation.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)  # so that its place is always the same
     dataset = group.create_dataset(name, shape, dtype, dcpl=creation, fill_time="never")
@@ -170,13 +170,14 @@ def is_axis(item: h5py.HLObject) -> bool:
 def read(
     path: str | Path, *, needs: Sequence[str] = (), made_with: Mapping[str, Any] | None = None
 ) -> Iterator[h5py.File]:
-    """Open a file made by `create`, and check that it is whole and what is asked for.
+    """Open a file made by `create`, and check that it is complete and the requested one.
 
-    needs: groups and datasets that it must hold. made_with: the settings it must come from.
-    Raises InputError, naming the file and what differs, where one of these does not hold, or it is
-    missing, cut short, not of this package, or of another format version. A file that is of no use
-    is moved aside, so that the same command makes it again. One that cannot be opened stays where
-    it is, and the OSError says why.
+    needs: groups and datasets that it must hold. made_with: the settings that must have made it.
+
+    Raises InputError, naming the file and the difference, if a check fails, or if it is missing,
+    incomplete, not from this package, or of another format version. An unusable file is moved
+    aside, so that the same command makes it again. A file that cannot be opened stays where it is,
+    and the OSError says why.
     """
     path = Path(path)
     with _opened(path) as file:
@@ -228,8 +229,8 @@ def class_names(file: h5py.File) -> tuple[str, ...]:
 
 
 def arrays(file: h5py.File, place: str = "/") -> dict[str, np.ndarray]:
-    """Every dataset of a group of an open file but axes, by its name there; none where there is no
-    such group."""
+    """Every dataset of a group of an open file except axes, by its name there; none without the
+    group."""
     found: dict[str, np.ndarray] = {}
 
     def keep(name: str, item: h5py.HLObject) -> None:
@@ -242,7 +243,7 @@ def arrays(file: h5py.File, place: str = "/") -> dict[str, np.ndarray]:
 
 
 def stacked(paths: Sequence[str | Path], name: str) -> np.ndarray:
-    """One dataset of several files, (files, ...). Raises InputError as `read`."""
+    """One dataset of several files, (files, ...). Raises InputError like `read`."""
     values = []
     for path in paths:
         with read(path, needs=[name]) as file:
@@ -256,7 +257,7 @@ def settings(file: h5py.File) -> dict[str, Any]:
 
 
 def reasons(path: str | Path) -> list[str]:
-    """Why numbers in a file are undefined, each reason once. Raises as `read`."""
+    """Why numbers in a file are undefined, each reason once. Raises like `read`."""
     found: dict[str, None] = {}
 
     def keep(name: str, item: h5py.HLObject) -> None:

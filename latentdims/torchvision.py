@@ -1,4 +1,4 @@
-"""The modules of torchvision, also beside a torch that its compiled operators do not fit."""
+"""The modules of torchvision, even if its compiled operators do not fit the installed torch."""
 
 import sys
 from importlib import import_module
@@ -11,8 +11,8 @@ _declared: list[Any] = []  # a declaration lasts as long as its object
 def load(name: str) -> ModuleType:
     """A module of torchvision, such as `datasets`.
 
-    Its wheel cannot load its compiled operators into a CPU build of torch, and then stops at the
-    first whose schema is missing. No data set and no classifier needs one: declaring the schemas is
+    Its wheel cannot load its compiled operators into a CPU build of torch, and stops at the first
+    operator without a schema. No data set and no classifier needs one, so declaring the schemas is
     enough.
     """
     try:

@@ -18,7 +18,7 @@ from latentdims.workflow.provenance import stamp
 
 try:
     if Path(workflow.main_snakefile).parent == Path(workflow.current_basedir).parent:
-        for file in workflow.configfiles:  # not those of a workflow that this one is a module of
+        for file in workflow.configfiles:  # not those of an importing workflow
             config_file.read(file)
     SETTINGS = resolve({key: config[key] for key in config if key != "pathvars"})
     LOCAL_FILES = {
@@ -37,8 +37,8 @@ except InputError as error:
     raise WorkflowError(f"configuration: {error}") from None
 
 
-# Where this workflow is a module of another one, that one's `results` counts, and each module has
-# downloads of its own: two rules that make the same file would be ambiguous.
+# If another workflow imports this one, its `results` counts, and each module has its own downloads:
+# two rules that make the same file would be ambiguous.
 pathvars:
     results=SETTINGS["results"],
     downloads=(
@@ -50,7 +50,7 @@ SCRIPTS = Path(workflow.current_basedir).parent / "scripts"
 
 
 def tell(line):
-    """Say what people must see, also those who see a run through `make run`."""
+    """Print a line that people must see, also in the short output of `make run`."""
     logger.warning(f"latentdims: {line}")
 
 
@@ -61,7 +61,7 @@ def code(script, *modules):
 
 
 def code_with_family(script):
-    """The same of a script that builds networks: with the family of the job's."""
+    """The same for a script that builds networks, including the family of the network of the job."""
     return lambda wildcards: code_with_family_of(wildcards.network, script)
 
 

@@ -1,4 +1,4 @@
-# Networks that are compared with others than those of their own seeds (rules/members.smk).
+# Comparisons of different networks (rules/members.smk).
 
 
 rule compare_covariance:
@@ -60,7 +60,7 @@ rule compare_align:
 rule comparison_figure:
     input:
         table=rules.summary.output.table,
-        comparison=rules.summary.output.comparison,  # states what the table is made from
+        comparison=rules.summary.output.comparison,  # states what made the table
         alignment=lambda wildcards: [
             COMPARED_ALIGNMENT.format(comparison=wildcards.comparison, member=name, seed=0)
             for name in COMPARISONS[wildcards.comparison]["members"]

@@ -1,20 +1,20 @@
-# What figures are drawn from, and what their captions say.
+# Inputs of figures, and values in their captions.
 
 import h5py
 
 
 def classes_shown(wildcards, input):
     """Names of the classes in the picture of a data set, for its caption."""
-    Path(input.images).stat()  # where it is not there yet, Snakemake asks again later
+    Path(input.images).stat()  # if it does not exist yet, Snakemake asks again later
     try:
         with h5py.File(input.images, "r", locking=False) as file:
             return figures.in_caption(storage.class_names(file))
     except (OSError, KeyError):
-        return []  # its job will say what is wrong with it
+        return []  # its own job will report the problem
 
 
 def figure_sources(wildcards):
-    """The artefacts of every seed that a figure is drawn from."""
+    """The files of every seed that a figure is drawn from."""
     return {
         kind: collect(
             f"<results>/{wildcards.dataset}/{wildcards.network}/seed{{seed}}/{kind}.h5",

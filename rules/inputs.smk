@@ -1,8 +1,8 @@
-# What jobs read: settings, seeds and files, by wildcards.
+# Inputs of jobs: settings, seeds and files, by wildcards.
 
 
 def settings_of(dataset, network):
-    """What networks depend on besides their seed, and the content of checkpoints."""
+    """What networks depend on, except for their seed and the content of checkpoints."""
     asked = SETTINGS["adopted"].get(network)
     made = (
         {"checkpoints": adopted.settings(asked)}
@@ -17,13 +17,13 @@ def settings_of(dataset, network):
 
 
 def described(wildcards):
-    """What a network of others is, where a forward pass has to find it; nothing of a family."""
+    """The description of a user's module by a forward pass; nothing for a family."""
     brought = families.is_brought(SETTINGS["networks"][wildcards.network])
     return collect(ARCHITECTURE, **wildcards) if brought else []
 
 
 def described_settings(wildcards):
-    """What that depends on."""
+    """What this description depends on."""
     settings = training_of_all_seeds(wildcards)
     found = {key: settings[key] for key in ("network", "preprocessing")}
     return found | {
@@ -33,7 +33,7 @@ def described_settings(wildcards):
 
 
 def outputs_of(network):
-    """Their number, where it is not that of the classes of the data set."""
+    """Number of outputs, if they are not the classes of the data set."""
     return (SETTINGS["adopted"].get(network) or {}).get("classes")
 
 
@@ -43,7 +43,7 @@ def checkpoints_of(wildcards):
 
 
 def sites_checked(wildcards):
-    """Its sites as text, with the axes that are given."""
+    """Its sites as text, with their axes."""
     sites = families.of(SETTINGS["networks"][wildcards.network]).sites
     return " ".join(name if axis is None else f"{name}={axis}" for name, axis in sites.items())
 
@@ -62,13 +62,13 @@ def network_settings(wildcards):
 
 
 def training_of_all_seeds(wildcards):
-    """What trained networks depend on besides their seed: not where they are read."""
+    """What trained networks depend on, except for their seed and their sites."""
     settings = settings_of_all_seeds(wildcards)
     return {**settings, "network": families.as_trained(settings["network"])}
 
 
 def retraining(wildcards):
-    """How new classifiers are trained on draws, where they are, and the network was not."""
+    """How new classifiers are trained on draws of a network that is not trained here."""
     ways = SETTINGS["generation"].values()
     asked = any("retrained" in options["classifiers"] for options in ways)
     return recipe_of(wildcards) if asked and wildcards.network in SETTINGS["adopted"] else None
@@ -89,14 +89,14 @@ def other_seeds(wildcards):
 
 
 def of_others(path):
-    """An input function: a path with {seed}, for each of the other seeds that are averaged."""
+    """An input function: a path with {seed}, for each of the other averaged seeds."""
     return lambda wildcards: collect(
         path, dataset=wildcards.dataset, network=wildcards.network, seed=other_seeds(wildcards)
     )
 
 
 def of_seeds(path):
-    """An input function: a path with {seed}, for each of the seeds."""
+    """An input function: a path with {seed}, for each seed."""
     return lambda wildcards: collect(
         path,
         dataset=wildcards.dataset,

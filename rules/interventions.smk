@@ -33,7 +33,7 @@ rule generate:
         generation="<results>/{dataset}/{network}/seed{seed}/generation.h5",
     log:
         "<results>/logs/generate/{dataset}/{network}/seed{seed}.log",
-    priority: 1  # the longest, which would run alone at the end
+    priority: 1  # the longest jobs, which would run alone at the end
     conda:
         "../envs/latentdims.yaml"
     threads: 1

@@ -1,5 +1,5 @@
-# What jobs of comparisons read, by wildcards: {comparison}, {member} (a data set and a network, with
-# an epoch where it is taken at one), {seed}.
+# Inputs of comparisons, by wildcards: {comparison}, {member} (a data set and a network, and an epoch if
+# it is taken at one), {seed}.
 
 COMPARISONS = SETTINGS["comparisons"]
 MEMBERS = [
@@ -10,7 +10,7 @@ MEMBERS = [
 ]
 
 
-# As latentdims/results/comparisons.py takes them.
+# In the form for latentdims/results/comparisons.py.
 PAIRS_OF_MEMBERS = [
     {
         "comparison": name,
@@ -27,7 +27,7 @@ FIGURES_OF_COMPARISONS = {
 
 
 def shown_in_figure(wildcards):
-    """What the figures of a comparison are of, as latentdims/figures/comparisons/ takes it."""
+    """The content of the figures of a comparison, for latentdims/figures/comparisons/."""
     comparison = COMPARISONS[wildcards.comparison]
     return {
         "name": wildcards.comparison,
@@ -82,7 +82,7 @@ def others(wildcards):
 
 
 def compared(wildcards):
-    """Partners as their jobs take them."""
+    """Partners in the form for their jobs."""
     return [
         {
             "place": f"{name}/seed{seed}",
@@ -94,7 +94,7 @@ def compared(wildcards):
 
 
 def of_compared(path):
-    """An input function: a path of members or of networks, for each of the partners."""
+    """An input function: a path of members or networks, for each partner."""
 
     def paths(wildcards):
         found = []
@@ -114,7 +114,7 @@ def members_of_job(wildcards):
 
 
 def described_members(wildcards):
-    """What networks of others are, where a forward pass has to find it."""
+    """Descriptions of users' modules by forward passes."""
     return [
         ARCHITECTURE.format(**of)
         for of in members_of_job(wildcards)
@@ -134,7 +134,7 @@ def code_of_members(script):
 
 
 def needed_by_members(estimate, **options):
-    """Memory in MB by an estimate of latentdims/workflow/memory.py, of a member and its partners."""
+    """Memory in MB for a member and its partners, estimated by latentdims/workflow/memory.py."""
 
     def amount(wildcards, input, attempt):
         modified = Path(input.images).stat().st_mtime_ns

@@ -8,7 +8,7 @@ if SETTINGS["together"]:
             network=collect(NETWORK, seed=SEEDS, allow_missing=True),
         log:
             "<results>/logs/train/{dataset}/{network}.log",
-        # Not cached, as the other is: Snakemake's cache does not take several files of one job.
+        # Not cached: Snakemake's cache does not take several files of one job.
         wildcard_constraints:
             network=one_of(set(SETTINGS["networks"]) - set(SETTINGS["adopted"])),
         priority: 2  # what everything waits for
@@ -72,7 +72,7 @@ rule adopt:
     wildcard_constraints:
         network=one_of(SETTINGS["adopted"]),
     cache: "omit-software"
-    priority: 3  # what cannot be adopted is refused before others are trained
+    priority: 3  # invalid checkpoints are refused before other networks are trained
     conda:
         "../envs/latentdims.yaml"
     threads: 1

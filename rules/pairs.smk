@@ -35,8 +35,8 @@ def number_of_partners(wildcards):
 
 
 def kept_by(wildcards):
-    """At which epochs networks are compared: None of the ends of a training, its recipe where it is
-    whenever that keeps weights, and a list where the network is adopted."""
+    """The epochs of a comparison: None for both ends of training, the recipe for all that it keeps,
+    and a list for an adopted network."""
     kept = SETTINGS["kept"][wildcards.network]
     every = SETTINGS["alignment"]["epochs"] == "kept"
     if wildcards.network in SETTINGS["adopted"]:
@@ -45,7 +45,7 @@ def kept_by(wildcards):
 
 
 def kept_epochs(wildcards):
-    """The number of epochs that the file of an adopted network has."""
+    """The number of epochs in the file of an adopted network."""
     return len(SETTINGS["kept"][wildcards.network])
 
 
@@ -54,7 +54,7 @@ def null_pairings(wildcards):
 
 
 def of_partners(path):
-    """An input function: a path with {seed}, for each of the partners."""
+    """An input function: a path with {seed}, for each partner."""
     return lambda wildcards: [
         path.format(dataset=wildcards.dataset, network=wildcards.network, seed=seed)
         for seed in partner_seeds(wildcards)

@@ -1,15 +1,15 @@
-# Which files there are, by wildcards.
+# Paths of files, by wildcards.
 
 SEEDS = list(range(SETTINGS["seeds"]))  # of networks that are trained
 
 
 def seeds_of(network):
-    """Of any: those of an adopted network are how many there are."""
+    """The seeds of a network; an adopted network has as many as it has files."""
     return list(range(SETTINGS["seeds_of"][network]))
 
 
 def drawn_of(network):
-    """Names of its figures."""
+    """Names of the figures of a network."""
     return catalogue.drawn(seeds=len(seeds_of(network)), epochs=SETTINGS["alignment"]["epochs"])
 
 
@@ -18,7 +18,7 @@ EACH = [(*run, seed) for run in SETTINGS["runs"] for seed in seeds_of(run[1])]
 RUNS = dict(zip(["dataset", "network", "seed"], map(list, zip(*EACH))))
 PARTS = SETTINGS["covariance"]["parts"]  # jobs that a pass over the images is split into
 
-# Paths that are collected: outputs of rules would not do where they lie in a storage.
+# Paths to collect. Outputs of rules cannot be collected if they are in a storage.
 IMAGES = "<results>/resources/{dataset}.h5"
 ARCHITECTURE = "<results>/{dataset}/{network}/architecture.json"
 NETWORK = "<results>/{dataset}/{network}/seed{seed}/network.h5"
@@ -37,7 +37,7 @@ FIGURE = [f"<results>/figures/{{dataset}}/{{network}}/{{figure}}.{kind}" for kin
 
 
 def one_of(names):
-    """A constraint of a wildcard; of no name, what nothing matches."""
+    """A constraint of a wildcard; without names, one that nothing matches."""
     return "|".join(sorted(names)) or "(?!)"
 
 

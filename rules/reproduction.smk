@@ -1,6 +1,6 @@
 rule reproduction:
     input:
-        rules.summary.output.comparison,  # states what the table is made from
+        rules.summary.output.comparison,  # states what made the table
         table=rules.summary.output.table,
     output:
         svg=report(

@@ -11,7 +11,7 @@ SAID = set()
 
 
 def checked(maker):
-    """An input function that adds nothing to a job, but has it run where others made its files."""
+    """An input function that adds no input, but runs a job whose files were made differently."""
 
     before = copy(maker)  # without this function among its inputs
     before._input = InputFiles(toclone=maker.input)
@@ -34,7 +34,7 @@ def checked(maker):
 
 
 def stated(files):
-    """What inputs state; None where one is missing: if it is needed, all that follows is made."""
+    """The statements of inputs; None if one is missing: if it is needed, all that follows is made."""
     try:
         return recorded.digest(files)
     except OSError:
@@ -42,8 +42,8 @@ def stated(files):
 
 
 def say(name, path, difference):
-    """The first of each rule, even if nothing is made, as for a report; the table of jobs says how
-    many are made again."""
+    """Print the first of each rule, even if nothing is made, as for a report. The table of jobs counts
+    all of them."""
     if name not in SAID:
         SAID.add(name)
         tell(f"{name}: results of other settings, code or inputs, such as {path} ({difference})")

@@ -1,4 +1,4 @@
-# What jobs need; all of it doubles where a job is tried again.
+# Resources of jobs, which double when a job is tried again.
 
 import math
 from functools import cache
@@ -7,7 +7,7 @@ from latentdims.workflow import memory
 
 
 def growing(amount):
-    """An amount that is known beforehand."""
+    """A fixed amount."""
     return lambda wildcards, attempt: amount * 2 ** (attempt - 1)
 
 
@@ -35,7 +35,7 @@ def needed(estimate, **options):
 
 
 def to_prepare(wildcards, input, attempt):
-    """The same for the images of a data set."""
+    """The same for preparing the images of a data set."""
     files = LOCAL_FILES[wildcards.dataset] or list(input)
     return declared(memory.prepare(SETTINGS["datasets"][wildcards.dataset], files), attempt)
 

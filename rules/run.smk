@@ -1,4 +1,4 @@
-# What is looked at when a run starts, and again in its jobs on a cluster.
+# Checks at the start of a run, and again in its jobs on a cluster.
 
 import gc
 import os
@@ -12,7 +12,7 @@ from latentdims.planning import jobs
 from latentdims.workflow import cluster, forkserver, links, lock, made, provenance, sites, stages
 from latentdims.workflow import targets, waiting
 
-# A plan is made of many objects that all stay: to look for garbage less often saves a sixth of it.
+# A plan consists of many permanent objects: less frequent garbage collection saves a sixth of its time.
 gc.set_threshold(200_000, 20, 100)
 try:
     stamps = [provenance.stamp(script) for script in sorted(SCRIPTS.glob("*.py"))]
@@ -26,19 +26,19 @@ def check_folder():
 
 
 def results_folder():
-    """As the path variables of a module name it, where this is one."""
+    """The results folder in the path variables of a module, if this workflow is imported."""
     return Path(rules.summary.output.table).parent
 
 
 def say_where():
-    """For `make run`: where results lie, and whether all of them are asked for."""
+    """For `make run`: the results folder, and whether all results are requested."""
     asked = workflow.dag_settings
     part = asked.targets or asked.until or asked.omit_from or asked.batch or asked.allowed_rules
     logger.info(f"{'Part of the results' if part else 'Results'}: {results_folder()}")
 
 
 def say_left():
-    """Figures of other settings, which a reader would take for those of this configuration."""
+    """Figures from other settings, which a reader could mistake for those of this configuration."""
     folder = results_folder() / "figures"
     drawn = {f"{dataset}/samples" for dataset in SETTINGS["datasets"]}
     drawn |= {f"{'/'.join(of)}/{name}" for of in SETTINGS["runs"] for name in drawn_of(of[1])}

@@ -1,16 +1,16 @@
-# Where images come from, by wildcards: a change of content re-runs their rules, a new path does not.
+# Sources of images, by wildcards: a change of content re-runs their rules, a new path does not.
 
 from functools import cache
 
 from latentdims.steps import download
 
-# Hashes of images, so that planning reads again only those that may have changed.
+# Hashes of images, so that planning only reads images that may have changed.
 NOTES = Path(".snakemake", "content")
 APART = ("mirrors", "path", "preprocessing")
 
 
 def source(wildcards):
-    """What a data set is: not where it lies, but what is there; nor how it is preprocessed."""
+    """The identity of a data set: its content, without its path and its preprocessing."""
     dataset = SETTINGS["datasets"][wildcards.dataset]
     settings = {key: value for key, value in dataset.items() if key not in APART}
     if dataset["source"] == "imagefolder":
@@ -27,12 +27,12 @@ def content_of(path, test_share=None):
 
 
 def contents_of_checkpoints(wildcards):
-    """The same of each file of a network that is adopted."""
+    """The same for each file of an adopted network."""
     return [content_of(path) for path in checkpoints_of(wildcards)]
 
 
 def code_of_source(wildcards):
-    """Fingerprint of what prepares images of a data set: of its own source alone."""
+    """Fingerprint of the code that prepares images of a data set, with its own source only."""
     return code(
         "prepare.py",
         f"latentdims.images.sources.{SETTINGS['datasets'][wildcards.dataset]['source']}",
@@ -40,7 +40,7 @@ def code_of_source(wildcards):
 
 
 def path_of_source(wildcards):
-    """The user's own files that a data set is read from, a file or a folder; or nothing."""
+    """The user's file or folder that a data set is read from; or nothing."""
     return SETTINGS["datasets"][wildcards.dataset].get("path") or ""
 
 
@@ -57,7 +57,7 @@ def published_files(wildcards):
 
 
 def addresses(wildcards):
-    """Where a published file lies, best first: mirrors of the data sets that are read from it."""
+    """URLs of a published file, best first: mirrors of the data sets that are read from it."""
     mirrors = [
         mirror
         for dataset in SETTINGS["datasets"].values()

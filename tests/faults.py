@@ -83,7 +83,7 @@ def kill_job(workflow: Workflow, chance: random.Random, seconds: float) -> str:
 
 
 def refuse_writes(workflow: Workflow, chance: random.Random, seconds: float) -> str:
-    """Files beyond some size cannot be written, as with a quota."""
+    """Files above a certain size cannot be written, as with a quota."""
     process = workflow.start(largest_file=chance.randrange(20_000, 300_000))
     output, errors = process.communicate()
     return output + errors
@@ -110,7 +110,7 @@ def unmount(folder: Path) -> None:
 
 
 def fill_disk(workflow: Workflow, chance: random.Random, seconds: float) -> str:
-    """Results lie on a file system that is full; then it is made larger."""
+    """Results are on a file system that is full; then it is enlarged."""
     folder = workflow.folder / "results"
     folder.mkdir()
     size = chance.randrange(200, 3000)
@@ -154,7 +154,7 @@ FAULTS: dict[str, tuple[Callable[[Workflow, random.Random, float], str], str]] =
     "main process and jobs killed": (kill_everything, ""),
     "a job killed": (kill_job, "Error in rule"),
     "writes refused": (refuse_writes, "File too large"),
-    "two invocations at once": (two_at_once, "another run is going on"),
+    "two invocations at once": (two_at_once, "another run is working"),
     "a result cut short": (cut_short, "(damaged"),
     "a result replaced by another file": (foreign, "(damaged"),
     "disk full": (fill_disk, "No space left on device"),
@@ -210,18 +210,19 @@ def main(times: int) -> None:
     )
 
 
-TEXT = """# Faults, and what is lost by them
+TEXT = """# Faults that were tried
 
-Written by `python tests/faults.py {times}`: the embedded experiment with one network and two seeds,
-{seconds:.0f} s undisturbed, hit by each fault at random moments; then the same command again, until
-it succeeds. *Lost* counts artefacts that are not, byte by byte, those of an undisturbed run.
+`python tests/faults.py {times}` wrote this page. It runs the embedded experiment with one network
+and two seeds, which takes {seconds:.0f} s without a fault, and causes each fault at random
+moments. Then it repeats the same command until it succeeds. *Lost* counts results that differ in
+any byte from those of a run without faults.
 
 | fault | what happens | times | the same command, at most | lost |
 | --- | --- | --- | --- | --- |
 {table}
 
-Faults on a cluster (jobs out of memory or time, cancelled, a run killed beside its jobs) are
-injected by `make test-slurm`.
+`make test-slurm` tries faults on a cluster: jobs that run out of memory or time, cancelled jobs,
+and a run that is killed while its jobs go on.
 """
 
 

@@ -201,16 +201,16 @@ REFUSED: dict[str, tuple[Any, dict[str, Any], str]] = {
     "no key": (
         {"epoch": 3, "model": {"state": changed()}},
         {},
-        r"holds epoch, model, expected tensors alone; give the key .* such as model\.state$",
+        r"holds epoch, model, expected only tensors; give the key .* such as model\.state$",
     ),
-    "empty": ({}, {}, "holds nothing, expected tensors alone"),
+    "empty": ({}, {}, "holds nothing, expected only tensors"),
     "no names": ([torch.ones(3)], {}, "holds a list, expected tensors by name"),
     "no such prefix": (
         changed(),
         {"prefix": "module."},
         "no tensor has the prefix 'module.'; it has",
     ),
-    "code": (Runs(), {}, r"is a pickle that would run code .*save the weights alone: torch\.save"),
+    "code": (Runs(), {}, r"is a pickle that would run code .*save only the weights: torch\.save"),
     "not finite": (
         changed(**{FIRST: torch.full((3, 2, 3, 3), torch.nan)}),
         {},
@@ -241,7 +241,10 @@ def test_refused(images, state, asked, message):
 
 
 FILES = {
-    "text": (b"weights: none\n" * 9, "is no checkpoint: expected what torch.save"),
+    "text": (
+        b"weights: none\n" * 9,
+        "is no checkpoint: expected a state dict written by torch.save",
+    ),
     "cut zip": (b"PK\x03\x04" + b"\0" * 90, "cannot be read as a checkpoint of PyTorch"),
     "cut pickle": (b"\x80\x02", "cannot be read as a checkpoint of PyTorch|would run code"),
     "cut safetensors": (b"\x99\0\0\0\0\0\0\0{}", "is damaged safetensors"),
@@ -277,14 +280,14 @@ def test_a_file_that_is_not_ours_stays_as_it_is(images):
     before = images.read_bytes()
     with pytest.raises(InputError, match=r"is HDF5, but no network\.h5 of this package"):
         adopt(images, images, settings=settings_of())
-    with pytest.raises(InputError, match="is HDF5, and has no key 'model'; leave the key out"):
+    with pytest.raises(InputError, match="is HDF5, which needs no key 'model'; remove the key"):
         adopt(images, images, settings=settings_of(key="model"))
     assert images.read_bytes() == before
 
 
 def test_a_file_that_changed_while_the_run_went_on(images):
     path = saved(changed(), images.with_suffix(".pt"))
-    with pytest.raises(InputError, match="was changed while the run went on; run it again"):
+    with pytest.raises(InputError, match="changed during the run; run the same command again"):
         adopt(images, path, settings=settings_of(), contents=["planned"])
 
 
@@ -316,7 +319,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "one untrained": ({**PATH, "untrained": "a.pt"}, "untrained: a.pt is the same file for each"),
     "a field": ({"checkpoints": "{sed}.pt"}, "{sed}.pt has {sed}; did you mean 'seed'"),
-    "braces": ({"checkpoints": "{seed.pt"}, "has braces of another kind than {seed}"),
+    "braces": ({"checkpoints": "{seed.pt"}, "has other braces than {seed}"),
     "an epoch": (
         {"checkpoints": "{seed}_{epoch}.pt"},
         "has {epoch}; list them as checkpoints.epochs",

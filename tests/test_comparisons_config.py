@@ -121,8 +121,8 @@ def test_figures_of_a_comparison():
     [
         ({"members": ["cnn"]}, r"images: missing key; name one of more, shapes"),
         ({"members": ["cnn"], "images": "shapse"}, r"images: no data set 'shapse'; .*shapes"),
-        ({"members": ["cnn"], "images": "shapes"}, r"members: one alone .* within: true"),
-        ({"members": ["cnn", "cnn"], "images": "shapes"}, r"members: shapes/cnn is there twice"),
+        ({"members": ["cnn"], "images": "shapes"}, r"members: found a single one.* within: true"),
+        ({"members": ["cnn", "cnn"], "images": "shapes"}, r"members: shapes/cnn is listed twice"),
         ({"members": ["cnn", "mpl"], "images": "shapes"}, r"members: no network 'mpl'; .*mlp"),
         ({"members": ["more/cnn", "mlp"], "images": "more"}, r"members: cnn is not run .* 'more'"),
         ({"members": ["a b", "mlp"], "images": "more"}, r"members: found 'a b', expected NETWORK"),
@@ -136,7 +136,7 @@ def test_figures_of_a_comparison():
         ),
         (
             {"members": ["cnn", "shapes/mlp"], "images": "shapes", "reference": "more/mlp"},
-            r"reference: more/mlp is no member; .*shapes/mlp",
+            r"reference: more/mlp is not a member; .*shapes/mlp",
         ),
         (
             {"members": ["cnn", "mlp"], "images": "shapes", "match": "layers"},

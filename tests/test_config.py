@@ -224,12 +224,12 @@ def test_the_order_of_keys_is_forgotten():
     [
         (config(seeds=1e9), "seeds: 1000000000 is greater than the maximum of 10000"),
         (config(results=str(ROOT / "latentdims")), "is a folder of the project; name one of its"),
-        (config(results=str(ROOT)), "is a folder of the project; name one of its own"),
+        (config(results=str(ROOT)), "is a folder of the project; choose another"),
         (config(results=str(ROOT / ".git/mine")), "is a folder of the project; name one of its"),
-        (config(results="."), "results: '.' is the working folder itself; name one within it"),
-        (config(results="a{b}"), "results: 'a{b}' holds '{'; name a folder without it"),
+        (config(results="."), "results: '.' is the working folder itself; name a folder in it"),
+        (config(results="a{b}"), "results: 'a{b}' contains '{'; name a folder without it"),
         (config(results="a<b"), "results: 'a<b' holds '<'"),
-        (config(results="a\nb"), "results: .* holds .*n'; name a folder without it"),
+        (config(results="a\nb"), "results: .* contains .*n'; name a folder without it"),
         (config(results=" a"), "results: ' a' holds ' '"),
         (config(results="$NOWHERE/a"), r"results: \$NOWHERE in '\$NOWHERE/a' is not defined here"),
         (config(results="~nobody-here/a"), "results: ~nobody-here in .* is not defined here"),
@@ -254,7 +254,7 @@ def test_the_order_of_keys_is_forgotten():
         (dataset(source="imagefolder", path="x", test_share=1), "datasets.mine.test_share"),
         (dataset(path="x"), "datasets.mine: missing key 'source'"),
         (dataset(source="embedded", size=[1, 2, 3]), "datasets.mine.size"),
-        (config(datasets={"a/b": {"source": "embedded"}}), "datasets.a/b: names may hold only"),
+        (config(datasets={"a/b": {"source": "embedded"}}), "datasets.a/b: names may contain only"),
         (config(datasets={}), "datasets: "),
         (config(seeds=0), "seeds: 0 is less than the minimum of 1"),
         (config(seeds="three"), "seeds: found 'three', expected a whole number"),
@@ -335,7 +335,7 @@ def test_the_order_of_keys_is_forgotten():
         (config(generation={"white_draws": -1}), "generation.white_draws: -1 is less than"),
         (
             config(generation={"variants": {"v": {"rank": [2, 3]}, "v_2": {"width": 2}}}),
-            "generation.variants.v_2: another variant has results v_2, too; rename one",
+            "generation.variants.v_2: another variant has results of the same name, v_2",
         ),
         (
             config(

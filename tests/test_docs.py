@@ -49,7 +49,7 @@ def test_every_page_and_picture_is_linked():
 
 def test_readme_begins_with_use_and_is_short():
     lines = README.read_text(encoding="utf-8").splitlines()
-    assert len(lines) <= 200
+    assert len(lines) <= 160
     assert any(line.startswith("make run") for line in lines[:40])
 
 

@@ -145,7 +145,7 @@ def test_code_that_was_edited_since_the_run_started_is_refused(snakemake, tmp_pa
     provenance._parse.cache_clear()  # a job is a process of its own
     with pytest.raises(SystemExit) as ended, running(snakemake):
         raise AssertionError("its body runs")
-    assert "script.py was edited while the run was going on" in str(ended.value.code)
+    assert "script.py was edited during the run" in str(ended.value.code)
 
 
 @pytest.mark.parametrize("code", ["x", 3, "gone.py 0123456789abcdef"])

@@ -108,6 +108,6 @@ def test_a_flat_folder_passes_over_what_lies_elsewhere():
 
 def test_a_flat_folder_that_cannot_be_split_is_refused():
     refused(flat({"a": 3, "b": 1}), "class b has a single image", test_share=0.5)
-    refused(TWO, "holds train/ or test/", "test_share out", test_share=0.5)
+    refused(TWO, "holds train/ or test/", "remove datasets.<name>.test_share", test_share=0.5)
     only_train = flat({"a": 3, "b": 2}, top="train/")
     assert len(arranged(only_train, test_share=0.5).images) == 5

@@ -69,7 +69,7 @@ def change(path: Path, **values: str | int) -> None:
 def test_a_lock_of_a_living_run_stays_and_names_it(tmp_path, holder, left):
     with pytest.raises(InputError) as refused:
         lock.take(tmp_path)
-    assert f"another run is going on in {tmp_path.parent} (process {holder.pid} on " in str(
+    assert f"another run is working in {tmp_path.parent} (process {holder.pid} on " in str(
         refused.value
     )
     assert f"wait for it, or end it there: kill {holder.pid}" in str(refused.value)
@@ -120,7 +120,7 @@ def test_without_flock_processes_are_looked_at(namespace, tmp_path, holder, left
     monkeypatch.setattr(lock.fcntl, "flock", unknown)
     if namespace != "here":
         change(tmp_path / lock.NAME, namespace=namespace)
-    with pytest.raises(InputError, match="another run is going on"):
+    with pytest.raises(InputError, match="another run is working"):
         lock.take(tmp_path)
     holder.kill()
     holder.wait()
@@ -216,7 +216,7 @@ def test_a_lock_that_root_left_goes_or_is_named(tmp_path, holder, left, as_nobod
     tmp_path.chmod(0o777)
     left.parent.chmod(0o777)
     living = as_nobody(lambda: lock.take(tmp_path))
-    assert living.startswith("InputError: another run is going on")
+    assert living.startswith("InputError: another run is working")
     assert ", by root)" in living
     holder.kill()
     holder.wait()
@@ -251,7 +251,7 @@ def check_beside(fresh, long, network):
     assert file.read_text() == held
     second = fresh.run(network)
     assert second.returncode != 0
-    assert f"another run is going on in {fresh.folder} (process {long.pid} on" in second.stderr
+    assert f"another run is working in {fresh.folder} (process {long.pid} on" in second.stderr
     assert "--unlock" not in second.stderr
     assert "Traceback" not in second.stderr
     assert list(fresh.folder.glob(".snakemake/locks/*"))

@@ -97,7 +97,7 @@ def test_every_site_is_measured(done):
 
 
 def test_the_table_of_sites_is_the_page_s(done):
-    (shown,) = re.findall(r"```\n(own, for images.*?)```", PAGE, re.DOTALL)
+    (shown,) = re.findall(r"```text\n(own, for images.*?)```", PAGE, re.DOTALL)
     assert sites(done, "own").stdout == shown
     of_family = sites(done, "mlp").stdout.splitlines()
     assert of_family[2:] == [

@@ -305,7 +305,7 @@ def test_jobs_of_other_workflows_are_not_estimated():
     ("given", "words"),
     [
         ({"CONFIG": "none.yaml"}, ["none.yaml"]),
-        ({"LIKE": "nowhere"}, ["LIKE: nowhere is no folder of results"]),
+        ({"LIKE": "nowhere"}, ["LIKE: nowhere is not a results folder"]),
         ({"ARGS": "'"}, ["ARGS: No closing quotation"]),
         ({"ARGS": "--config seeds=many"}, ["seeds", "many"]),
         ({"TARGET": "results/nothing.h5"}, ["nothing makes results/nothing.h5"]),

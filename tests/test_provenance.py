@@ -177,5 +177,5 @@ def test_a_job_on_a_cluster_belongs_to_the_run_that_submitted_it(monkeypatch):
     check_run("settings", "code", in_job=True)
     check_run("imported settings", "code", in_job=True)
     for edited in (("other settings", "code"), ("settings", "other code")):
-        with pytest.raises(InputError, match="edited while the run was going on"):
+        with pytest.raises(InputError, match="edited during the run"):
             check_run(*edited, in_job=True)

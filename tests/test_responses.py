@@ -274,7 +274,7 @@ def test_a_file_that_changes_while_the_run_goes_on_is_refused(tmp_path, shown):
     found = {f"{split}/v1": np.ones((number, 4)) for split, number in SAMPLES.items()}
     write(tmp_path / "s0.h5", found)
     made = settings_of(tmp_path / "s{seed}.h5", seed=0)
-    with pytest.raises(InputError, match=r"s0\.h5: was changed while the run went on"):
+    with pytest.raises(InputError, match=r"s0\.h5: changed during the run"):
         adoption.adopt(
             images=shown,
             output=tmp_path / "network.h5",

@@ -229,7 +229,7 @@ def test_a_job_that_fails_is_named_with_its_error_and_its_log(fresh):
     assert "training.learning_rate: the loss of seed 0 is" in lines[-5]
     assert lines[-4] == f"        its log: {log}"
     assert lines[-3] == "1 of 2 jobs done, 1 failed"
-    assert lines[-2] == "Mend what failed; then the same command resumes."
+    assert lines[-2] == "Fix the cause; the same command then resumes."
     assert lines[-1].startswith("The whole log: my results/logs/run-")
     assert sum("the loss of seed 0 is" in line for line in lines) == 1
     assert "Traceback" not in "".join(lines)

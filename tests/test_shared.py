@@ -93,7 +93,7 @@ def test_code_that_is_edited_during_a_run_stops_it(going_on):
         )
     )
     assert done.returncode != 0
-    assert "clip.py was edited while the run was going on" in done.stdout + done.stderr
+    assert "clip.py was edited during the run" in done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr
     # Jobs that the edit does not reach go on.
     assert len(list(workflow.folder.glob("results/shapes/mlp/*/covariance.h5"))) == 2

@@ -1,4 +1,4 @@
-"""What runs again: each line of the README's table of this name."""
+"""What runs again: each line of the table in docs/reruns.md."""
 
 import copy
 import os

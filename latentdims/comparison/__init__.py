@@ -1,1 +1,1 @@
-"""What is measured of networks and of pairs of them, site by site."""
+"""Covariances, rotations and similarities of networks and of pairs, with their nulls."""

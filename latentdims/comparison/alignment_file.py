@@ -1,4 +1,4 @@
-"""The file of an alignment: what is written of one network and of its pairs."""
+"""The file of an alignment: what is written about one network and its pairs."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -105,14 +105,14 @@ SPECTRA = {  # what the name of a moment ends with: (unit, description, axes)
 
 
 def write_axes(file: h5py.File, epochs: Array, centrings: Sequence[str]) -> None:
-    """Those that several groups share."""
+    """Write the axes that several groups share."""
     storage.axis(file, "epoch", epochs)
     storage.axis(file, "split", SPLITS)
     storage.axis(file, "centring", centrings)
 
 
 def stacked(epochs: Sequence[Mapping[str, Array]]) -> dict[str, Array]:
-    """Results of all epochs, each with their axis where its dataset has it."""
+    """Stack the results of all epochs along an axis of epochs, for datasets that have one."""
     return {
         name: np.stack([each[name] for each in epochs], axis=DATASETS[name][1].index("epoch"))
         for name in epochs[0]
@@ -120,7 +120,8 @@ def stacked(epochs: Sequence[Mapping[str, Array]]) -> dict[str, Array]:
 
 
 def write_pair(group: h5py.Group, found: Mapping[str, Array], reasons: Mapping[str, str]) -> None:
-    """Results of one layer. reasons: why values are undefined, by the first word of their names."""
+    """Write the results for one layer. reasons: why values are undefined, by the first word of
+    their names."""
     for name, values in found.items():
         description, axes = DATASETS[name]
         storage.write(
@@ -135,7 +136,7 @@ def write_pair(group: h5py.Group, found: Mapping[str, Array], reasons: Mapping[s
 
 
 def write_weights(group: h5py.Group, stages: Sequence[Weights], weight: Weight) -> None:
-    """Eigenvalues of one learned map at every epoch."""
+    """Write the eigenvalues of one learned map at every epoch."""
     group.attrs["fan_in"] = weight.fan_in
     group.attrs["neurons"] = weight.neurons
     storage.write(
@@ -155,9 +156,9 @@ def write_spectra(
     folds: Sequence[FoldMoments],
     rows: Mapping[str, int],
 ) -> None:
-    """Eigenvalues at one site at every epoch, in sample and held out.
+    """Write the eigenvalues at one site at every epoch, in sample and held out.
 
-    folds: moments of the folds of the training images, by epoch. rows: of each split.
+    folds: moments of the folds of the training images, by epoch. rows: number of rows by split.
     """
     for moment, centring in MOMENTS.items():
         found = [
@@ -178,7 +179,7 @@ def write_spectra(
 def spectrum(
     stage: Measured, folds: FoldMoments, centring: str, *, rows: Mapping[str, int]
 ) -> dict[str, NDArray[Any]]:
-    """What is stored of a moment at one epoch, by what the name ends with."""
+    """The datasets of a moment at one epoch, by the endings of their names."""
     values, vectors = stage.eigen(centring)
     least = {
         split: resolution(vectors, stage.covariance[split], rows=rows[split]) for split in SPLITS

@@ -1,4 +1,4 @@
-"""The file of covariances: what is written of the moments of one network."""
+"""The file of covariances: what is written about the moments of one network."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
@@ -37,7 +37,7 @@ class ByFold(Protocol):
 
 
 class Described(Protocol):
-    """A network as it is written: its sites, and the epochs at which its weights are known."""
+    """A network to be written: its sites, and the epochs with known weights."""
 
     @property
     def architecture(self) -> Architecture:
@@ -56,7 +56,7 @@ class Described(Protocol):
 
 
 class Cross(NamedTuple):
-    """A partner's site that a site is compared with: the layer that both are in files, the
+    """A site of a partner that a site is compared with: the name of the pair in files, the
     partner's group there, and its channels."""
 
     layer: str
@@ -68,8 +68,8 @@ Crosses = Mapping[str, Sequence[Cross]]  # by site of the network, in the order 
 
 
 def of_seeds(network: Architecture, seeds: Sequence[int], *, epochs: str = "ends") -> Crosses:
-    """Each site with the same one of networks of other seeds, and, where all `kept` epochs are
-    measured, of the network itself at the last."""
+    """Pair each site with the same site of networks of other seeds and, if all `kept` epochs are
+    measured, of the network itself at its last epoch."""
     partners = [f"seed{seed}" for seed in seeds] + [FINAL] * (epochs == "kept")
     return {
         site.name: [Cross(site.name, partner, site.channels) for partner in partners]
@@ -78,7 +78,7 @@ def of_seeds(network: Architecture, seeds: Sequence[int], *, epochs: str = "ends
 
 
 def indices(network: Described, epochs: str) -> list[int]:
-    """Which of the epochs of a network file are measured: `ends`, or all that were `kept`."""
+    """Indices of the measured epochs of a network file: `ends`, or all that were `kept`."""
     places = range(len(network.epochs))
     chosen = places if epochs == "kept" else (places[end] for end in ends(network.epochs).values())
     return sorted(chosen)
@@ -94,8 +94,8 @@ def write(
 ) -> None:
     """Write weights, and the moments of every split and site at every epoch.
 
-    passes: by split, with moments by `<epoch>/<site>/own` of the network, and `.../cross` with
-    sites of partners, side by side, as crosses name them.
+    passes: by split, with moments by `<epoch>/<site>/own` for the network, and `.../cross` with the
+    sites of partners, concatenated in the order of crosses.
     """
     kept = indices(network, epochs)
     storage.axis(file, "epoch", network.epochs[kept].astype(np.float64))
@@ -120,7 +120,7 @@ def write(
 
 
 def _save_own(group: h5py.Group, epochs: Sequence[Sequence[Moments]], *, space: bool) -> None:
-    """epochs: the moments of each fold, by epoch. space: whether there are positions."""
+    """epochs: the moments of each fold, by epoch. space: whether the site has positions."""
     totals = [_arrays(Moments.total(parts)) for parts in epochs]
     parts = [[_arrays(part) for part in folds] for folds in zip(*epochs, strict=True)]
     for name, axes in AXES.items():

@@ -12,11 +12,12 @@ WAYS = ("order", "name", "all")
 def matched(
     partner: Sequence[str], own: Sequence[str], match: Match, *, names: tuple[str, str]
 ) -> dict[str, list[str]]:
-    """Sites that are compared, [the partner's, the own], by what the pair is called in files: the
-    own one, with the partner's behind `~` where that has another name.
+    """Pairs of sites that are compared, [partner's site, own site], by their name in files: the own
+    site, followed by `~` and the partner's site if that has another name.
 
-    partner, own: sites, in order. names: of both members, for messages. In the order of the own
-    sites. Raises InputError where there is nothing to compare, or not for each layer.
+    partner, own: sites, in order. names: of both members, for messages. The pairs follow the order
+    of the own sites. Raises InputError if there is nothing to compare, or a layer has no
+    counterpart.
     """
     found = [
         (theirs, ours)
@@ -28,7 +29,7 @@ def matched(
 
 
 def label(theirs: str, ours: str) -> str:
-    """What a pair of sites is called."""
+    """The name of a pair of sites."""
     return ours if theirs == ours else f"{ours}~{theirs}"
 
 
@@ -69,6 +70,6 @@ def _mapped(
 
 
 def stage_beside(stage: int, *, own: int, partner: int) -> int:
-    """Which of a partner's epochs is compared with one of a network's own, by index: the same; or
-    the only one; or, where there is one of its own alone, the last."""
+    """The index of the partner's epoch that is compared with an own epoch: the same index; the only
+    one, if the partner has one; or the last, if the network itself has only one."""
     return stage if own == partner else partner - 1

@@ -1,4 +1,4 @@
-"""What was measured of one network, read from its file layer by layer."""
+"""Measurements of one network, read from its file layer by layer."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -31,7 +31,7 @@ CONSTANT = (100 * float(np.finfo(np.float32).eps)) ** 2  # variance that roundin
 
 
 class Means(NamedTuple):
-    """Of a representation: over everything, (C,), and over images at each position, (C, P)."""
+    """Means of a representation: over all samples (C,), and over images at each position (C, P)."""
 
     mean: Array
     positions: Array | None = None
@@ -51,10 +51,8 @@ class Weights:
 
 @dataclass(frozen=True)
 class Measured:
-    """Moments of the representation at one site of one network at one epoch.
-
-    They are by split, and by fold of the test images, whose names `folds` gives.
-    """
+    """Moments of the representation at one site of one network at one epoch, by split, and by fold
+    of the test images (`folds`)."""
 
     mean: dict[str, Array]  # (C,)
     covariance: dict[str, Array]  # (C, C)
@@ -67,11 +65,11 @@ class Measured:
         return [part for part in self.mean if part not in SPLITS]
 
     def means(self, part: str) -> Means:
-        """Of a split or a fold."""
+        """The means over a split or a fold."""
         return Means(self.mean[part], self.positions.get(part))
 
     def eigen(self, centring: str) -> tuple[Array, Array]:
-        """Eigenvalues (C,) and eigenvectors (C, C), in columns, of a moment on training images."""
+        """Eigenvalues (C,) and eigenvectors (C, C), in columns, of a moment of training images."""
         if centring not in self._eigen:
             self._eigen[centring] = eigh(self.moment("train", centring))
         return self._eigen[centring]
@@ -85,8 +83,7 @@ class Measured:
         return float(np.trace(self.moment(part, centring)))
 
     def undefined(self, split: str, centring: str) -> str:
-        """Why a moment has no direction, in words, so that none can be compared with another's;
-        empty where it has."""
+        """Why a moment has no direction, so that it cannot be compared; empty if it has one."""
         if self.moment(split, centring).any():
             return ""
         image = KINDS.get(split, f"image of {split}")
@@ -126,7 +123,7 @@ def centre(cross: Array, partner: Means, own: Means, centring: str) -> Array:
 class Measurements:
     """The open covariance file of one network, which also holds its weights at every epoch.
 
-    first: the epoch that it begins with, by its index in the file.
+    first: index of the first epoch in the file that is used.
     """
 
     file: h5py.File
@@ -135,13 +132,13 @@ class Measurements:
 
     @property
     def seed(self) -> int:
-        """Of the network."""
+        """The seed of the network."""
         return int(storage.settings(self.file)["seed"])
 
     @classmethod
     @contextmanager
     def open(cls, path: str | Path, settings: Mapping[str, Any]) -> Iterator["Measurements"]:
-        """A file, which must have been made with the settings."""
+        """Open a file that was made with the given settings."""
         needs = [*SPLITS, "weights"]
         with storage.read(path, needs=needs, made_with=settings) as file:
             yield cls(file, architecture.read(file))
@@ -153,12 +150,12 @@ class Measurements:
         return any(f"train/{site.name}/cross_covariance/{FINAL}" in self.file for site in sites)
 
     def final(self) -> "Measurements":
-        """The same at the last epoch alone."""
+        """The same measurements at the last epoch only."""
         return replace(self, first=self.first + len(self.epochs) - 1)
 
     def check_comparable(self, partner: "Measurements") -> None:
-        """Raise InputError where the networks have other layers, or the covariances are over
-        different images, or orders."""
+        """Raise InputError if the networks have different layers, or their covariances come from
+        different images or orders."""
         names, others = (each.architecture.names for each in (self, partner))
         if names != others:
             raise InputError(
@@ -169,7 +166,7 @@ class Measurements:
         self.check_same_images(partner)
 
     def check_same_images(self, partner: "Measurements") -> None:
-        """Raise InputError where the covariances are over different images, or orders."""
+        """Raise InputError if the covariances come from different images or orders."""
         ours, theirs = (each.file.attrs["images_sha256"] for each in (self, partner))
         if ours != theirs:
             raise InputError(
@@ -180,7 +177,7 @@ class Measurements:
 
     @property
     def untrained(self) -> bool:
-        """Whether it was measured before it was trained."""
+        """Whether the network was measured before training."""
         return UNTRAINED in ends(self.epochs)
 
     def rows(self, layer: str) -> dict[str, int]:
@@ -189,7 +186,7 @@ class Measurements:
 
     @property
     def epochs(self) -> Array:
-        """(E,) that were measured."""
+        """The measured epochs, (E,)."""
         return np.asarray(self.file["epoch"][self.first :])
 
     def cross(self, layer: str, partner: str, stage: int) -> dict[str, Array]:

@@ -1,9 +1,9 @@
 """Other measures of how alike two representations are, from covariances or from activations.
 
 Representational similarity analysis needs no function of its own. The correlation of the centred
-matrices of inner products of images (n, n) is that of the plain `cka`, of a single fold, and so is
-the cosine of matrices of squared distances once that is whitened, the "whitened unbiased cosine"
-of Diedrichsen et al. (2021). For n images both are ‖C‖² / (‖C_φ‖ ‖C_ψ‖) of covariances.
+matrices of inner products of images (n, n) equals the plain `cka` of a single fold. So does the
+cosine of whitened matrices of squared distances, the "whitened unbiased cosine" of Diedrichsen et
+al. (2021). For n images both are ‖C‖² / (‖C_φ‖ ‖C_ψ‖) of covariances.
 """
 
 import numpy as np
@@ -20,25 +20,25 @@ def cka(crosses: Array, partner: Array, own: Array) -> float:
     """Linear centred kernel alignment (Kornblith et al. 2019), debiased, from 0 (on average) to 1.
 
     crosses (F, C, D), partner (F, C, C), own (F, D, D): covariances over the images of each fold
-    about its own mean. Squared norms are those of products of different folds, whose errors are
-    independent, so that unrelated representations have 0 on average; a single fold is as biased as
-    the plain measure. Folds are of other images, not of other responses to the same ones. NaN where
-    a representation is constant.
+    about its own mean. Squared norms are products of different folds, whose errors are independent,
+    so unrelated representations have 0 on average. A single fold has the bias of the plain measure.
+    Folds must hold different images, not different responses to the same images. NaN if a
+    representation is constant.
     """
     powers = squared_norm(partner), squared_norm(own)
     return cka_of_norms(squared_norm(crosses), *powers)
 
 
 def cka_of_norms(shared: float, partner: float, own: float) -> float:
-    """The same of the squared norms."""
+    """CKA from the squared norms."""
     if partner <= 0 or own <= 0:
         return float("nan")
     return float(shared / np.sqrt(partner * own))
 
 
 def cka_folds(crosses: Array, partner: Array, own: Array) -> Array:
-    """The share (F,) of each fold in `cka`, whose terms are products with the mean of the others;
-    on average it is about the whole."""
+    """The contribution (F,) of each fold to `cka`: products with the mean of the other folds, which
+    average to about the whole."""
     shared, theirs, ours = (by_fold(each) for each in (crosses, partner, own))
     return np.array([cka_of_norms(*each) for each in zip(shared, theirs, ours, strict=True)])
 
@@ -49,7 +49,7 @@ def squared_norm(covariances: Array) -> float:
 
 
 def by_fold(covariances: Array) -> Array:
-    """The product (F,) of each covariance with the mean of those of the other folds."""
+    """The product (F,) of each covariance with the mean of the covariances of the other folds."""
     flat = covariances.reshape(len(covariances), -1)
     inner = flat @ flat.T
     if len(flat) == 1:
@@ -61,8 +61,8 @@ def cca(cross: Array, partner: Array, own: Array, *, regularisation: float) -> f
     """Mean squared canonical correlation (R²_CCA of Kornblith et al. 2019), from 0 to 1.
 
     cross (C, D), partner (C, C), own (D, D): covariances. regularisation: a ridge, relative to the
-    mean variance of a channel. In sample, unrelated representations have more than 0, the more
-    channels there are for the images. NaN where a representation is constant.
+    mean variance of a channel. In sample, unrelated representations are above 0, more so with more
+    channels and fewer images. NaN if a representation is constant.
     """
     if not (partner.any() and own.any()):
         return float("nan")
@@ -78,30 +78,29 @@ def whitening(covariance: Array, regularisation: float) -> Array:
 
 
 def permutation_p(observed: float, null: Array) -> float:
-    """The share of a null (P,) that is as high as a number, one added to both counts, so that it is
-    valid however few there are (Phipson and Smyth 2010); never below 1 / (1 + P). NaN where one of
-    them is.
-    """
+    """The share of a null (P,) that is at least as high as a number, with one added to both counts,
+    which makes it valid for any P (Phipson and Smyth 2010). At least 1 / (1 + P). NaN if any input
+    is."""
     if not (np.isfinite(observed) and np.isfinite(null).all()):
         return float("nan")
     return float((1 + (null >= observed).sum()) / (1 + len(null)))
 
 
 def mutual_neighbours(partner: Array, own: Array, *, neighbours: int = 10) -> Array:
-    """Share (n,) of the nearest neighbours of each image that are the same in both representations
-    (Huh et al. 2024), k / (n - 1) on average of unrelated ones.
+    """The share (n,) of the nearest neighbours of each image that are the same in both
+    representations (Huh et al. 2024); k / (n - 1) on average for unrelated ones.
 
-    partner (n, C), own (n, D): rows of the same images, as in `nearest`.
+    partner (n, C), own (n, D): rows of the same images, as for `nearest`.
     """
     first, second = (nearest(each, neighbours) for each in (partner, own))
     return np.array([np.isin(*each).mean() for each in zip(first, second, strict=True)])
 
 
 def nearest(rows: NDArray[np.floating], neighbours: int) -> NDArray[np.intp]:
-    """(n, k): indices of the rows of the highest cosine with each, but for itself, in no order.
+    """(n, k): for each row, indices of the other rows with the highest cosine, in no order.
 
-    rows: (n, C). A mean that all share matters: centre them first where it should not. Raises
-    ValueError for fewer than `neighbours` other rows, and for rows that are zero.
+    rows: (n, C). A common mean affects the result; subtract it first if it should not. Raises
+    ValueError for fewer than `neighbours` other rows, and for zero rows.
     """
     if len(rows) <= neighbours:
         raise ValueError(f"{len(rows)} images have no {neighbours} neighbours; give fewer")

@@ -1,4 +1,4 @@
-"""Means and covariances of rows in one pass, in any batches."""
+"""Means and covariances of rows in one pass, in batches of any size."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -15,7 +15,7 @@ ROWS = 2048  # multiplied at once: their sums, in float32, lose little (`spectra
 
 @dataclass(frozen=True)
 class Centred:
-    """Rows without their mean, as moments take them: each centred once, multiplied with several."""
+    """Rows without their mean, as moments take them: centred once, and multiplied several times."""
 
     positions: Tensor  # (P, C) float64: the mean over samples at each position
     rows: Tensor  # (n, C), in the precision that they are multiplied in
@@ -46,8 +46,8 @@ class Moments:
 
     Batches and parts of a data set are merged by the pairwise formula of Chan, Golub and LeVeque
     (1983), for covariances as in Schubert and Gertz (SSDBM 2018). The covariance divides by n, so
-    that second moment = covariance + mean meanᵀ. Rows are multiplied in their own precision; all
-    of it is added, and kept, in float64.
+    that second moment = covariance + mean meanᵀ. Rows are multiplied in their own precision; sums
+    are kept in float64.
     """
 
     count: int = 0
@@ -58,9 +58,9 @@ class Moments:
 
     @classmethod
     def of(cls, x: Sequence[Centred], y: Sequence[Centred]) -> "Moments":
-        """Moments of one batch, row i of all from the same input.
+        """Moments of one batch, where row i of each array comes from the same input.
 
-        x, y: rows whose channels stand side by side, C of x and D of y in all.
+        x, y: lists of rows whose channels are concatenated, C in total for x and D for y.
         """
         mean_x, mean_y = (torch.cat([part.mean for part in parts]) for parts in (x, y))
         scatter = mean_x.new_zeros(len(mean_x), len(mean_y))
@@ -77,14 +77,14 @@ class Moments:
 
     @classmethod
     def total(cls, parts: Iterable["Moments"]) -> "Moments":
-        """Of the rows of all parts, which stay as they are."""
+        """The moments of the rows of all parts, which are not changed."""
         total = cls()
         for part in parts:
             total.merge(replace(part, scatter=part.scatter.clone()))
         return total
 
     def merge(self, other: "Moments") -> None:
-        """Add the moments of other rows; the order of merging changes rounding errors only."""
+        """Add the moments of other rows; the order of merging changes only rounding errors."""
         if other.count == 0:
             return
         if self.count == 0:
@@ -130,8 +130,8 @@ class Moments:
 
 
 def product(x: Tensor, y: Tensor) -> Tensor:
-    """xᵀ y (C, D) of rows (n, C) and (n, D) in float32; of more than `ROWS`, in float64, or in sums
-    of as many, whichever is fast where they are."""
+    """xᵀ y (C, D) of rows (n, C) and (n, D) in float32; for more than `ROWS` rows, in float64 or in
+    partial sums, whichever is faster on the device."""
     if len(x) <= ROWS:
         return x.T @ y
     if has_fast_doubles(x.device):

@@ -1,4 +1,4 @@
-"""Nearest neighbours of test images that two networks share, and what they share by chance."""
+"""Nearest neighbours of test images that two networks share, and their share by chance."""
 
 import numpy as np
 import torch
@@ -18,19 +18,19 @@ Nearest = NDArray[np.intp]
 def compare(
     partner: View, own: View, *, matches: Matches, neighbours: int, pairings: int
 ) -> dict[str, dict[str, Array]]:
-    """What is written of each layer, by its name: the share () of the nearest neighbours that is
-    the same in both networks, that of each fold (F,), and that of unrelated images (P,).
+    """The datasets of each layer, by name: the share () of nearest neighbours that both networks
+    agree on, for each fold (F,), and on unrelated images (P,).
 
-    Neighbours are those of `measures.nearest` within a fold, of all that a layer says of an image,
-    less the mean over the fold. NaN where a layer says the same of each. Raises InputError where a
-    fold has too few images.
+    Neighbours come from `measures.nearest` within a fold, for representations without the mean of
+    the fold. NaN if a layer is the same for every image. Raises InputError if a fold has too few
+    images.
     """
     found: dict[str, list[Array]] = {layer: [] for layer in matches}
     counts = []
     for members in unrelated.folds_of(len(own)):
         if len(members) <= neighbours:
             raise InputError(
-                f"alignment.neighbours: {neighbours} are asked for, and a fold of the "
+                f"alignment.neighbours: {neighbours} are requested, but a fold of the "
                 f"{len(own)} test images holds {len(members)} images; give fewer"
             )
         theirs, ours = (_nearest(view, members, neighbours) for view in (partner, own))

@@ -1,4 +1,4 @@
-"""The null of a comparison: the same numbers where two networks see unrelated images."""
+"""The null of a comparison: the same numbers for two networks that see unrelated images."""
 
 from collections.abc import Mapping
 
@@ -29,11 +29,11 @@ def compare(
     options: Options,
 ) -> tuple[dict[str, Array], Tensor]:
     """Results for one site by pairing, and the uncentred rotations (P, C, D) of the pairings, NaN
-    where they are undefined.
+    if they are undefined.
 
-    paired: cross-covariances by split, the first of the same images. folds: as in `pair.kernels`.
-    The rest as in `pair.compare`. Rotations are in float32: they repeat to 1e-6, where pairings
-    differ by far more.
+    paired: cross-covariances by split; the first is of the same images. folds: as in
+    `pair.kernels`. The others as in `pair.compare`. Rotations are in float32: they are accurate to
+    1e-6, and pairings differ by far more.
     """
     crosses = {split: each.covariance[1:] for split, each in paired.items()}
     scores = np.empty((len(crosses["train"]), len(SPLITS), len(options.centrings)))
@@ -88,8 +88,8 @@ def compare_weights(
 ) -> dict[str, Array]:
     """Overlaps of the eigenvectors of weights by pairing.
 
-    below: rotations of the site that they read, (P, C, D); of the images, which need none, how many
-    pairings there are. The rest as in `pair.compare_weights`.
+    below: rotations (P, C, D) of the site that they read; for images, which need no rotation, the
+    number of pairings. The others as in `pair.compare_weights`.
     """
     theirs, ours = (torch.from_numpy(np.ascontiguousarray(x.components[1])) for x in (partner, own))
     if weightless(partner, own):
@@ -120,9 +120,10 @@ def _lifted(below: Tensor, vectors: Tensor) -> Tensor:
 def _overlaps(kind: str, theirs: Tensor, ours: Tensor, *, vectors: int) -> dict[str, Array]:
     """theirs: (P, R, d), aligned; ours: (d, R).
 
-    Spans of everything agree by construction. Their mean squared cosine errs by twice the relative
-    error of a cosine: that of a sum of d products in float32, √d eps as far as errors are
-    independent, of each of three factors (two products, and the rotation's own decomposition).
+    Spans of all vectors agree by construction. Their mean squared cosine has twice the relative
+    error of a cosine. Each of three factors (two products, and the decomposition behind the
+    rotation) is a sum of d products in float32, with an error of about √d eps if errors are
+    independent.
     """
     rounding = 6 * len(ours) ** 0.5 * float(np.finfo(np.float32).eps)  # 2e-5 for d = 512
     spans, leading = [], []
@@ -140,8 +141,7 @@ def _overlaps(kind: str, theirs: Tensor, ours: Tensor, *, vectors: int) -> dict[
 def _by_chance(
     theirs: torch.Size, ours: torch.Size, pairings: int, vectors: int
 ) -> dict[str, Array]:
-    """Of weights that read the images themselves, between which no rotation is fitted: what random
-    directions share."""
+    """Overlaps of random directions, for weights that read images, where no rotation is fitted."""
     dimension, number = theirs[0], min(theirs[1], ours[1])
     chance = np.arange(1, number + 1) / dimension
     cosine = chance_cosine(dimension, comparisons=1, level=QUANTILE)

@@ -1,4 +1,4 @@
-"""A pair of networks at one epoch: the rotation between them, site by site, and what they share."""
+"""A pair of networks at one epoch: their rotation and their similarity, site by site."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,8 +20,8 @@ REGULARISATION = 1e-3  # of `cca`
 
 @dataclass(frozen=True)
 class Options:
-    """centrings: of moments. vectors: leading eigenvectors in the matrices of overlaps. neighbours:
-    of each test image, where they are compared."""
+    """centrings: of moments. vectors: number of leading eigenvectors in the matrices of overlaps.
+    neighbours: number of nearest neighbours of each test image, or None."""
 
     centrings: Sequence[str]
     vectors: int
@@ -38,7 +38,7 @@ def fit(
     """Rotations fitted on training images, by centring, and their scores (centrings,) by split and
     fold.
 
-    crosses: the cross-covariance by split and by fold of the test images, (C, D).
+    crosses: the cross-covariance (C, D) by split and by fold of the test images.
     """
 
     def cross(part: str, centring: str) -> Array:
@@ -67,8 +67,8 @@ def compare(
 ) -> dict[str, Array]:
     """All results for one site that come from covariances of the same images.
 
-    crosses: the cross-covariance by split and by fold of the test images, (C, D). What the zero of
-    a dead layer leaves undefined is NaN.
+    crosses: the cross-covariance (C, D) by split and by fold of the test images. Values that a dead
+    layer leaves undefined are NaN.
     """
     rotations, scores = fit(partner, own, crosses, centrings=options.centrings)
     theirs, ours = (each.eigen("uncentred")[1] for each in (partner, own))
@@ -89,8 +89,8 @@ def compare_weights(
 ) -> dict[str, Array]:
     """Overlaps of the eigenvectors of weights.
 
-    below: rotation of the site that they read, NaN where that is undefined, None for the images,
-    which are the same for both networks. vectors: leading ones in the matrix of overlaps.
+    below: rotation of the site that they read; NaN if it is undefined, None for images, which both
+    networks share. vectors: number of leading ones in the matrix of overlaps.
     """
     theirs, ours = partner.components[1], own.components[1]
     if below is not None:
@@ -105,9 +105,9 @@ def compare_weights(
 
 
 def along_training(stages: Sequence[Weights]) -> dict[str, Array]:
-    """How weights (by epoch) come to their last ones: along each of the R eigenvectors of the last
-    weight covariance, and by the eigenvectors of each epoch, unaligned: of one network, all are
-    in the same coordinates.
+    """How weights approach those of the last epoch: their variance along each of the R eigenvectors
+    of the last weight covariance, and the overlap of the eigenvectors of each epoch with the last
+    ones. Nothing is aligned, since all epochs of one network have the same coordinates.
 
     Returns `weight_variance` vᵀ WᵀW v / n, `weight_cosine` and `weight_span`, each (E, R).
     """
@@ -129,17 +129,17 @@ def along_training(stages: Sequence[Weights]) -> dict[str, Array]:
 
 
 def name_of_rotation(centring: str) -> str:
-    """What the file calls it; the uncentred one is the published one."""
+    """Its name in the file; the uncentred rotation is the published one."""
     return "rotation" if centring == "uncentred" else f"rotation_{centring}"
 
 
 def silent(partner: Measured, own: Measured) -> bool:
-    """Whether eigenvectors of one of them are arbitrary, since it is zero on training images."""
+    """Whether the eigenvectors of either are arbitrary, because it is zero on training images."""
     return any(each.undefined("train", "uncentred") for each in (partner, own))
 
 
 def weightless(partner: Weights, own: Weights) -> bool:
-    """Whether all weights of one of them are zero."""
+    """Whether all weights of either are zero."""
     return not (partner.values.any() and own.values.any())
 
 
@@ -150,7 +150,7 @@ def kernels(
     same: Mapping[str, Array],
     folds: Folds,
 ) -> dict[str, Array]:
-    """Other measures, centred: of each split, and the share of each fold of the test images.
+    """Other measures, centred, by split, and the contribution of each fold of the test images.
 
     crosses: as in `fit`. same: cross-covariances of the folds of each split, (F, C, D). folds:
     covariances of the partner (F, C, C) and of the network (F, D, D), by split.

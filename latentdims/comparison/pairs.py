@@ -31,9 +31,9 @@ Stages = tuple[Sequence[Measured], Sequence[Measured]]  # of the partner, and th
 
 @dataclass(frozen=True)
 class Member:
-    """A network whose covariances are known, and how it is shown images.
+    """A network with known covariances, and how it sees images.
 
-    name: in words. view: of a split, at one index of the epochs that were measured.
+    name: in words. view: of a split, at one index of the measured epochs.
     """
 
     name: str
@@ -42,7 +42,7 @@ class Member:
 
 
 def final(member: Member) -> Member:
-    """The same network at its last epoch, as a partner of itself at all of them."""
+    """The same network at its last epoch, as a partner of itself at every epoch."""
     last = len(member.measurements.epochs) - 1
     name = f"{member.name} at its last epoch"
     return Member(name, member.measurements.final(), lambda split, _: member.view(split, last))
@@ -50,10 +50,10 @@ def final(member: Member) -> Member:
 
 @dataclass(frozen=True)
 class Pair:
-    """Two members, what was measured of both, and which of their layers are compared.
+    """Two members, their measurements, and which of their layers are compared.
 
-    place: the partner's group in files. sites, weights: of the partner and the own, by layer in
-    files; eigenvectors of the own stay for the next partner.
+    place: the partner's group in files. sites, weights: of the partner and of the network itself,
+    by layer in files. Eigenvectors of the network itself are kept for the next partner.
     """
 
     partner: Member
@@ -148,13 +148,13 @@ class Pair:
         return self.partner.measurements, self.own.measurements
 
     def views(self, split: str, stage: int) -> tuple["View", "View"]:
-        """Of the partner, and the own, at one index of the epochs."""
+        """Views of the partner and of the network itself, at one index of the epochs."""
         return self.partner.view(split, self._beside(stage)), self.own.view(split, stage)
 
     def held(self, pairings: int) -> int:
-        """Bytes that are held for it while it is compared together with others: of each split what
-        is added up for every pairing and what comes of it; of the partner at every epoch four
-        moments of each site in float64, and its weights as they are stored and in a module."""
+        """Bytes that the pair needs while several pairs are compared together: for each split the
+        sums of every pairing and their results; for the partner at every epoch four moments of each
+        site in float64, and its weights, stored and in a module."""
         partner, own = (each.architecture for each in self._files())
         shared = sum(
             partner.site(theirs).channels * own.site(ours).channels

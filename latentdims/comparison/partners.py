@@ -1,4 +1,4 @@
-"""Which networks are compared: the earlier seeds that are the partners of each."""
+"""Which networks are compared: the partners of each seed, among earlier seeds."""
 
 import random
 
@@ -6,9 +6,9 @@ TOGETHER = 400_000_000  # bytes that are held for partners that are shown images
 
 
 def of(seed: int, *, pairs: str, number: int | None) -> list[int]:
-    """The partners of a seed: all earlier ones, the `first`, or some number of them.
+    """The partners of a seed: all earlier seeds, the `first`, or a number of them.
 
-    They are drawn by a generator of the seed, so that more seeds leave earlier pairs as they are.
+    They are drawn by a generator that depends on the seed, so adding seeds keeps earlier pairs.
     """
     if pairs == "first":
         return [0] if seed else []
@@ -18,10 +18,11 @@ def of(seed: int, *, pairs: str, number: int | None) -> list[int]:
 
 
 def across(seed: int, seeds: int, *, pairs: str, number: int | None, same_start: bool) -> list[int]:
-    """The seeds of another network that one of a network is compared with: all, the `first`, or
-    some number of them.
+    """The seeds of another network that a seed is compared with: all, the `first`, or a number of
+    them.
 
-    same_start: whether networks of one seed begin with the same weights, and are left out.
+    same_start: whether networks of the same seed start from the same weights; these pairs are left
+    out.
     """
     others = [each for each in range(seeds) if not (same_start and each == seed)]
     if pairs == "first":
@@ -32,5 +33,5 @@ def across(seed: int, seeds: int, *, pairs: str, number: int | None, same_start:
 
 
 def count(seeds: int, *, pairs: str, number: int | None) -> int:
-    """The number of pairs among some seeds."""
+    """The number of pairs among a number of seeds."""
     return sum(len(of(seed, pairs=pairs, number=number)) for seed in range(seeds))

@@ -1,6 +1,6 @@
-"""Passes over images: moments of the representations of networks, and of pairs of them.
+"""Passes over images: moments of the representations of networks, and of pairs of networks.
 
-Space is treated as further samples: a convolution's representation (N, C, H, W) is N·H·W rows of C
+Positions are further samples: a convolution's representation (N, C, H, W) is N·H·W rows of C
 channels.
 """
 
@@ -24,10 +24,10 @@ Batch = tuple[int, Tensor]  # the fold of some images, and their indices
 
 @dataclass
 class Pass:
-    """A pass over images: the moments of the batches that are done, and their number.
+    """A pass over images: the moments of finished batches, and their number.
 
-    moments: by `<epoch>/<site>/own/<fold>` of a network's channels C, and, of all images as one
-    fold, by `.../cross/0` of those of its partners, side by side, with its C.
+    moments: by `<epoch>/<site>/own/<fold>` for the C channels of a network and, over all images as
+    one fold, by `.../cross/0` for the concatenated channels of its partners with these.
     """
 
     moments: dict[str, Moments] = field(default_factory=dict)
@@ -55,7 +55,7 @@ class Pass:
 
     @classmethod
     def restored(cls, state: State, *, device: str) -> "Pass":
-        """From the arrays of `state`; of none at all, a pass that has not begun."""
+        """A pass from the arrays of `state`; without arrays, a new one."""
         parts: dict[str, dict[str, np.ndarray]] = {}
         for name, values in state.items():
             if name.startswith("moments/"):
@@ -75,11 +75,11 @@ def measure(
     so_far: Pass | None = None,
     pause: Callable[[], None] = lambda: None,
 ) -> Pass:
-    """Moments at every site of a network, and with those of its partners, at several epochs.
+    """Moments at every site of a network, and with the sites of its partners, at several epochs.
 
-    views: of the partners, then its own, by epoch. matches: sites that are compared with each
-    partner; each with the same one, where not given. batches: all images, where not given.
-    so_far: a pass to resume; `pause` is called after each batch.
+    views: of the partners, then of the network, by epoch. matches: sites that are compared with
+    each partner; by default each with the same site. batches: all images by default. so_far: a pass
+    to resume. `pause` is called after each batch.
     """
     so_far = so_far or Pass()
     own = next(iter(views.values()))[-1]
@@ -122,10 +122,10 @@ def _batch(
 
 
 def batches_by_fold(views: Sequence[View], *, part: Sequence[int] = (0, 1)) -> list[Batch]:
-    """The images that some views share in one fixed random order, fold by fold, in batches of one
-    fold each, which suit all of them.
+    """The images that several views share, in one fixed random order, fold by fold. Each batch is
+    within one fold, and small enough for all views.
 
-    part: which of how many parts. Jobs on other devices have the same images, in fewer batches.
+    part: which of how many parts. Jobs on other devices take the same images in fewer batches.
     """
     largest = max(view.architecture.largest for view in views)
     most, few = (

@@ -1,4 +1,4 @@
-"""Rotations between representations, and what two of them share once they are aligned."""
+"""Rotations between representations, and what two aligned representations share."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,11 +10,11 @@ Array = NDArray[np.float64]
 
 
 def rotation(cross: Array) -> Array:
-    """The rotation A that best takes φ to ψ, given cross = E[φ ψᵀ] of shape (C, D).
+    """The rotation A that best maps φ to ψ, given cross = E[φ ψᵀ] of shape (C, D).
 
-    A = U Vᵀ of the thin singular value decomposition, (C, D): φ A ≈ ψ for rows φ. The orthogonal
-    Procrustes solution (Schönemann 1966); semi-orthogonal where widths differ: A Aᵀ = 1 for
-    C ≤ D, Aᵀ A = 1 for C ≥ D. Of nothing at all, cross = 0, it is the identity.
+    A = U Vᵀ from the thin singular value decomposition, (C, D): φ A ≈ ψ for rows φ. The orthogonal
+    Procrustes solution (Schönemann 1966). It is semi-orthogonal if widths differ: A Aᵀ = 1 for C ≤
+    D, Aᵀ A = 1 for C ≥ D. For cross = 0 it is the identity.
     """
     return decompositions.rotation(cross) if cross.any() else np.eye(*cross.shape)
 
@@ -22,10 +22,10 @@ def rotation(cross: Array) -> Array:
 def similarity(cross: Array, rotation: Array, *, power: float, partner_power: float) -> float:
     """Cosine between φ A and ψ, given cross = E[φ ψᵀ] (C, D) and a rotation A (C, D).
 
-    power, partner_power: E‖φ‖² and E‖ψ‖². At most 1, and 1 only for ψ = c φ A. With the rotation
+    power, partner_power: E‖φ‖² and E‖ψ‖². At most 1, and 1 only for ψ = c φ A. With a rotation
     fitted on the same moments this is tr S / √(E‖φ‖² E‖ψ‖²), the sum of singular values, which the
     tutorial of Guth et al. (2024) reports; its square is the variance explained by the best scaled
-    rotation. NaN where one of the powers is 0.
+    rotation. NaN if one of the powers is 0.
     """
     if power <= 0 or partner_power <= 0:
         return float("nan")
@@ -42,10 +42,10 @@ def lift(rotation: Array, vectors: Array) -> Array:
 
 
 def chance_cosine(dimension: int, *, comparisons: int, level: float = 0.95) -> float:
-    """|cosine| that the largest of some comparisons with random directions stays below.
+    """|cosine| that the largest of several comparisons with random directions stays below.
 
-    In d dimensions the squared cosine of a random direction with a fixed one is distributed as
-    Beta(1/2, (d - 1)/2), exactly; the largest of independent ones as a power of that. level: the
+    In d dimensions the squared cosine of a random direction with a fixed one has the distribution
+    Beta(1/2, (d - 1)/2), exactly; the largest of independent ones has a power of it. level: the
     probability of staying below.
     """
     quantile = level ** (1 / comparisons)
@@ -53,10 +53,10 @@ def chance_cosine(dimension: int, *, comparisons: int, level: float = 0.95) -> f
 
 
 def subspace_overlap(cosines: Array) -> Array:
-    """‖V₁ᵀ V₂‖²_F / k of the spans of the first k vectors, for every k that both have, from all
+    """‖V₁ᵀ V₂‖²_F / k for the spans of the first k vectors, for every k that both have, from all
     cosines (R, S).
 
-    1 where the spans agree, k/d on average for random ones in d dimensions.
+    1 if the spans agree, k/d on average for random spans in d dimensions.
     """
     blocks = (cosines**2).cumsum(0).cumsum(1)
     overlaps = np.diagonal(blocks)

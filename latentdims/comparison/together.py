@@ -1,4 +1,4 @@
-"""A network and all of its partners: what they are compared by, and their file."""
+"""A network and all its partners: their comparison, and its file."""
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -27,8 +27,8 @@ Opened = AbstractContextManager[tuple[str, Member, "Matches"]]
 
 
 def compare(pairs: Sequence[Pair], *, pairings: int) -> list[dict[str, dict[str, Array]]]:
-    """Results by layer of pairs of one network, with the axis of epochs where `alignment_file` has
-    it. Each network sees unrelated images once."""
+    """Results by layer for pairs with one network, with an axis of epochs where `alignment_file`
+    has one. Each network sees unrelated images once."""
     found: list[dict[str, list[dict[str, Array]]]] = [{} for _ in pairs]
     for stage in range(len(pairs[0].own.measurements.epochs)):
         paired = _paired(pairs, stage, pairings)
@@ -76,8 +76,8 @@ def write(
     """Write the spectra of a network, and its alignment with each partner, layer by layer.
 
     partners: each to be opened, with its group in the file, and the sites that are compared. maps:
-    whether learned maps are compared, too, by their names. pairings: of unrelated images, as many
-    as there can be.
+    whether learned maps are also compared, by their names. pairings: number of pairings of
+    unrelated images; fewer if there are too few images.
     """
     measured, described = own.measurements, own.measurements.architecture
     alignment_file.write_axes(file, measured.epochs, options.centrings)
@@ -119,7 +119,7 @@ def write(
 def _together(
     partners: Iterable[Opened], of: Callable[..., Pair], pairings: int
 ) -> Iterator[list[Pair]]:
-    """Pairs in their order, as many at once as `TOGETHER` allows, with their files open."""
+    """Groups of consecutive pairs, as large as `TOGETHER` allows, with their files open."""
     pairs: list[Pair] = []
     held, stack = 0, ExitStack()
     for partner in partners:

@@ -1,8 +1,8 @@
-"""What two networks seem to share on unrelated images: the null of every comparison.
+"""The null of every comparison: what two networks seem to share on unrelated images.
 
-Images of a fold stand in one fixed random order, and pairing p shows one network an image where the
-other sees the one p places further on, in a circle. So every pairing is a derangement, and no two
-have a pair of images in common. Pairing 0 shows both the same.
+The images of a fold have one fixed random order. Pairing p shows one network an image, and the
+other network the image p places later, in a circle. So every pairing is a derangement, and no two
+pairings share a pair of images. Pairing 0 shows both networks the same images.
 """
 
 import math
@@ -25,10 +25,10 @@ from latentdims.workflow.job import progress
 class Paired:
     """Cross-covariances of one layer of two networks for several pairings of the same images.
 
-    covariance: (1 + P, C, D) about the means over all images, of the same images and of P pairings;
-    squared_norm: (1 + P,), float64, without bias, as `measures.squared_norm`, but that an image
-    counts the same where one fold has one more; folds: (F, C, D), of the same images, about the
-    means of each fold. All of it is multiplied and added in float32.
+    covariance: (1 + P, C, D) about the means over all images, for the same images and for P
+    pairings. squared_norm: (1 + P,), float64, without bias, like `measures.squared_norm`, except
+    that every image has the same weight if folds differ by one image. folds: (F, C, D), for the
+    same images, about the means of each fold. Products and sums are in float32.
     """
 
     covariance: Tensor
@@ -94,8 +94,8 @@ class _Sums:
 
 
 def pairings(images: int, wanted: int) -> int:
-    """How many different derangements there are within the folds of some images, at most those
-    that are wanted."""
+    """The number of different derangements within the folds of the images, at most the wanted
+    number."""
     return min(wanted, int(np.bincount(folds.of(images)).min()) - 1)
 
 

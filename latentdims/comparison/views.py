@@ -1,4 +1,4 @@
-"""What a member of a comparison makes of images, which are shown by their indices."""
+"""The representations of a member of a comparison, for images given by index."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -20,7 +20,7 @@ Matches = Mapping[str, tuple[str, str]]  # by layer in files: the partner's site
 
 
 class View(Protocol):
-    """A member at one epoch, shown the images of one split."""
+    """A member at one epoch, with the images of one split."""
 
     @property
     def architecture(self) -> Architecture:
@@ -29,7 +29,7 @@ class View(Protocol):
 
     @property
     def device(self) -> str:
-        """Where it makes its representations."""
+        """Where it computes representations."""
         ...
 
     def __len__(self) -> int:
@@ -37,13 +37,13 @@ class View(Protocol):
         ...
 
     def representations(self, samples: Tensor) -> Levels:
-        """Each site with its representation (n, C, ...), in order, of images by index (n,)."""
+        """Each site with its representation (n, C, ...), in order, for images by index (n,)."""
         ...
 
 
 @dataclass(frozen=True)
 class NetworkView:
-    """A network, and the images (N, C, H, W) as it sees them."""
+    """A network, and its preprocessed images (N, C, H, W)."""
 
     network: Network
     images: Tensor | Stored
@@ -68,7 +68,7 @@ class NetworkView:
 
 @dataclass(frozen=True)
 class ResponsesView:
-    """Responses that are brought, to the images of one split."""
+    """Recorded responses to the images of one split."""
 
     recorded: Recorded
     split: str
@@ -76,7 +76,7 @@ class ResponsesView:
 
     @property
     def architecture(self) -> Architecture:
-        """Sites alone."""
+        """Sites only."""
         return self.recorded.architecture
 
     def __len__(self) -> int:
@@ -95,7 +95,7 @@ class ResponsesView:
 def of(
     loaded: Trained | Recorded, epoch: int, images: Mapping[str, Stored], *, device: str
 ) -> dict[str, View]:
-    """What is known of a network at one index of its epochs, shown the images of each split."""
+    """Views of a member at one index of its epochs, by split."""
     if isinstance(loaded, Recorded):
         return {split: ResponsesView(loaded, split, device) for split in images}
     network = loaded.at(epoch, device=device)
@@ -130,22 +130,22 @@ class Averaged:
 
 
 def same_sites(of: Architecture) -> Matches:
-    """Each site with the same one of a partner."""
+    """Pair each site with the same site of a partner."""
     return {site.name: (site.name, site.name) for site in of.sites}
 
 
 class Walk(Generic[Made]):
-    """The sites of a view in order; what is made of each is kept as long as it will be taken."""
+    """The sites of a view in order; each result is kept as long as it is needed."""
 
     def __init__(
         self, levels: Levels, make: Callable[[Tensor], Made], taken: Iterable[str]
     ) -> None:
-        """taken: names of sites, each as often as `take` will be asked for it."""
+        """taken: names of sites, each as often as `take` will ask for it."""
         self._levels, self._make, self._taken = levels, make, Counter(taken)
         self._made: dict[str, Made] = {}
 
     def take(self, site: str) -> Made:
-        """What was made of a representation."""
+        """The result for a representation."""
         while site not in self._made:
             found, representation = next(self._levels)
             if self._taken[found.name]:

@@ -1,1 +1,1 @@
-"""The configuration: filled in, checked, and refused with a reason."""
+"""The configuration: defaults, checks and refusals."""

@@ -1,4 +1,5 @@
-"""Networks of which the configuration names checkpoints or responses: adopted, not trained."""
+"""Adopted networks: those with checkpoints or responses in the configuration, which are not
+trained."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -18,13 +19,12 @@ HDF5 = b"\x89HDF\r\n\x1a\n"  # how its files begin
 
 
 def adopted(networks: Mapping[str, dict[str, Any]], *, seeds: int) -> dict[str, Asked]:
-    """What is asked for of each network that is adopted, by its name; its keys are taken out of the
+    """What is requested for each adopted network, by name. These keys are removed from the
     networks.
 
-    {seeds, classes, epochs, trained, untrained}: how many there are; the number of its outputs, or
-    None where that is the number of classes of the data set; the epochs of its checkpoints, or None
-    of a single one; and {path, key, prefix} of each. Raises InputError for keys that do not go
-    together.
+    {seeds, classes, epochs, trained, untrained}: the number of seeds; the number of outputs, or
+    None if they are the classes of the data set; the epochs of the checkpoints, or None for a
+    single one; and {path, key, prefix} of each. Raises InputError for keys that do not go together.
     """
     found = {}
     for name, network in networks.items():
@@ -47,7 +47,7 @@ def adopted(networks: Mapping[str, dict[str, Any]], *, seeds: int) -> dict[str, 
 
 def _responses(given: Mapping[str, Any], network: Mapping[str, Any], *, seeds: int) -> Asked:
     if others := [key for key in given if key != "seeds"]:
-        raise InputError(f"{others[0]}: a network of which responses are known has none; remove it")
+        raise InputError(f"{others[0]}: a network with responses does not take this key; remove it")
     family = responses.Family.of({k: v for k, v in network.items() if v not in NOTHING})
     seeds = given.get("seeds") or seeds
     _check_fields("responses", family.responses, ["seed"], seeds=seeds)
@@ -58,7 +58,7 @@ def _responses(given: Mapping[str, Any], network: Mapping[str, Any], *, seeds: i
 
 def _asked(given: Mapping[str, Any], network: Mapping[str, Any], *, seeds: int) -> Asked:
     if network.get("training") not in NOTHING:
-        raise InputError("training: the network is adopted, not trained; leave this key out")
+        raise InputError("training: the network is adopted, not trained; remove this key")
     trained, untrained = (_place(given.get(key)) for key in NAMES[:2])
     assert trained is not None
     epochs = _epochs(trained.pop("epochs", None))
@@ -91,14 +91,13 @@ def _epochs(given: Sequence[Any] | None) -> list[Epoch] | None:
     if epochs != sorted(set(epochs)) or epochs[0] <= 0:
         raise InputError(
             f"checkpoints.epochs: found {epochs}, expected numbers above 0 in ascending order; "
-            "epoch 0 is given by the key untrained"
+            "give epoch 0 as the key untrained"
         )
     return epochs
 
 
 def _check_fields(key: str, path: str, known: Sequence[str], *, seeds: int) -> None:
-    """Raise InputError where a path does not tell the files of seeds apart, or names what there is
-    not."""
+    """Raise InputError if a path is the same for several seeds, or has unknown fields."""
     try:
         fields = [field for _, field, _, _ in Formatter().parse(path) if field is not None]
         for field in fields:
@@ -108,9 +107,7 @@ def _check_fields(key: str, path: str, known: Sequence[str], *, seeds: int) -> N
                 raise InputError(f"{key}: {path} has {{{field}}}; {nearest(field, known)}")
         path.format(seed=0, epoch=1)
     except ValueError as error:
-        raise InputError(
-            f"{key}: {path} has braces of another kind than {{seed}} ({error})"
-        ) from None
+        raise InputError(f"{key}: {path} has other braces than {{seed}} ({error})") from None
     if "seed" not in fields and seeds > 1:
         raise InputError(
             f"{key}: {path} is the same file for each of the {seeds} seeds; write {{seed}} where "
@@ -119,13 +116,14 @@ def _check_fields(key: str, path: str, known: Sequence[str], *, seeds: int) -> N
 
 
 def classes(asked: Asked | None, of_images: int) -> int:
-    """The number of outputs of a network, adopted or not, by that of the classes of images."""
+    """The number of outputs of a network, adopted or not, given the number of classes of the
+    images."""
     return (asked or {}).get("classes") or of_images
 
 
 def kept(asked: Asked) -> list[Epoch]:
-    """The epochs of the network's file: 0 where it is known untrained; a checkpoint of no known
-    epoch counts as 1."""
+    """The epochs of the file of the network: 0 if untrained weights are known; a checkpoint without
+    an epoch counts as 1."""
     return [*([0] if asked["untrained"] else []), *(asked["epochs"] or [1])]
 
 
@@ -137,15 +135,15 @@ def files(asked: Asked, seed: int) -> list[str]:
 
 
 def check_files(name: str, asked: Asked, *, key: str = "checkpoints") -> None:
-    """Raise InputError where a file of a network is not there, or is the same for several epochs
-    and no network.h5. key: which names them, `checkpoints` or `responses`."""
+    """Raise InputError if a file of a network is missing, or is the same for several epochs without
+    being a network.h5. key: the key that names them, `checkpoints` or `responses`."""
     for seed in range(asked["seeds"]):
         for which, path in _files_by_key(asked, seed, key):
             if not Path(path).is_file():
                 found = "is no file" if Path(path).exists() else "there is no file"
                 raise InputError(
                     f"networks.{name}.{which}: {found}, {path}, for seed {seed}; give its path, "
-                    f"seen from {Path.cwd()}, or set seeds of the network to how many there are"
+                    f"relative to {Path.cwd()}, or set seeds of the network to their number"
                 )
         paths = files(asked, seed)[-len(asked["epochs"] or [1]) :]
         if len(set(paths)) < len(paths) and not _is_hdf5(paths[0]):
@@ -170,7 +168,7 @@ def _is_hdf5(path: str) -> bool:
 
 
 def settings(asked: Asked) -> Asked:
-    """What the network depends on: not where its files lie."""
+    """The settings that the network depends on, without the paths of its files."""
 
     places = {
         name: asked[name] and {key: asked[name][key] for key in ("key", "prefix")}

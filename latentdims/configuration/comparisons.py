@@ -1,4 +1,4 @@
-"""Comparisons beyond the seeds of one network: their members, pairs and layers."""
+"""Comparisons of different networks: their members, pairs and layers."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
@@ -14,10 +14,10 @@ SCALED = ("widths", "channels", "width")  # keys that say how wide a network is
 
 
 def expand(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The configuration with a network for each width that a member lists, {network, widths}, and
-    the names of these in its place.
+    """The configuration with a network for each width in a member {network, widths}, whose names
+    replace that member.
 
-    A width is a factor of the numbers of channels that the network is given; 1 is itself.
+    A width multiplies the numbers of channels of the network; 1 is the network itself.
     """
     networks = dict(config.get("networks") or {})
     comparisons = {}
@@ -37,7 +37,7 @@ def expand(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _of_widths(member: Mapping[str, Any], networks: dict[str, Any], key: str) -> Iterator[str]:
-    """Names of the networks that a member with a list of widths stands for, which are added."""
+    """Names of the networks of a member with a list of widths; the networks are added."""
     if set(member) != {"network", "widths"} or not isinstance(member["widths"], list):
         raise InputError(
             f"{key}: found {dict(member)}, expected a name, or {{network, widths: []}}"
@@ -58,10 +58,10 @@ def _of_widths(member: Mapping[str, Any], networks: dict[str, Any], key: str) ->
 
 
 def _scaled(network: Mapping[str, Any], factor: float, where: str) -> dict[str, Any]:
-    """The settings of a network that is wider by a factor."""
+    """The settings of a network whose width is multiplied by a factor."""
     known = [key for key in SCALED if key in network]
     if not known and network.get("architecture") not in ("resnet", "scattering"):
-        raise InputError(f"{where} has none of the keys {', '.join(SCALED)}, which a width changes")
+        raise InputError(f"{where} has none of the keys {', '.join(SCALED)}, which widths change")
     if not known:  # of which it is a key with a default
         return {**network, "width": factor}
     key, value = known[0], network[known[0]]
@@ -76,7 +76,8 @@ def _scaled(network: Mapping[str, Any], factor: float, where: str) -> dict[str, 
 def comparisons(resolved: Mapping[str, Any]) -> dict[str, Any]:
     """Each comparison with its members by name, and its pairs with the layers that are compared.
 
-    resolved: the configuration, all but the comparisons complete. Raises InputError naming the key.
+    resolved: the configuration, complete except for the comparisons. Raises InputError naming the
+    key.
     """
     found = {}
     for name, given in resolved["comparisons"].items():
@@ -93,9 +94,9 @@ def _comparison(given: Mapping[str, Any], resolved: Mapping[str, Any]) -> dict[s
     members = [named(text, images, resolved) for text in given["members"]]
     names = [member.name for member in members]
     if twice := next((name for name in names if names.count(name) > 1), None):
-        raise InputError(f"members: {twice} is there twice; take one out")
+        raise InputError(f"members: {twice} is listed twice; remove one")
     if len(members) < 2 and not given["within"]:
-        raise InputError("members: one alone is compared with nothing; give two, or within: true")
+        raise InputError("members: found a single one; give two or more, or within: true")
     for each in members:
         check_images(each, images, resolved)
     reference = _reference(given["reference"], members, images, resolved)
@@ -126,8 +127,8 @@ def _pairs(members: Sequence[Member], reference: Member | None) -> list[tuple[Me
 
 
 def _turned(partner: Member, own: Member, resolved: Mapping[str, Any]) -> tuple[Member, Member]:
-    """The same pair, where one has no random start of its own, with that one as the partner: the
-    untrained networks of the other are compared with it, too."""
+    """The same pair with the member that has no random start as the partner, so that it is also
+    compared with the untrained networks of the other."""
     if has_start(own, resolved) or not has_start(partner, resolved):
         return partner, own
     return own, partner
@@ -161,8 +162,8 @@ def _pair(
 
 
 def _seeds(partner: Member, own: Member, resolved: Mapping[str, Any]) -> list[list[int]]:
-    """Which networks are compared, [seed of the partner, seed of the own]: those of one seed not
-    where both begin with the same weights."""
+    """Which networks are compared, [seed of the partner, own seed]; not those of the same seed if
+    both start from the same weights."""
     theirs, ours = (resolved["seeds_of"][each.network] for each in (partner, own))
     choice = {
         "pairs": resolved["alignment"]["pairs"],
@@ -180,7 +181,7 @@ def _seeds(partner: Member, own: Member, resolved: Mapping[str, Any]) -> list[li
 
 
 def _images(given: Mapping[str, Any], resolved: Mapping[str, Any]) -> str:
-    """The data set whose images are shown."""
+    """The data set whose images the members see."""
     known, images = resolved["datasets"], given["images"]
     if images is None:
         named = {text.partition("/")[0] for text in given["members"] if "/" in text}
@@ -204,7 +205,7 @@ def _reference(
         raise InputError(str(error).replace("members:", "reference:", 1)) from None
     if member not in members:
         names = [each.name for each in members]
-        raise InputError(f"reference: {text} is no member; {nearest(text, names)}")
+        raise InputError(f"reference: {text} is not a member; {nearest(text, names)}")
     return member
 
 
@@ -222,6 +223,6 @@ def _check_positions(
 
 
 def check_match(match: Any) -> None:
-    """Raise InputError for a way to match layers that there is not."""
+    """Raise InputError for an unknown way of matching layers."""
     if isinstance(match, str) and match not in WAYS:
         raise InputError(f"match: unknown value '{match}'; {nearest(match, WAYS)}")

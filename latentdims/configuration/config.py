@@ -1,4 +1,4 @@
-"""The configuration: filled in with defaults and checked."""
+"""The configuration: defaults filled in, and checked."""
 
 import math
 import os
@@ -36,9 +36,9 @@ PROJECT = {
 def resolve(config: Mapping[str, Any]) -> dict[str, Any]:
     """The configuration with every default filled in, keys sorted, and numbers as numbers.
 
-    Text that is a number where a number is expected is taken for it, since YAML reads 1e-3 as
-    text, and Snakemake hands on as text what stands in braces on the command line.
-    Raises InputError naming the key, what was found, and what to do.
+    Numeric strings are converted where the schema expects a number: YAML reads 1e-3 as text, and so
+    does Snakemake for values in braces on the command line. Raises InputError naming the key, what
+    was found, and what to do.
     """
     schema = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
     resolved = complete(comparisons.expand(_named(config)), schema)
@@ -62,7 +62,8 @@ def resolve(config: Mapping[str, Any]) -> dict[str, Any]:
     resolved["kept"] = _kept(resolved)
     if resolved["alignment"]["pairs"] == "first" and resolved["alignment"]["partners"]:
         raise InputError(
-            "alignment.partners: pairs: first leaves each seed one partner; remove one of the keys"
+            "alignment.partners: pairs: first compares each seed with one other; remove one of the "
+            "two keys"
         )
     resolved["generation"] = procedures.procedures(resolved, schema["properties"]["generation"])
     for name, network in resolved["networks"].items():
@@ -82,24 +83,24 @@ def _folder(results: str) -> str:
     """The folder of results as Snakemake takes it. Raises InputError for one it cannot use."""
     folder = os.path.normpath(expanded(results))
     if folder == ".":
-        raise InputError(f"results: {results!r} is the working folder itself; name one within it")
+        raise InputError(f"results: {results!r} is the working folder itself; name a folder in it")
     if unknown := re.match(r"~[^/]*", folder) or re.search(r"\$\w+|\$\{\w+\}", folder):
         raise InputError(
             f"results: {unknown[0]} in {results!r} is not defined here; write the path in full"
         )
     if wrong := re.search(r"[{}<>*?\[\]\x00-\x1f\x7f]|^\s|\s$", folder):
-        raise InputError(f"results: {results!r} holds {wrong[0]!r}; name a folder without it")
+        raise InputError(f"results: {results!r} contains {wrong[0]!r}; name a folder without it")
     full = Path(folder).resolve()
     within = full.relative_to(ROOT).parts[:1] if full.is_relative_to(ROOT) else ("elsewhere",)
     if not within or within[0] in PROJECT:
-        raise InputError(f"results: {results!r} is a folder of the project; name one of its own")
+        raise InputError(f"results: {results!r} is a folder of the project; choose another")
     return folder
 
 
 def _named(value: Any, key: str = "") -> Any:
     """The same with every name as text: YAML reads `64` as a number, and `no` as false.
 
-    Raises InputError for a name of another kind, since its text is lost by then.
+    Raises InputError for a name of another type, whose text is lost by then.
     """
     if isinstance(value, list):
         return [_named(part, key) for part in value]
@@ -134,7 +135,7 @@ def _check_epochs(training: Mapping[str, Any]) -> None:
 
 
 def _check_steps(training: Mapping[str, Any], network: str, resolved: Mapping[str, Any]) -> None:
-    """The same of steps, as far as it is known how many images each data set has."""
+    """Check the steps that are kept, for data sets whose number of images is known."""
     for dataset, name in resolved["runs"]:
         images = resolved["datasets"][dataset].get("train_samples")
         if name == network and images is not None:
@@ -143,7 +144,7 @@ def _check_steps(training: Mapping[str, Any], network: str, resolved: Mapping[st
 
 
 def _recipes(resolved: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
-    """How each network is trained, by name: `training`, and what the network overrides."""
+    """How each network is trained, by name: `training`, with the overrides of the network."""
     known = {key: part for key, part in schema["properties"].items() if key != "together"}
     own_schema = {**schema, "properties": known}
     found = {}
@@ -166,7 +167,7 @@ def _recipes(resolved: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str
 
 
 def _kept(resolved: Mapping[str, Any]) -> dict[str, list[float]]:
-    """The epochs that the file of each network has, by name: the last is trained, 0 untrained."""
+    """The epochs in the file of each network, by name: the last is trained, 0 untrained."""
     found = {name: adopted.kept(asked) for name, asked in resolved["adopted"].items()}
     for name, training in resolved["recipes"].items():
         found.setdefault(name, sorted({0, *training["keep_epochs"], training["epochs"]}))
@@ -174,7 +175,7 @@ def _kept(resolved: Mapping[str, Any]) -> dict[str, list[float]]:
 
 
 def _preprocessing(resolved: Mapping[str, Any]) -> dict[str, Any]:
-    """What networks see of the images of each data set, by the names of both."""
+    """The preprocessing of each data set for each network, by the names of both."""
     found: dict[str, Any] = {name: {} for name in resolved["datasets"]}
     own = {name: each.pop("preprocessing", None) for name, each in resolved["networks"].items()}
     for dataset, name in resolved["runs"]:
@@ -185,7 +186,7 @@ def _preprocessing(resolved: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _runs(resolved: Mapping[str, Any]) -> list[list[str]]:
-    """Which data set is run with which network: all with all, but where a network names some."""
+    """Which data set is run with which network: all with all, unless a network names data sets."""
     asked = {}
     for name, network in resolved["networks"].items():
         given = network.pop("datasets", None)
@@ -207,8 +208,8 @@ def _runs(resolved: Mapping[str, Any]) -> list[list[str]]:
 def _known(
     dataset: str, network: str, resolved: Mapping[str, Any]
 ) -> tuple[tuple[int, int, int], int] | None:
-    """Shape (C, H, W) of the images as a network sees them, and the number of its outputs, where
-    known beforehand."""
+    """Shape (C, H, W) of the images that a network sees, and the number of its outputs, if they are
+    known before images are read."""
     own = resolved["preprocessing"][dataset][network]
     found = datasets.image_shape(datasets.seen(resolved["datasets"][dataset], own))
     return found and (found[0], adopted.classes(resolved["adopted"].get(network), found[1]))

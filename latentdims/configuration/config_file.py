@@ -1,4 +1,4 @@
-"""The configuration file, read without surprises or refused in one line."""
+"""The configuration file, read strictly: surprises are refused in one line."""
 
 import json
 import os
@@ -17,8 +17,8 @@ NAMES = ("str", "int", "merge")  # what may stand as a key
 def read(path: str | Path) -> dict[str, Any]:
     """The content of a YAML or JSON file.
 
-    Raises InputError naming the file, the line and what to do: for a file that is missing, no
-    text or no YAML, a key that occurs twice, and a name that YAML reads as something else.
+    Raises InputError naming the file, the line and what to do, for a missing file, invalid text or
+    YAML, a key that occurs twice, and a name that YAML reads as another type.
     """
     path = Path(path)
     try:
@@ -46,13 +46,13 @@ def read(path: str | Path) -> dict[str, Any]:
 
 
 def expanded(path: str) -> str:
-    """A path with `~` and environment variables expanded; unknown ones stay as they are."""
+    """A path with `~` and environment variables expanded; unknown ones stay unchanged."""
     # Path.expanduser raises an error where a user has no home.
     return os.path.expandvars(os.path.expanduser(path))  # noqa: PTH111
 
 
 class _Loader(yaml.SafeLoader):
-    """Refuses keys that occur twice, and those that are not the text that is written."""
+    """Refuses keys that occur twice, and keys that YAML does not read as the written text."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: dict[str, int] = {}
@@ -92,7 +92,7 @@ def _keys(found: Any, path: Path) -> dict[str, Any]:
 
 
 def _beside(path: Path) -> str:
-    """A hint at the configurations in the folder where one is missing."""
+    """A hint at the configurations in the folder of a missing file."""
     folder = path.parent
     found = sorted(str(each) for each in folder.glob("*.yaml")) if folder.is_dir() else []
     return f"; there are {', '.join(found[:5])}" if found else ""

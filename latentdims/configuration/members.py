@@ -1,4 +1,4 @@
-"""Members of comparisons: networks as they are named, and what is known of them beforehand."""
+"""Members of comparisons: their names, and what is known about them in advance."""
 
 import re
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ TEXT = re.compile(r"(?:(?P<dataset>[\w-]+)/)?(?P<network>[\w-]+)(?:@(?P<epoch>[\
 
 
 class Member(NamedTuple):
-    """A network as it was trained on a data set; at its ends, or as it was at one epoch."""
+    """A network trained on a data set, before and after training, or at one epoch."""
 
     dataset: str
     network: str
@@ -21,13 +21,13 @@ class Member(NamedTuple):
 
     @property
     def name(self) -> str:
-        """What it is called in files and paths."""
+        """Its name in files and paths."""
         at = "" if self.epoch is None else f"@{self.epoch:g}"
         return f"{self.dataset}/{self.network}{at}"
 
 
 def named(text: str, images: str, resolved: Mapping[str, Any]) -> Member:
-    """The member that a text names. Raises InputError where there is none."""
+    """The member with a name. Raises InputError if there is none."""
     found = TEXT.fullmatch(text)
     if not found:
         raise InputError(
@@ -56,8 +56,8 @@ def named(text: str, images: str, resolved: Mapping[str, Any]) -> Member:
 
 
 def _check_epoch(member: Member, resolved: Mapping[str, Any]) -> None:
-    """Raise InputError where a network is not kept at the epoch that is asked for; what steps are
-    parts of an epoch is not known yet."""
+    """Raise InputError if the requested epoch of a network is not kept. Steps within an epoch are
+    not known yet."""
     network, kept = member.network, resolved["kept"][member.network]
     if member.epoch is None or member.epoch % 1 or member.epoch in kept:
         return
@@ -76,7 +76,7 @@ def has_start(member: Member, resolved: Mapping[str, Any]) -> bool:
 
 
 def check_images(member: Member, images: str, resolved: Mapping[str, Any]) -> None:
-    """Raise InputError where a network cannot be shown the images, as far as it is known now."""
+    """Raise InputError if a network cannot see the images, as far as that is known now."""
     network = resolved["networks"][member.network]
     if responses.are_given(network) and member.dataset != images:
         raise InputError(
@@ -95,7 +95,7 @@ def check_images(member: Member, images: str, resolved: Mapping[str, Any]) -> No
 
 
 def positions(member: Member, images: str, resolved: Mapping[str, Any]) -> dict[str, int]:
-    """Of one of the images, by site, as far as they are known now."""
+    """Number of positions in one image, by site, as far as it is known now."""
     network = resolved["networks"][member.network]
     known = datasets.image_shape(resolved["datasets"][images])
     if responses.are_given(network):

@@ -1,4 +1,4 @@
-"""How networks are drawn: the procedures that a configuration asks for, by name."""
+"""How networks are drawn: the procedures in a configuration, by name."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,8 +9,8 @@ from latentdims.models import families
 
 
 def procedures(resolved: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
-    """How networks are drawn, by name: as published, the null of that, and the variants, each with
-    one rank; and on how many training images they are aligned, None for all."""
+    """How networks are drawn, by name: the published way, its null, and the variants, each with one
+    rank; and the number of training images that draws are aligned on, None for all."""
     generation = resolved["generation"]
     (variant,) = schema["properties"]["variants"]["patternProperties"].values()
     shared = {"draws": generation["draws"], "classifiers": generation["classifiers"]}
@@ -33,7 +33,9 @@ def procedures(resolved: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[s
             # Each classifier has results of its own, under a name of its own.
             new = {full, *(f"{full}_{classifier}" for classifier in options["classifiers"])}
             for same in taken & new:
-                raise InputError(f"{key}: another variant has results {same}, too; rename one")
+                raise InputError(
+                    f"{key}: another variant has results of the same name, {same}; rename one"
+                )
             taken |= new
             found[full] = {**options, "rank": each, "images": fewer}
     return found
@@ -50,17 +52,17 @@ def _check_variant(name: str, options: Mapping[str, Any], *, key: str, seeds: in
     if options["covariances"] == "averaged" and seeds < 2:
         raise InputError(
             f"{key}.covariances: an average needs two networks or more; give seeds: 2, or "
-            "leave the variant out"
+            "remove the variant"
         )
     if options["covariances"] == "white" and options["rank"] != "all":
         raise InputError(
-            f"{key}.rank: found {options['rank']}, but the components of white covariances are all "
+            f"{key}.rank: found {options['rank']}, but white covariances have no leading "
             "alike, and none come first; leave rank out"
         )
 
 
 def check_drawn(resolved: Mapping[str, Any]) -> None:
-    """Raise InputError for ways of drawing networks that can be drawn from none of those named."""
+    """Raise InputError if ways of drawing are given, but no network can be drawn."""
     reasons = {name: families.outline(each).undrawn for name, each in resolved["networks"].items()}
     variants = [name for name in resolved["generation"] if name not in ("published", "white")]
     if variants and all(reasons.values()):

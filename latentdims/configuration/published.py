@@ -1,4 +1,4 @@
-"""Published numbers of the configuration: which numbers of the summary they stand beside."""
+"""Published numbers in the configuration: which numbers of the summary they belong to."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -16,9 +16,9 @@ Entry = dict[str, Any]  # quantity, layer, the columns (epoch: None for the only
 def published(settings: Mapping[str, Any]) -> dict[str, dict[str, list[Entry]]]:
     """The published numbers of a configuration, checked, by data set and network.
 
-    settings: the configuration, complete. Numbers that its seeds or draws are too few for are left
-    out. Raises InputError for an unknown data set, network, quantity, layer or column, for columns
-    that leave a choice, and for what is not a number.
+    settings: the configuration, complete. Numbers that need more seeds or draws are left out.
+    Raises InputError for an unknown data set, network, quantity, layer or column, for columns that
+    are ambiguous, and for values that are not numbers.
     """
     found: dict[str, dict[str, list[Entry]]] = {}
     for dataset, networks in settings["published"].items():
@@ -65,7 +65,7 @@ def _given(given: Any, *, key: str) -> Iterator[tuple[dict[str, Any], list[float
     if isinstance(given, Mapping):
         given = [given]
     if not isinstance(given, Sequence) or isinstance(given, str) or not given:
-        raise InputError(f"{key}: holds no number; give one, or leave the key out")
+        raise InputError(f"{key}: has no number; give one, or remove the key")
     if not any(isinstance(each, Mapping) for each in given):
         given = [{"values": given}]
     for each in given:
@@ -82,7 +82,7 @@ def _numbers(given: Mapping[str, Any], *, key: str) -> list[float]:
     values = given.get("values")
     values = values if isinstance(values, Sequence) and not isinstance(values, str) else [values]
     if not values or values == [None]:
-        raise InputError(f"{key}: holds no number; give one, or leave the key out")
+        raise InputError(f"{key}: has no number; give one, or remove the key")
     for value in values:
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise InputError(f"{key}: found {value!r}, expected a number")
@@ -104,9 +104,9 @@ def _chosen(
         raise InputError(f"{key}: no such quantity; {nearest(base, {n.quantity for n in known})}")
     layers = list(dict.fromkeys(name.layer for name in of))
     if layer and layers == [""]:
-        raise InputError(f"{key}: is not of a layer; write {base}")
+        raise InputError(f"{key}: this quantity has no layer; write {base}")
     if not layer and layers != [""]:
-        raise InputError(f"{key}: is of a layer; write {base}/{layers[0]}")
+        raise InputError(f"{key}: this quantity has a layer; write {base}/{layers[0]}")
     if layer not in layers:
         raise InputError(f"{key}: no such layer; {nearest(layer, layers)}")
     of = [name for name in of if name.layer == layer]

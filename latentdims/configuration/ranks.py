@@ -1,4 +1,4 @@
-"""Refusal of ranks and layers that a network does not have."""
+"""Checks of ranks and layers that a network does not have."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -25,8 +25,8 @@ def check_ranks(network: Architecture, *, bases: Sequence[str], ranks: str | Seq
 
 
 def check_sampled(network: Architecture, options: Mapping[str, Any], *, key: str) -> None:
-    """Raise InputError where a variant of generation samples a layer that is not there, or only
-    ranks beyond the dimension of every layer.
+    """Raise InputError if a variant of generation draws an unknown layer, or only ranks beyond the
+    dimension of every layer.
 
     options: {layers, rank, ...} of the variant, under `key` in the configuration.
     """

@@ -1,4 +1,4 @@
-"""What the schema of the configuration says: its defaults, kinds of values, and errors in words."""
+"""The schema of the configuration: its defaults, types, and errors in words."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -40,7 +40,7 @@ def complete(value: Any, schema: Mapping[str, Any]) -> Any:
 
 
 def plain(value: Any) -> Any:
-    """Text that is a whole number, or true or false, as that, also in lists."""
+    """The same value with text that is a whole number, true or false converted, also in lists."""
     if isinstance(value, list):
         return [plain(part) for part in value]
     if isinstance(value, str) and value in WORDS:
@@ -72,7 +72,7 @@ def explain(error: jsonschema.ValidationError) -> str:
             )
             full = f"{key}.{unknown}" if key else str(unknown)
             if patterns:
-                return f"{full}: names may hold only letters, digits, '_' and '-'; rename it"
+                return f"{full}: names may contain only letters, digits, '_' and '-'; rename it"
             return f"{full}: unknown key; {nearest(unknown, known)}"
         case "required":
             missing = next(name for name in error.validator_value if name not in found)

@@ -1,1 +1,1 @@
-"""Images: where they come from, and what networks see of them."""
+"""Images: their sources, and how pixels become inputs of a network."""

@@ -1,4 +1,4 @@
-"""Published data sets: the names of their files, and the checksums that say what is in them."""
+"""Published data sets: the names and checksums of their files."""
 
 import hashlib
 from collections.abc import Mapping
@@ -41,7 +41,7 @@ def files(name: str) -> Mapping[str, str]:
 
 
 def verify(path: str | Path, *, md5: str) -> None:
-    """Raise InputError where a file is missing or its MD5 (hexadecimal) is another one."""
+    """Raise InputError if a file is missing or has another MD5 (hexadecimal)."""
     path = Path(path)
     if not path.is_file():
         raise InputError(
@@ -52,8 +52,8 @@ def verify(path: str | Path, *, md5: str) -> None:
     if found != md5:
         raise InputError(
             f"{path}: md5 {found}, expected {md5} ({path.stat().st_size} bytes found): it is "
-            "incomplete or another file; delete it and fetch it again, or give a complete one as "
-            "datasets.<name>.path"
+            "incomplete or another file; delete it and download it again, or give a complete one "
+            "as datasets.<name>.path"
         )
 
 

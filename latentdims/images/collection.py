@@ -1,4 +1,4 @@
-"""The images of a source: what is known of them beforehand, and how they are read in parts."""
+"""The images of a source: what is known in advance, and how they are read in parts."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ Wanted = Mapping[str, NDArray[np.bool_]]  # by split: whether each image is, (N,
 
 
 class Part(NamedTuple):
-    """Some images uint8 (n, C, H, W) of a split, and their numbers there (n,), in any order."""
+    """Some images uint8 (n, C, H, W) of a split, and their indices (n,), in any order."""
 
     split: str
     samples: NDArray[np.intp]
@@ -20,10 +20,10 @@ class Part(NamedTuple):
 
 @dataclass(frozen=True)
 class Collection:
-    """Images that have not been read.
+    """Images that have not been read yet.
 
     shape: of one image, (C, H, W). labels: int64 (N,) by split. classes: names by label. parts:
-    reads images, each once, all that are wanted among them.
+    reads images, each once, including all that are wanted.
     """
 
     shape: tuple[int, int, int]

@@ -1,4 +1,4 @@
-"""Images of a data set: from their HDF5 file to tensors on a device, preprocessed."""
+"""Images of a data set: from their HDF5 file to preprocessed tensors on a device."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ class Split:
 
 @dataclass(frozen=True)
 class Images:
-    """A data set ready for use; sha256 is that of the images before preprocessing, affine what that
-    does with pixels."""
+    """A data set ready for use. sha256: of the images before preprocessing. affine: the
+    preprocessing, as a map of pixels."""
 
     train: Split
     test: Split
@@ -61,10 +61,10 @@ class Images:
 
 @dataclass(frozen=True)
 class Stored:
-    """Images of one split in an open file, preprocessed as they are read: to the bit what they are
-    where all are in memory. They are indexed and split as a tensor is.
+    """Images of one split in an open file, preprocessed when they are read; bit by bit the same as
+    images in memory. They are indexed and split like a tensor.
 
-    rows: which images of the file they are, (N,); all, where not given.
+    rows: indices of the images in the file; all by default.
     """
 
     dataset: h5py.Dataset  # uint8 (samples, C, H, W), contiguous
@@ -89,23 +89,23 @@ class Stored:
         return len(self), len(self.affine.matrix), height, width
 
     def chosen(self, samples: torch.Tensor) -> Stored:
-        """The images with some indices (n,), yet to be read."""
+        """The images with some indices (n,), not read yet."""
         return replace(self, rows=samples if self.rows is None else self.rows[samples])
 
     def split(self, size: int) -> Batches:
-        """Batches of at most so many images, in their order."""
+        """Batches of at most this many images, in order."""
         return Batches(self, size)
 
     def __getitem__(self, samples: torch.Tensor) -> torch.Tensor:
-        """The images with some indices, float32 (..., C, H, W); those of one tensor of indices are
-        read once, for all networks that are shown them in turn."""
+        """The images with some indices, float32 (..., C, H, W). A tensor of indices is read once,
+        for all networks that see it in turn."""
         if not self._last or self._last[0] is not samples:
             self._last.clear()  # before others are read, which then have its memory
             self._last[:] = samples, self.read(samples)
         return self._last[1]
 
     def read(self, samples: torch.Tensor) -> torch.Tensor:
-        """The same, not kept."""
+        """The same images, without keeping them."""
         rows = samples.cpu() if self.rows is None else self.rows[samples.cpu()]
         pixels = np.empty((rows.numel(), *self.dataset.shape[1:]), dtype=np.uint8)
         # Past HDF5, which takes twenty times as long to find one image.
@@ -137,7 +137,7 @@ class Stored:
 
 @dataclass(frozen=True)
 class Batches(Sequence["torch.Tensor"]):
-    """Stored images float32 (n, C, H, W), batch by batch, each read when it is asked for."""
+    """Stored images float32 (n, C, H, W), batch by batch, each read on demand."""
 
     images: Stored
     size: int
@@ -171,8 +171,8 @@ class StoredImages:
         return channels, height, width
 
     def through(self, affine: Affine) -> dict[str, Stored]:
-        """Each split through another preprocessing, the same for all networks that share it. Raises
-        InputError where it is of other channels."""
+        """Each split with another preprocessing, shared by all networks that have it. Raises
+        InputError if the number of channels differs."""
         found = next(iter(self.splits.values())).dataset
         channels = found.shape[1]
         if affine.matrix.shape[1] != channels:
@@ -186,8 +186,8 @@ class StoredImages:
         )
 
     def split(self, name: str, *, at_most: float | None = None) -> Split:
-        """One split: in memory, where all images take at most so many bytes there; else they are
-        read while the file is open."""
+        """One split: in memory, if all images take at most this many bytes; else read while the
+        file is open."""
         import torch
 
         stored = self.splits[name]
@@ -205,8 +205,8 @@ class StoredImages:
 
 
 def some(samples: int, number: int | None) -> torch.Tensor:
-    """Indices of so many of some samples, drawn once for all networks; of all, in their order,
-    where no number is given, or there are not as many."""
+    """Indices of some samples, drawn once for all networks; of all samples in order, if no number
+    is given or there are not more."""
     import torch
 
     if number is None or number >= samples:
@@ -215,9 +215,9 @@ def some(samples: int, number: int | None) -> torch.Tensor:
 
 
 def load(path: str | Path, *, preprocessing: Mapping[str, Any], device: str) -> Images:
-    """All images of a file as float32 tensors on a device, preprocessed, however many there are.
+    """All images of a file as preprocessed float32 tensors on a device, whatever their number.
 
-    Raises InputError as `opened`, whose parameters these are.
+    Parameters and errors are those of `opened`.
     """
     with opened(path, preprocessing=preprocessing, device=device) as file:
         return file.images(at_most=math.inf)
@@ -229,10 +229,11 @@ def opened(
 ) -> Iterator[StoredImages]:
     """Open a file of images to read and preprocess them in parts, on a device.
 
-    preprocessing: `steps`, a list of "normalize" and "gray" in the order to be applied to pixel
-        values in [0, 1]; `mean` and `std` of "normalize", each "dataset" (per channel, over all
-        pixels of the training images as they are at that step) or a list of a number per channel.
-    Raises InputError where the file is not whole or the preprocessing does not suit it.
+    preprocessing: `steps`, a list of "normalize" and "gray", in the order in which they are applied
+    to pixel values in [0, 1]; `mean` and `std` of "normalize", each "dataset" (per channel, over
+    all pixels of the training images at that step) or a list with a number per channel.
+
+    Raises InputError if the file is incomplete or the preprocessing does not fit.
     """
     with storage.read(path, needs=(*ARRAYS, "classes")) as file:
         affine = Affine.of(file["train/images"], preprocessing, path=path)

@@ -1,4 +1,4 @@
-"""A data set in the configuration: its keys, and what is known of its images beforehand."""
+"""A data set in the configuration: its keys, and what is known of its images in advance."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -27,7 +27,7 @@ Shape = tuple[int, int, int]  # (C, H, W)
 def of_source(name: str, dataset: Mapping[str, Any]) -> dict[str, Any]:
     """A data set without the keys of other sources.
 
-    Raises InputError for a key that its source needs, and for values that do not fit.
+    Raises InputError for a missing key of its source, and for values that do not fit.
     """
     source = dataset["source"]
     for key in REQUIRED[source]:
@@ -35,7 +35,9 @@ def of_source(name: str, dataset: Mapping[str, Any]) -> dict[str, Any]:
             raise InputError(f"datasets.{name}: source '{source}' needs the key '{key}'; add it")
     values = dataset.get("range")
     if source == "imagefolder" and values and not values[0] < values[1]:
-        raise InputError(f"datasets.{name}.range: {values} is not [black, white], the lower first")
+        raise InputError(
+            f"datasets.{name}.range: {values} is not [black, white], the lower value first"
+        )
     kept = {key: dataset[key] for key in ("preprocessing", "source", *SOURCE_KEYS[source])}
     embedded = SAMPLES if source == "embedded" else dict.fromkeys(SAMPLES)
     asked = {key: dataset.get(key) or number for key, number in embedded.items()}
@@ -45,13 +47,13 @@ def of_source(name: str, dataset: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def seen(dataset: Mapping[str, Any], own: Mapping[str, Any] | None) -> dict[str, Any]:
-    """A data set as a network sees it, whose own preprocessing overrides keys of it."""
+    """A data set with the preprocessing of a network, which overrides keys."""
     given = {key: value for key, value in (own or {}).items() if value is not None}
     return {**dataset, "preprocessing": {**dataset["preprocessing"], **given}}
 
 
 def image_shape(dataset: Mapping[str, Any]) -> tuple[Shape, int] | None:
-    """Shape (C, H, W) after preprocessing, and number of classes, where known beforehand."""
+    """Shape (C, H, W) after preprocessing, and number of classes, if known in advance."""
     known = _stored(dataset)
     if known is None:
         return None
@@ -66,8 +68,8 @@ def _stored(dataset: Mapping[str, Any]) -> tuple[Shape, int] | None:
 
 
 def check_statistics(dataset: Mapping[str, Any], *, key: str) -> None:
-    """Raise InputError for other than as many numbers as channels, where these are known before any
-    image is read. key: what has the preprocessing, for the message."""
+    """Raise InputError if the number of values differs from the number of channels, if that is
+    known before images are read. key: the owner of the preprocessing, for the message."""
     known, preprocessing = _stored(dataset), dataset["preprocessing"]
     steps = preprocessing["steps"]
     if known is None or "normalize" not in steps:

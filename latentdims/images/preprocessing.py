@@ -1,4 +1,4 @@
-"""Preprocessing: every step on pixels folded into one affine map, applied in one go."""
+"""Preprocessing: all steps on pixels as one affine map."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ class Affine:
     ) -> Affine:
         """All steps of a preprocessing as one map.
 
-        stored: the training images uint8 (N, C, H, W), from which statistics of the data set come.
-        Raises InputError, naming the file, for a preprocessing that does not suit them.
+        stored: the training images uint8 (N, C, H, W), for statistics of the data set. Raises
+        InputError, naming the file, for a preprocessing that does not fit.
         """
         channels = stored.shape[1]
         matrix, offset = np.eye(channels) / 255, np.zeros(channels)
@@ -63,7 +63,7 @@ class Affine:
         return cls(matrix, offset)
 
     def write(self, file: h5py.File) -> None:
-        """Into a file of a network that sees images through it, from which `read` takes it."""
+        """Write the map to the file of a network, for `read`."""
         for name, values, dimensions in (
             ("matrix", self.matrix, ("channel_seen", "channel_of_image")),
             ("offset", self.offset, ("channel_seen",)),

@@ -1,1 +1,1 @@
-"""Networks that are changed or drawn: how clipping and generation do it."""
+"""Changed and drawn networks, for clipping and generation."""

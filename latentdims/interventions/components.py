@@ -1,6 +1,6 @@
 """Clipping of chains: accuracy at every rank from sums over components, of one layer at a time.
 
-Only what follows the clipped layer runs again, for several ranks at once.
+Only the part after the clipped layer runs again, for several ranks at once.
 """
 
 import math
@@ -27,9 +27,9 @@ Curve = tuple["Components", Sequence[int]]  # and ascending numbers of component
 class Components:
     """The pre-activation of a block as a sum over components: offset + Σ_k z_k decode_k.
 
-    site: of the block. encode: its input (N, C, ...) -> z (R·p, rows), p numbers for each
-    component; rows are samples, of a convolution at each position. decode: (R·p, out). offset: the
-    pre-activation with no component, (1, out), or at each position of a sample, (positions, out).
+    site: of the block. encode: its input (N, C, ...) -> z (R·p, rows), with p numbers for each
+    component; rows are samples, for a convolution at each position. decode: (R·p, out). offset: the
+    pre-activation without components, (1, out), or at each position of a sample, (positions, out).
     """
 
     site: str
@@ -49,7 +49,7 @@ def of_representation(
 ) -> Components:
     """Components of the block that reads a site, in an orthonormal basis (C, C) of its channels.
 
-    mean: (C,), taken from the representation before and added back after.
+    mean: (C,), subtracted from the representation first and added back afterwards.
     """
     names = list(network.blocks)
     reader = names[names.index(site) + 1]
@@ -73,8 +73,8 @@ def of_representation(
 
 
 def of_weights(network: Network, site: str, vectors: Tensor) -> Components:
-    """Components of the block of a site in orthonormal vectors (fan-in, R) of what a neuron
-    reads."""
+    """Components of the block of a site in orthonormal vectors (fan-in, R) of the inputs of a
+    neuron."""
     block = network.blocks[site]
     weight = block.map.weight.detach()
     kernels = vectors.T.reshape(-1, *weight.shape[1:])
@@ -98,10 +98,10 @@ def _bias(block: Block) -> Tensor:
 def accuracy_by_rank(
     network: Network, split: Split, curves: Sequence[Curve]
 ) -> tuple[NDArray[np.float64], list[NDArray[np.float64]]]:
-    """Accuracy in percent of the network on each fold of the images, (folds,), and of each curve
-    at each of its ranks, (folds, ranks).
+    """Accuracy in percent of the network on each fold of the images, (folds,), and of each curve at
+    each of its ranks, (folds, ranks).
 
-    A curve keeps the first k components of one layer alone, for each k of its ranks.
+    A curve keeps the first k components of a single layer, for each k of its ranks.
     """
     device = split.labels.device
     fold = torch.from_numpy(folds.of(len(split.labels))).to(device)
@@ -130,7 +130,7 @@ def accuracy_by_rank(
 
 
 def _batch(block: Block, x: Tensor) -> int:
-    """How many inputs of a block are clipped at once."""
+    """Number of inputs of a block that are clipped at once."""
     positions = math.prod(block.map.output_size(block.before(x[:1])))
     return max(1, sizes.of(x.device).clipped // (len(block.map.weight) * positions))
 
@@ -138,10 +138,10 @@ def _batch(block: Block, x: Tensor) -> int:
 def _correct(
     network: Network, components: Components, ranks: Sequence[int], x: Tensor, labels: Tensor
 ) -> Tensor:
-    """Which of some inputs of a block are classified correctly at each rank, (ranks, N).
+    """Which of several inputs of a block are classified correctly at each rank, (ranks, N).
 
-    From one rank to the next, the components between them are added; only what follows is run
-    again, for several ranks at once.
+    From one rank to the next, the components in between are added; only the later part of the
+    network runs again, for several ranks at once.
     """
     block = network.blocks[components.site]
     size = block.map.output_size(block.before(x[:1]))

@@ -1,4 +1,4 @@
-"""Clipping of networks that are no chain: the whole network runs again for each rank."""
+"""Clipping of networks that are not chains: the whole network runs again for each rank."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,9 +21,10 @@ Curve = tuple["Clipped", Sequence[int]]  # and ascending ranks
 
 @dataclass(frozen=True)
 class Clipped:
-    """How a network is changed, by rank: what is done at its sites, and tensors that are replaced.
+    """How a network is changed, by rank: functions of the representations at its sites, and tensors
+    that are replaced.
 
-    module: where that is, by its dotted name.
+    module: dotted name of the changed module.
     """
 
     module: str
@@ -34,9 +35,9 @@ class Clipped:
 def of_representation(
     network: Network, site: str, vectors: Tensor, mean: Tensor | None = None
 ) -> Clipped:
-    """The representation at a site is projected on the first of some orthonormal vectors (C, C).
+    """Project the representation at a site on the first of several orthonormal vectors (C, C).
 
-    mean: (C,), taken from it before and added back after.
+    mean: (C,), subtracted first and added back afterwards.
     """
     found = network.architecture.site(site)
 
@@ -57,8 +58,8 @@ def _project(vectors: Tensor, mean: Tensor | None, axis: int, x: Tensor) -> Tens
 
 
 def of_weights(network: Network, name: str, vectors: Tensor) -> Clipped:
-    """Weights are projected on the first of some orthonormal vectors (fan-in, R) of what a neuron
-    reads."""
+    """Project weights on the first of several orthonormal vectors (fan-in, R) of the inputs of a
+    neuron."""
     tensor, weight = network.architecture.weight(name).tensor, network.weights[name]
 
     def tensors(rank: int) -> dict[str, Tensor]:
@@ -70,8 +71,8 @@ def of_weights(network: Network, name: str, vectors: Tensor) -> Clipped:
 
 
 def ranks(dimension: int, number: int | None) -> list[int]:
-    """At most so many ranks from 1 to a dimension, evenly spaced on a logarithmic scale; all of
-    them, where no number is given."""
+    """At most this many ranks from 1 to a dimension, evenly spaced on a logarithmic scale; all of
+    them if no number is given."""
     if number is None or number >= dimension:
         return list(range(1, dimension + 1))
     spaced = np.geomspace(1, dimension, number) if number > 1 else [dimension]

@@ -1,4 +1,4 @@
-"""Sampling: new networks from the weight covariances of trained ones, aligned layer by layer."""
+"""Draws: new networks from the weight covariances of trained ones, aligned layer by layer."""
 
 import copy
 import dataclasses
@@ -26,12 +26,12 @@ Images = Tensor | Stored  # (N, C, H, W)
 class Procedure:
     """How networks are drawn; the defaults are the published way.
 
-    layers: names of those that are sampled, the others keep their trained weights; None: all but
-    the classifier. width: neurons of a sampled layer over those of the reference. covariances: of
-    the reference's `own` weights, `averaged` over several networks, or the null, `white`: a
-    multiple of the identity over the inputs, with the trace of the own one. rank: sample from the
-    first k components of each covariance alone; a layer with fewer keeps all, and white ones have
-    none that come first.
+    layers: names of the layers that are drawn; the others keep their trained weights. None: all but
+    the classifier. width: neurons of a drawn layer, divided by those of the reference. covariances:
+    `own` weights of the reference, `averaged` over several networks, or the null, `white`: a
+    multiple of the identity over the inputs, with the same trace. rank: draw from the first k
+    components of each covariance only; a layer with fewer keeps all. White covariances have no
+    leading components.
     """
 
     layers: Sequence[str] | None = None
@@ -44,7 +44,7 @@ class Procedure:
         return self.layers is None or site in self.layers
 
     def resized(self, reference: Architecture) -> Architecture:
-        """Of the networks that are drawn from a reference."""
+        """The architecture of the networks that are drawn from a reference."""
         channels: dict[str | None, int] = {IMAGES: reference.image_shape[0]}
         sites, weights = [], []
         for site, weight in zip(reference.sites, reference.weights, strict=True):
@@ -59,11 +59,11 @@ class Procedure:
 
 
 def contract(weight: Array, rotation: Array) -> Array:
-    """Read another network's channels: weight (out, C·positions) or (out, C, kh, kw) for C
-    channels, rotation (C, D) from them to the other's -> (out, D·…).
+    """Make weights read another network's channels: weight (out, C·positions) or (out, C, kh, kw)
+    for C channels, rotation (C, D) from them to the other channels -> (out, D·…).
 
-    The other's representation has D / C times the power where its neurons are drawn from the same
-    distribution, and is scaled down by the root of that.
+    The other representation has D / C times the power if its neurons are drawn from the same
+    distribution; weights are divided by the root of that.
     """
     channels, width = rotation.shape
     patches = weight.reshape(len(weight), channels, -1)
@@ -75,9 +75,10 @@ def contract(weight: Array, rotation: Array) -> Array:
 
 @dataclass(frozen=True)
 class Reference:
-    """A trained network, its representations of the training images, and what is sampled from.
+    """A trained network, its representations of the training images, and the covariances to draw
+    from.
 
-    representations: by layer but the classifier, kept for every draw. factors, averaged: of the
+    representations: by layer except the classifier, kept for every draw. factors, averaged: of the
     weight covariance of each of these layers, and of its average over several networks in the
     coordinates of this one.
     """
@@ -92,7 +93,7 @@ class Reference:
     def of(cls, network: Network, images: Images, *, others: Sequence[Network] = ()) -> "Reference":
         """Propagate the images (N, C, H, W) through every block but the classifier, once.
 
-        others: networks that the covariances are averaged over, besides this one.
+        others: further networks to average the covariances over.
         """
         representations: dict[str, Tensor] = {}
         x: Images = images
@@ -126,8 +127,8 @@ def _in_coordinates_of(
 class Draw:
     """A network drawn from a reference, with the trained classifier aligned with its features.
 
-    similarity: with the reference after each hidden layer. features: its last hidden
-    representation of the training images, until the next draw overwrites it.
+    similarity: with the reference after each hidden layer. features: its last hidden representation
+    of the training images, until the next draw overwrites it.
     """
 
     network: Network
@@ -139,8 +140,8 @@ class Draw:
 class Sampler:
     """Draws networks from a reference by one procedure.
 
-    rooms: for the representations of one draw, by layer, which the next overwrites: to be given
-    such large memory anew for every draw costs as much as what is computed in it.
+    rooms: memory for the representations of one draw, by layer, which the next draw overwrites. To
+    allocate so much memory for every draw would cost as much as the computation.
     """
 
     reference: Reference
@@ -150,17 +151,17 @@ class Sampler:
 
     @classmethod
     def of(cls, reference: Reference, procedure: Procedure) -> "Sampler":
-        """Make room for the networks of a procedure."""
+        """Allocate memory for the networks of a procedure."""
         architecture = procedure.resized(reference.network.architecture)
         rooms = {site.name: room(site, reference.images) for site in architecture.hidden}
         return cls(reference, procedure, architecture, rooms)
 
     def draw(self, *, seed: int, number: int) -> Draw:
-        """Sample a network block by block, each in coordinates aligned with the reference.
+        """Draw a network block by block, each in coordinates aligned with the reference.
 
         Norms take exact statistics of the images before the next block is aligned. Blocks before
-        the first that is sampled stay what they are, to the bit.
-        seed, number: name the draw; a draw does not change when others are added.
+        the first drawn one stay the same, bit by bit. seed, number: identify the draw, which does
+        not change when other draws are added.
         """
         reference = self.reference
         scores: dict[str, float] = {}
@@ -222,7 +223,7 @@ def propagate(block: Block, site: Site, x: Images) -> Tensor:
 
 @torch.inference_mode()
 def propagated(block: Block, site: Site, x: Images, output: Tensor) -> Iterator[Tensor]:
-    """The same into a given output, batch by batch, each handed on while it is in the cache."""
+    """The same into a given output; each batch is passed on while it is in the cache."""
     size = batch_of(site, x.device)
     for batch, place in zip(x.split(size), output.split(size), strict=True):
         preactivation = block.preactivation(batch)
@@ -234,7 +235,7 @@ def propagated(block: Block, site: Site, x: Images, output: Tensor) -> Iterator[
 
 
 def batch_of(site: Site, device: torch.device | str) -> int:
-    """How many samples a block is computed for at once."""
+    """Number of samples that a block is computed for at once."""
     return max(1, sizes.of(device).aligned // math.prod(site.shape))
 
 
@@ -242,11 +243,11 @@ def batch_of(site: Site, device: torch.device | str) -> int:
 def align(
     reference: Tensor, drawn: Iterable[Tensor], *, flattened: bool = False
 ) -> tuple[Array, float]:
-    """Rotation (C, D) from the reference's channels to the drawn ones, and its similarity.
+    """Rotation (C, D) from the reference's channels to the drawn channels, and its similarity.
 
     reference: (N, C, ...), and drawn: (N, D, ...), in batches: representations of the same images.
-    flattened: take every feature of an image for a channel, (C·positions, D·positions), instead of
-    every position for a sample.
+    flattened: treat every feature of an image as a channel, (C·positions, D·positions), instead of
+    every position as a sample.
     """
     cross, power, partner_power = torch.zeros(3, dtype=torch.float64, device=reference.device)
     start = 0

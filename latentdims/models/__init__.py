@@ -1,1 +1,1 @@
-"""Networks: what they are, their families, and the blocks that they are made of."""
+"""Networks: families, modules of others, and where a network is read."""

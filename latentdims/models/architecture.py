@@ -1,4 +1,4 @@
-"""What a network is, as plain data: the sites where it is read, and the weights between them.
+"""A network as plain data: the sites where it is read, and the weights between them.
 
 It is known while the workflow is planned, and written into every file of a network.
 """
@@ -23,8 +23,8 @@ IMAGES = "images"  # what the first weights read
 class Site:
     """Where a representation is read: the output of a module.
 
-    module: its dotted name. shape: of one sample, all but the axis of the batch. axis: of the
-    channels in a batch; everything else is a position, and positions are further samples.
+    module: its dotted name. shape: of one sample, without the axis of the batch. axis: of the
+    channels in a batch. All other axes are positions, and positions are further samples.
     """
 
     name: str
@@ -39,7 +39,7 @@ class Site:
 
     @property
     def positions(self) -> int:
-        """Of one sample."""
+        """Number of positions in one sample."""
         return math.prod(self.shape) // self.channels
 
 
@@ -47,8 +47,8 @@ class Site:
 class Weight:
     """A learned linear map: shape (neurons, channels read, taps).
 
-    reads: the site of its columns, `IMAGES`, or None where that is not known. writes: the site of
-    its rows; None where they are added to others. tensor: its dotted name in the module.
+    reads: the site of its columns, `IMAGES`, or None if unknown. writes: the site of its rows; None
+    if they are added to others. tensor: its dotted name in the module.
     """
 
     name: str
@@ -69,18 +69,19 @@ class Weight:
 
     @property
     def rank(self) -> int:
-        """The most that it can have."""
+        """Its largest possible rank."""
         return min(self.neurons, self.fan_in)
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """Sites and weights in the order in which they are computed.
+    """Sites and weights in the order of execution.
 
-    image_shape: (C, H, W) of what the network sees. output: the site of the logits, where that is
-    one; the others are hidden. undrawn: why networks cannot be drawn from its covariances; empty
-    where they can. Of a module of others, that makes more than its sites show: parameters, numbers
-    that it has; values, numbers that all its parts make of one image; widest, those of one part.
+    image_shape: (C, H, W) of the images that the network sees. output: the site of the logits, if
+    it is one; the others are hidden. undrawn: why networks cannot be drawn from its covariances;
+    empty if they can. For a user's module, which computes more than its sites: parameters, their
+    number; values, the number of values that all its parts compute for one image; widest, the
+    number for one part.
     """
 
     image_shape: tuple[int, int, int]
@@ -100,7 +101,7 @@ class Architecture:
 
     @property
     def largest(self) -> int:
-        """Values of the largest tensor that is made of one image."""
+        """Number of values in the largest tensor for one image."""
         return max([self.widest, *(math.prod(site.shape) for site in self.sites)])
 
     @property
@@ -120,11 +121,11 @@ class Architecture:
         return list(dict.fromkeys(names[1:]))
 
     def site(self, name: str) -> Site:
-        """The site of that name. Raises KeyError where there is none."""
+        """The site with a name. Raises KeyError if there is none."""
         return {site.name: site for site in self.sites}[name]
 
     def weight(self, name: str) -> Weight:
-        """The weight of that name. Raises KeyError where there is none."""
+        """The weight with a name. Raises KeyError if there is none."""
         return {weight.name: weight for weight in self.weights}[name]
 
     def text(self) -> str:
@@ -153,10 +154,10 @@ def chain(
     neurons: Sequence[int] | None = None,
     undrawn: str = "",
 ) -> Architecture:
-    """Blocks in a row (`blocks.Block`), named layer1, layer2, and so on, and the last `classifier`.
+    """Blocks in a row (`blocks.Block`), named layer1, layer2, and so on; the last is `classifier`.
 
-    shapes: of their outputs. taps, neurons: of their weights; neurons are channels where not given.
-    undrawn: as `Architecture` has it.
+    shapes: of their outputs. taps, neurons: of their weights; neurons are channels by default.
+    undrawn: as in `Architecture`.
     """
     names = [*(f"layer{number}" for number in range(1, len(shapes))), "classifier"]
     inputs = [image_shape, *shapes]
@@ -175,22 +176,22 @@ def chain(
 
 
 def write(file: h5py.File, architecture: Architecture) -> None:
-    """Into the root attributes of a file, from which `read` takes it."""
+    """Write to the root attributes of a file, for `read`."""
     file.attrs["architecture"] = architecture.text()
 
 
 def read(file: h5py.File) -> Architecture:
-    """Of the network that an open file is of."""
+    """The architecture of the network of an open file."""
     return Architecture.parsed(file.attrs["architecture"])
 
 
 def of(path: str | Path) -> Architecture:
-    """Of the network that a file is of. Raises InputError as `storage.read`."""
+    """The architecture of the network of a file. Raises InputError like `storage.read`."""
     with storage.read(path) as file:
         return read(file)
 
 
 def layers(file: h5py.File, place: str) -> list[str]:
-    """Names in a group of a file, in the order of the network, where HDF5 sorts by letters; none
-    where there is no such group."""
+    """Names in a group of a file, in the order of the network (HDF5 sorts them by letters); none if
+    there is no such group."""
     return [name for name in read(file).names if name in file.get(place, ())]

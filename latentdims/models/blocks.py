@@ -1,4 +1,4 @@
-"""Blocks of a network: what acts on positions, a learned linear map, then anything."""
+"""Blocks of a network: an operation on positions, a learned linear map, then anything."""
 
 import math
 from collections.abc import Callable, Iterable, Sequence
@@ -109,7 +109,7 @@ class Convolution(Map):
 class Block(nn.Module):
     """One step of a chain: its output is a representation, which the next block reads.
 
-    before: acts on positions alone, so that a rotation of channels passes through it. after: a
+    before: acts only on positions, so that a rotation of channels commutes with it. after: a
     non-linearity, a normalisation, or anything else.
     """
 
@@ -132,7 +132,7 @@ class Block(nn.Module):
 
     @torch.no_grad()
     def measure_statistics(self, batches: Sequence[Tensor]) -> None:
-        """Replace the statistics of its norms by exact ones, of all its inputs (N, C, ...)."""
+        """Replace the statistics of its norms by exact ones over all its inputs (N, C, ...)."""
         steps = list(self.after) if isinstance(self.after, nn.Sequential) else [self.after]
         for place, step in enumerate(steps):
             if isinstance(step, Normalisation):
@@ -142,7 +142,8 @@ class Block(nn.Module):
 
 @torch.no_grad()
 def set_statistics(module: nn.Module, batches: Iterable[Tensor]) -> None:
-    """Give all norms of a module the mean statistics of batches of images (N, C, H, W)."""
+    """Set the statistics of all norms of a module to their means over batches of images (N, C, H,
+    W)."""
     kinds = Normalisation | _BatchNorm
     norms = {part: part.momentum for part in module.modules() if isinstance(part, kinds)}
     if not norms:
@@ -174,10 +175,10 @@ def initialise(module: nn.Module, generator: torch.Generator) -> None:
 
 
 class Normalisation(nn.Module):
-    """Batch norm (Ioffe and Szegedy 2015): each channel less its mean, over its deviation.
+    """Batch norm (Ioffe and Szegedy 2015): each channel minus its mean, divided by its deviation.
 
-    mean, var: (C,), running averages of the training batches, or exact. affine: whether a scale and
-    a shift of each channel are learned.
+    mean, var: (C,), running averages over training batches, or exact. affine: whether a scale and a
+    shift of each channel are learned.
     """
 
     mean: Tensor

@@ -9,8 +9,9 @@ if TYPE_CHECKING:  # the workflow is planned without torch
 
 @dataclass(frozen=True, kw_only=True)
 class Keys:
-    """bias: whether maps have one. norm_place: before or after the non-linearity. affine: whether
-    the norm learns a scale and a shift of each channel."""
+    """bias: whether maps have a bias. norm: batch normalisation of each channel, or none.
+    norm_place: whether the norm comes before or after the non-linearity. affine: whether the norm
+    learns a scale and a shift of each channel. nonlinearity: what follows each hidden map."""
 
     bias: bool = False
     norm: Literal["none", "batch"] = "none"
@@ -20,11 +21,11 @@ class Keys:
 
     @property
     def undrawn(self) -> str:
-        """Why networks cannot be drawn from covariances: what is learned of each neuron besides."""
+        """Why networks cannot be drawn from covariances: what each neuron learns besides."""
         if self.bias:
-            return "its biases belong to its own neurons, which a draw does not have"
+            return "it learns biases, which no covariance describes"
         if self.norm == "batch" and self.affine:
-            return "its norm learns a scale of each of its own neurons, which a draw does not have"
+            return "its norm learns a scale of each neuron, which no covariance describes"
         return ""
 
     def after(self, channels: int, *, pooling: str = "none") -> "nn.Module":

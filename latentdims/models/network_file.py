@@ -1,4 +1,4 @@
-"""The file of a network: its tensors at every epoch that was kept, and how well it did."""
+"""The file of a network: its tensors at every kept epoch, and its scores."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -22,9 +22,9 @@ UNITS = {"loss": ("nats", "cross-entropy"), "accuracy": ("percent", "accuracy")}
 
 
 def measured(record: Record, split: str, scores: NDArray[np.float64]) -> None:
-    """Add loss and accuracy on a split to a history, those on test images also by fold.
+    """Add loss and accuracy on a split to a history, for test images also by fold.
 
-    scores: of each image, as `outputs.by_image` has them, (..., 2, N).
+    scores: of each image, from `outputs.by_image`, (..., 2, N).
     """
     for place, measure in enumerate(("loss", "accuracy")):
         values = scores[..., place, :]
@@ -56,10 +56,10 @@ def write(
 ) -> None:
     """Write the file of one network.
 
-    record: of this network alone. kept: the epoch and the number of steps of each time that the
-    record has; `steps` says in words what they are. history: epochs at which it was measured.
-    affine, sha256: of the images that it saw. answers: responses, where nothing else is known of
-    it, as `responses.write` takes them. reason: why its history is undefined, where it is.
+    record: of this network. kept: epoch and number of steps of each entry of the record; `steps`
+    describes them in words. history: epochs with scores. affine, sha256: of the images that it saw.
+    answers: responses, for a network without weights, as in `responses.write`. reason: why its
+    history is undefined, if it is.
     """
     first = f"kept/{next(iter(kept))}/"
     tensors = sorted(name.removeprefix(first) for name in record if name.startswith(first))

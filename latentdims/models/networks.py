@@ -24,14 +24,14 @@ Visit = Callable[[Tensor], Tensor | None]  # of the representation at a site
 
 @dataclass(frozen=True)
 class Network:
-    """A module in evaluation mode, with its parameters and buffers, and what it is."""
+    """A module in evaluation mode, with its parameters and buffers, and its architecture."""
 
     architecture: Architecture
     module: nn.Module
 
     @cached_property
     def blocks(self) -> dict[str, Block]:
-        """By site, of a chain; empty where the module is none."""
+        """Blocks by site, for a chain; else empty."""
         names = [site.name for site in self.architecture.sites]
         parts = dict(self.module.named_children())
         chained = isinstance(self.module, nn.Sequential) and list(parts) == names
@@ -73,8 +73,8 @@ class Network:
 
     @contextmanager
     def visited(self, at: Mapping[str, Visit]) -> Iterator[None]:
-        """Show the representations at some sites to a visitor of each, whenever the module runs;
-        what it returns, if anything, is passed on in its place."""
+        """Call a visitor with the representation at each of several sites, whenever the module
+        runs. If it returns a tensor, that is used in place of the representation."""
         with ExitStack() as hooks:
             for name, visit in at.items():
                 module = self.module.get_submodule(self.architecture.site(name).module)
@@ -83,8 +83,8 @@ class Network:
             yield
 
     def split_before(self, module: str) -> tuple[nn.Module, nn.Module]:
-        """What runs before the part that holds a submodule, and the rest: of a Sequential, whose
-        parts run in a row; elsewhere all is the rest."""
+        """The part of a Sequential before a submodule, and the rest; for other modules, everything
+        is the rest."""
         if type(self.module) is not nn.Sequential:
             return nn.Identity(), self.module
         first = [name for name, _ in self.module.named_children()].index(module.split(".")[0])
@@ -99,7 +99,7 @@ class Network:
         return x
 
     def logits(self, x: Tensor, *, after: str | None = None) -> Tensor:
-        """(N, classes), of images, or of the representation at a site of a chain."""
+        """(N, classes), for images, or for the representation at a site of a chain."""
         if after is None:
             return self.module(x)
         names = list(self.blocks)
@@ -111,7 +111,7 @@ class Network:
 def build(
     settings: Mapping[str, Any], *, image_shape: tuple[int, int, int], classes: int
 ) -> Network:
-    """The network of some settings, whose tensors are yet to be filled."""
+    """A network with these settings, without values in its tensors."""
     described = families.described(settings, image_shape=image_shape, classes=classes)
     return Network(described, module_of(settings, described))
 
@@ -131,8 +131,7 @@ def initial(
     seed: int,
     device: str = "cpu",
 ) -> Network:
-    """The network that training begins with. Modules that others have written draw their weights
-    themselves."""
+    """The network at the start of training. Modules of users draw their weights themselves."""
     generator = torch_generator(seed, stream=0)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(generator.initial_seed())
@@ -149,14 +148,14 @@ def torch_generator(seed: int, *, stream: int) -> torch.Generator:
 
 
 def file_names(network: Architecture, tensors: Iterable[str]) -> dict[str, str]:
-    """Where a network file keeps each tensor of a module: weights/<name>, or state/<its name>."""
+    """The name of each tensor of a module in a network file: weights/<name>, or state/<name>."""
     weights = {weight.tensor: f"weights/{weight.name}" for weight in network.weights}
     return {name: weights.get(name, f"state/{name}") for name in tensors}
 
 
 def axes(name: str, number: int) -> Sequence[str]:
-    """Names of the axes of a tensor in a network file, by its name there; the first is that of
-    epochs, the others, such as `neuron_layer1`, are its own."""
+    """Names of the axes of a tensor in a network file: epochs first, then its own, such as
+    `neuron_layer1`."""
     others: tuple[str, ...] = ("neuron", "channel", "row", "column")
     if name.startswith("state/"):
         others = ("channel", "part", "row", "column")
@@ -168,11 +167,10 @@ def axes(name: str, number: int) -> Sequence[str]:
 
 @dataclass(frozen=True)
 class Trained:
-    """A network file in memory: the settings of its family, what it is, and its tensors at every
-    epoch that was kept.
+    """A network file in memory: settings, architecture, and tensors at every kept epoch.
 
-    tensors: (E, ...) by their names in the module. epochs: (E,), 0 first where it is known
-    untrained, the last last. affine: the preprocessing that it was trained with.
+    tensors: (E, ...) by their names in the module. epochs: (E,), first 0 if untrained weights are
+    known. affine: the preprocessing of its training.
     """
 
     settings: Mapping[str, Any]
@@ -206,10 +204,10 @@ def stored(file: h5py.File, network: Architecture) -> dict[str, np.ndarray]:
 
 @dataclass(frozen=True)
 class Recorded:
-    """A network file of which responses alone are known, at one epoch.
+    """A network file with responses only, at one epoch.
 
-    responses: (N, ...) by `<split>/<site>`, read from the file as they are needed. affine: the
-    preprocessing of the data set, which they do not depend on. sha256: of its images.
+    responses: (N, ...) by `<split>/<site>`, read from the file on demand. affine: the preprocessing
+    of the data set, which does not affect responses. sha256: of its images.
     """
 
     architecture: Architecture
@@ -232,10 +230,10 @@ class Recorded:
 def load(
     path: str | Path, *, settings: Mapping[str, Any], sha256: str | None
 ) -> "Trained | Recorded":
-    """Read a network file, and check that it is the one that was asked for.
+    """Read a network file, and check that it is the requested one.
 
-    settings: of the network, all but the sites of which must have made it; sha256: of the data set
-    that it must have seen; None for any. Raises InputError naming the file and what differs.
+    settings: of the network; they must match except for the sites. sha256: of the data set that it
+    must have seen, or None for any. Raises InputError naming the file and the difference.
     """
     made_with = {**settings, "network": families.as_trained(settings["network"])}
     with storage.read(

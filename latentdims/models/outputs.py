@@ -1,4 +1,4 @@
-"""How well the outputs of networks tell the classes of images."""
+"""How well the outputs of networks predict the classes of images."""
 
 import math
 
@@ -47,9 +47,9 @@ def score(logits: Tensor, labels: Tensor) -> dict[str, float]:
 
 
 def calibration_error(logits: Tensor, labels: Tensor, *, bins: int = 15) -> float:
-    """Expected calibration error, in percent: how far confidence is from accuracy on average.
+    """Expected calibration error in percent: the mean difference between confidence and accuracy.
 
-    Samples are binned by the probability of the predicted class; the error is the mean over bins,
+    Samples are binned by the probability of the predicted class. The error is the mean over bins,
     weighted by their samples, of |accuracy - mean confidence| (Guo et al. 2017, equation 3).
     """
     confidence, predicted = logits.double().softmax(1).max(1)
@@ -60,7 +60,7 @@ def calibration_error(logits: Tensor, labels: Tensor, *, bins: int = 15) -> floa
 
 
 def unscored(network: Architecture, classes: int) -> str:
-    """Why outputs of a network say nothing of the classes of images; empty where they do."""
+    """Why the outputs of a network are not classes of the images; empty if they are."""
     if network.undrawn == responses.UNKNOWN:
         return responses.UNKNOWN
     if network.classes == classes:

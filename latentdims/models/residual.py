@@ -14,8 +14,8 @@ class MeanOverPositions(nn.Module):
 
 
 class Residual(nn.Module):
-    """A basic block (He et al. 2016): two convolutions with norms, whose result is added to what
-    they read; where shapes differ, that passes through a convolution of single positions."""
+    """A basic block (He et al. 2016): two convolutions with norms, whose output is added to the
+    input of the block. If shapes differ, the input passes through a 1 x 1 convolution."""
 
     def __init__(
         self,

@@ -1,5 +1,5 @@
-"""Responses that are brought: what a brain, or a network that is not at hand, makes of the images
-of a data set, one file for each subject, session or seed."""
+"""Recorded responses of a brain or of a network to the images of a data set, one file per subject,
+session or seed."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -20,16 +20,16 @@ from latentdims.storage import SPLITS
 if TYPE_CHECKING:  # the workflow is planned without torch
     from torch import nn
 
-UNKNOWN = "only its responses are known, not what makes them"
+UNKNOWN = "only its responses are known"
 KEYS = ("responses", "sites")
 CHUNK = 1 << 24  # values checked at a time
 
 
 @dataclass(frozen=True, kw_only=True)
 class Family:
-    """Files of responses, by a path with {seed}, and the sites in them that are compared.
+    """Files of responses, by a path with {seed}, and their sites.
 
-    sites: names, in order; all, in the order of the file, where there are none.
+    sites: names, in order; by default all, in the order of the file.
     """
 
     responses: str
@@ -37,7 +37,7 @@ class Family:
 
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> "Family":
-        """Raises InputError for keys that responses do not have."""
+        """Read the settings. Raises InputError for keys that responses do not have."""
         for key in settings:
             if key not in KEYS:
                 raise InputError(f"{key}: responses have no such key; {nearest(key, KEYS)}")
@@ -53,7 +53,7 @@ class Family:
         return Path(expanded(self.responses.format(seed=seed)))
 
     def check_files(self, seeds: int) -> None:
-        """Raise InputError where a file has other sites or units than the first."""
+        """Raise InputError if a file has other sites or units than the first."""
         first = self._shapes(0)
         for seed in range(1, seeds):
             if (found := self._shapes(seed)) != first:
@@ -103,7 +103,7 @@ class Family:
         return list(self.sites) or found
 
     def describe(self, *, image_shape: tuple[int, int, int], classes: int) -> Architecture:
-        """Sites alone, as the first file has them. Raises InputError for what is no responses."""
+        """Sites only, from the first file. Raises InputError for an invalid file."""
         return Architecture(
             image_shape=image_shape,
             classes=classes,
@@ -124,8 +124,8 @@ class Family:
     def read(self, seed: int, images: Mapping[str, int]) -> dict[str, NDArray[np.float32]]:
         """Responses (images, units) or (images, channels, height, width) by `<split>/<site>`.
 
-        images: how many the data set has, by split. Raises InputError for another number of them,
-        and for values that are not finite.
+        images: number of images in the data set, by split. Raises InputError for another number of
+        rows, and for values that are not finite.
         """
         path, shapes = self.path(seed), self._shapes(seed)
         found = {}
@@ -169,12 +169,12 @@ def _finite(stored: h5py.Dataset, place: str) -> NDArray[np.float32]:
 
 
 def are_given(settings: Mapping[str, Any]) -> bool:
-    """Whether a network of the configuration is responses alone."""
+    """Whether a network in the configuration consists of responses."""
     return "responses" in settings
 
 
 def mapped(file: h5py.File) -> dict[str, NDArray[np.float32]]:
-    """Those in an open file of a network, by `<split>/<site>`, from the disk as they are read."""
+    """Responses in an open file of a network, by `<split>/<site>`, read from the disk on demand."""
     found: dict[str, NDArray[np.float32]] = {}
     for split in SPLITS:
         for name, stored in file[f"responses/{split}"].items():
@@ -190,7 +190,7 @@ def mapped(file: h5py.File) -> dict[str, NDArray[np.float32]]:
 
 
 def write(file: h5py.File, found: Mapping[str, NDArray[np.float32]]) -> None:
-    """Into the file of a network, from which `mapped` reads them."""
+    """Write responses to the file of a network, for `mapped`."""
     for name, values in found.items():
         axes = ("sample", "channel", "row", "column")[: values.ndim]
         storage.write(

@@ -1,1 +1,1 @@
-"""What a run takes, before it starts: time, memory and disk of each job."""
+"""Time, memory and disk of each job, estimated before a run."""

@@ -1,8 +1,8 @@
-"""What parts of jobs cost: seconds of one image through a network, and operations of the rest.
+"""Costs of parts of jobs: seconds of one image through a network, and operations for the rest.
 
-Passes of images through a network take as long as a few images do here (`pace`). Products,
-decompositions and other kernels are counted in operations and divided by the rate of large products
-here, as if each were worth so many of them. docs/planning.md has what came of it.
+Passes of images through a network are timed with a few images (`pace`). Products, decompositions
+and other kernels are counted in operations and divided by the rate of large products on this
+machine; each kind has its own weight. docs/planning.md compares the estimates with measured times.
 """
 
 import math
@@ -43,7 +43,7 @@ class Network:
 
 
 def took(number: float) -> float:
-    """Seconds of so many, at the rate of large products."""
+    """Seconds for a number of operations, at the rate of large products."""
     return number / pace.products()
 
 

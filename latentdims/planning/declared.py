@@ -1,4 +1,4 @@
-"""The memory of jobs whose rules cannot declare it yet, as the rules will (rules/resources.smk)."""
+"""Memory of jobs whose rules cannot declare it yet, as the rules will (rules/resources.smk)."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -10,8 +10,7 @@ from latentdims.workflow.memory import Shapes
 
 
 def megabytes(job: Job, known: Known) -> float | None:
-    """What a job declares, or will declare once its first input is there; None where that is not
-    known."""
+    """Memory that a job declares, or will declare when its first input exists; None if unknown."""
     if job.memory is not None:
         return job.memory
     try:

@@ -1,4 +1,4 @@
-"""How large the files of a job become, from shapes."""
+"""Sizes of the files of a job, from shapes."""
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -23,7 +23,7 @@ Pairs = Sequence[tuple[Site, Site]]  # of the partner and the own
 
 
 def size(job: Job, known: Known) -> float | None:
-    """Bytes of one output of a job, whose outputs are all alike; None where that is not known."""
+    """Bytes of one output of a job, whose outputs are all alike; None if unknown."""
     try:
         return RULES[job.rule](job, known)
     except KeyError:  # of another workflow, or of a network that is not known

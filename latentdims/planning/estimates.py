@@ -1,4 +1,4 @@
-"""What each job of a run takes: as those took that ran before, else by estimates."""
+"""Time, memory and disk of each job of a run: from similar jobs that ran before, else estimated."""
 
 import shutil
 from collections.abc import Mapping, Sequence
@@ -30,8 +30,8 @@ BETWEEN = 0.1  # and between two of them
 
 @dataclass(frozen=True)
 class Taken:
-    """By one job: seconds, None where not known, and whether others took them; MB; bytes, None
-    where not known. guessed: whether its memory will be declared better."""
+    """By one job: seconds, None if unknown, and whether they are measured; MB; bytes, None if
+    unknown. guessed: whether its memory will be declared better later."""
 
     rule: str
     seconds: float | None
@@ -42,7 +42,7 @@ class Taken:
 
 
 def of(jobs: Jobs, other: Path | None = None) -> list[Taken]:
-    """Of each job. other: results of another run like it, whose times count, too."""
+    """For each job. other: results of a similar run, whose times also count."""
     made = {path for job in jobs.jobs for path in job.outputs}
     known = Known(jobs.settings, made)
     work, finished = Work(known), Finished.before(jobs.jobs, known.results, other)
@@ -76,8 +76,8 @@ def _size(job: Job, known: Known, finished: Finished) -> float | None:
 
 
 def seconds(taken: Sequence[Taken], cores: int | None) -> float:
-    """Of all jobs that are known, on so many cores that do nothing else: shared evenly, or as long
-    as the longest jobs of each stage, one after the other; without cores, one after the other."""
+    """For all jobs that are known, on a number of idle cores: shared evenly, or as long as the
+    longest jobs of each stage, one after the other; without cores, one after the other."""
     known = [each for each in taken if each.seconds is not None]
     total = sum(each.seconds or 0 for each in known)
     if cores is None:
@@ -90,12 +90,12 @@ def seconds(taken: Sequence[Taken], cores: int | None) -> float:
 
 
 def at_once(taken: Sequence[Taken], cores: int | None) -> float:
-    """MB of the jobs that take most, as many as there are cores; of one without."""
+    """MB of the largest jobs, one per core."""
     return sum(sorted((each.memory for each in taken), reverse=True)[: cores or 1])
 
 
 def by_rule(taken: Sequence[Taken]) -> Mapping[str, list[Taken]]:
-    """In the order in which they come first."""
+    """In the order in which rules first occur."""
     found: dict[str, list[Taken]] = {}
     order = [rule for stage in STAGES for rule in sorted(stage)]
     for each in sorted(
@@ -106,6 +106,6 @@ def by_rule(taken: Sequence[Taken]) -> Mapping[str, list[Taken]]:
 
 
 def free(folder: Path) -> float:
-    """Bytes of the disk of a folder, or of the nearest above that is there."""
+    """Free bytes on the disk of a folder, or of the nearest existing folder above."""
     there = next(each for each in (folder.absolute(), *folder.absolute().parents) if each.exists())
     return shutil.disk_usage(there).free

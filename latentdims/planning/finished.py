@@ -1,4 +1,4 @@
-"""What jobs of a rule took that have run before: their time, and the size of their files."""
+"""Time and file sizes of jobs of a rule that have run before."""
 
 import re
 import statistics
@@ -15,10 +15,10 @@ SEED = re.compile(r"(?<=seed)\d+")
 
 @dataclass(frozen=True)
 class Finished:
-    """Files of jobs that have run.
+    """Files of finished jobs.
 
-    results: the folder that the paths of jobs lie in. folders: where such files are looked for,
-    first that one. planned: paths that are to be made, so that those there are of other settings.
+    results: the folder that the paths of jobs are in. folders: where such files are searched, first
+    that one. planned: paths to be made, whose existing files have other settings.
     """
 
     results: Path
@@ -27,12 +27,12 @@ class Finished:
 
     @classmethod
     def before(cls, jobs: Sequence[Job], results: Path, other: Path | None = None) -> "Finished":
-        """What has run before some jobs. other: results of another run like it."""
+        """Finished jobs similar to some jobs. other: results of a similar run."""
         planned = {path for job in jobs for path in (*job.outputs, *job.log)}
         return cls(results, [results, *([other] if other else [])], planned)
 
     def seconds(self, job: Job) -> float | None:
-        """The median of jobs that differ from one in the seed alone; None where none has run."""
+        """The median of jobs that differ only in the seed; None if none has run."""
         for path in job.log:
             found = [_seconds(each) for each in self._alike(path)]
             if known := [each for each in found if each is not None]:
@@ -40,7 +40,7 @@ class Finished:
         return None
 
     def size(self, path: str) -> float | None:
-        """The same of a file, in bytes."""
+        """The same for a file, in bytes."""
         with suppress(OSError):
             if found := [each.stat().st_size for each in self._alike(path)]:
                 return statistics.median(found)

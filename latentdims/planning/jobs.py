@@ -1,4 +1,4 @@
-"""The jobs that Snakemake would run, as it says of them when it has planned a dry run."""
+"""The jobs that Snakemake would run, from the plan of a dry run."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
@@ -11,10 +11,10 @@ BEGINS = "planned: "  # a line of output
 
 @dataclass(frozen=True)
 class Job:
-    """A job that would run. Paths are as Snakemake has them, from its working folder.
+    """A job that would run. Paths are relative to the working folder of Snakemake.
 
-    params: those of its rule. log: tells how long it took once it has run. memory: MB that it
-    declares, None where that is not known yet.
+    params: of its rule. log: shows how long it took after it has run. memory: MB that it declares,
+    None if not known yet.
     """
 
     rule: str
@@ -57,7 +57,7 @@ def _plain(job: Any) -> dict[str, Any]:
 
 
 def read(output: Iterable[str]) -> Jobs | None:
-    """From the output of Snakemake; None where nothing is to be done."""
+    """From the output of Snakemake; None if there is nothing to do."""
     told = [json.loads(line.removeprefix(BEGINS)) for line in output if line.startswith(BEGINS)]
     if not told:
         return None

@@ -1,4 +1,4 @@
-"""What is known of images and networks before their files are there."""
+"""What is known of images and networks before their files exist."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
@@ -38,8 +38,8 @@ class Images:
 class Known:
     """Answers by the names of data sets and networks of a configuration, each found once.
 
-    settings: the configuration, complete. made: paths that the run will make, so that what lies
-    there does not count.
+    settings: the configuration, complete. made: paths that the run will make, so that existing
+    files there do not count.
     """
 
     def __init__(self, settings: Mapping[str, Any], made: Collection[str] = ()) -> None:

@@ -1,4 +1,4 @@
-"""How fast this machine computes, found in parts of a second, on one thread as jobs run."""
+"""The speed of this machine, measured in fractions of a second, on one thread as in jobs."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -37,7 +37,7 @@ def products() -> float:
 
 
 def of(settings: Mapping[str, Any], network: Architecture) -> Pace:
-    """Of a network, with random weights, on random images. What is recorded computes nothing."""
+    """The pace of a network, with random weights, on random images."""
     if responses.are_given(settings):
         return Pace(0.0, 0.0)
     module = networks.initial(

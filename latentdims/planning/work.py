@@ -1,4 +1,4 @@
-"""How long a job takes, from what it computes and how fast this machine is."""
+"""How long a job takes, from its operations and the speed of this machine."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence

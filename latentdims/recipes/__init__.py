@@ -1,1 +1,1 @@
-"""How networks are trained: the steps of a descent, and how large each is."""
+"""Training: optimisers, schedules and augmentation."""

@@ -1,4 +1,4 @@
-"""Random changes of training images, new ones in each epoch."""
+"""Random changes of training images, drawn again in each epoch."""
 
 from collections.abc import Sequence
 
@@ -19,11 +19,11 @@ def augment(
 def draw(
     count: int, names: Sequence[str], generator: torch.Generator, *, padding: int = 4
 ) -> Tensor:
-    """How each image is changed: the top and the left of its window, and whether it is flipped.
+    """The change of each image: top and left of its window, and whether it is flipped.
 
-    names: `crop` takes a window of the old size anywhere in the padded image, `flip` swaps left and
-    right with probability 1/2. Returns (3, count), int64 on the CPU. The generator, on the CPU,
-    advances by as much whatever the names, so that one change does not depend on the other.
+    names: `crop` takes a random window of the original size from the padded image; `flip` swaps
+    left and right with probability 1/2. Returns (3, count), int64 on the CPU. The generator, on the
+    CPU, advances equally for all names, so one change does not depend on the other.
     """
     corners = torch.randint(2 * padding + 1, (2, count), generator=generator)
     flips = torch.randint(2, (1, count), generator=generator)
@@ -35,10 +35,10 @@ def draw(
 
 
 def moved(images: Tensor, drawn: Tensor, *, padding: int = 4) -> Tensor:
-    """The window of each padded image, flipped where it is drawn so: (N, C, H, W) and (3, N).
+    """The window of each padded image, flipped if drawn: (N, C, H, W) and (3, N).
 
-    Pixels beyond the border are 0 as the network sees them: after preprocessing, the mean of the
-    training images where it normalizes. (Recipes that pad before it have black borders.)
+    Padding is 0 after preprocessing, which is the mean of the training images if it normalizes.
+    (Recipes that pad first have black borders.)
     """
     height, width = images.shape[2:]
     top, left, flipped = drawn.to(images.device)[:, :, None]  # (N, 1) each

@@ -1,4 +1,4 @@
-"""The steps of training, which can be stopped after any of them."""
+"""The steps of training, which can stop after any step."""
 
 import logging
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -24,10 +24,10 @@ logger = logging.getLogger(__name__)
 class Descent:
     """The steps of training on the weights of a stack of networks, in place.
 
-    It can be stopped after any step: another one, given its state, takes the same steps from there.
-    options: of `training` in the configuration. seeds: one for each network, which gives the order
-    of its samples (stream 1) and how they are changed (stream 2). recorded: whether steps on a GPU
-    are; those of modules that others have written may differ in what Python does.
+    It can stop after any step: another one with its state takes the same further steps. options: of
+    `training` in the configuration. seeds: one for each network; they determine the order of its
+    samples (stream 1) and their augmentation (stream 2). recorded: whether steps on a GPU are
+    recorded; modules of users may differ in what Python does.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class Descent:
         keep: Collection[int] = (),
         pause: Callable[[], None] = lambda: None,
     ) -> Iterator[int]:
-        """Yields the number of steps taken: 0, then each of `keep`, and where an epoch ends.
+        """Yields the number of steps taken: 0, then each of `keep`, and the end of each epoch.
         `pause` is called at each step."""
         per_epoch = self._per_epoch(split)
         if self._epoch == self._step == 0:
@@ -121,7 +121,8 @@ class Descent:
         )
 
     def state(self) -> dict[str, np.ndarray]:
-        """All that the next steps depend on. Raises InputError for a loss that is not finite."""
+        """Everything that the next steps depend on. Raises InputError for a loss that is not
+        finite."""
         self._check_losses()
         tensors = {name: to_numpy(tensor) for name, tensor in self._stack.tensors.items()}
         self.check(tensors)

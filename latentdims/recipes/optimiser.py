@@ -1,4 +1,4 @@
-"""What a step of training needs: the loss, and the optimiser, each for every network as alone."""
+"""The loss and the optimiser of training, for each network as if it were alone."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -59,8 +59,8 @@ class Optimiser:
 
     @torch.no_grad()
     def step(self, gradients: Mapping[str, Tensor]) -> None:
-        """Take the step that was begun. The gradients have the names and shapes of the weights;
-        Nesterov momentum on a GPU overwrites them."""
+        """Finish a step. The gradients have the names and shapes of the weights; Nesterov momentum
+        on a GPU overwrites them."""
         limit = self._options["gradient_clipping"]
         if limit is not None:
             gradients = clipped(gradients, limit)
@@ -130,9 +130,9 @@ class Optimiser:
 
 
 def clipped(gradients: Mapping[str, Tensor], limit: float) -> dict[str, Tensor]:
-    """Gradients (S, ...) by name, those of each network scaled down to a 2-norm of `limit`.
+    """Gradients (S, ...) by name, with those of each network scaled down to a 2-norm of `limit`.
 
-    The norm is over all tensors of the network. As torch.nn.utils.clip_grad_norm_.
+    The norm is over all tensors of the network, as in torch.nn.utils.clip_grad_norm_.
     """
     norms = [
         torch.linalg.vector_norm(gradient.unsqueeze(-1), dim=tuple(range(1, gradient.ndim + 1)))

@@ -1,5 +1,5 @@
-"""How a network is trained: the learning rate of each step, which of them are kept, and which
-options go together.
+"""How a network is trained: the learning rate of each step, which steps are kept, and which options
+go together.
 
 It needs no torch, so that a configuration can be checked before anything starts.
 """
@@ -15,9 +15,9 @@ from latentdims.errors import InputError
 def learning_rate(options: Mapping[str, Any], *, step: int, steps_per_epoch: int) -> float:
     """The learning rate of a step, counted from 0 at the start of training.
 
-    options: of `training` in the configuration. The rate rises in a line over the steps of the
-    warm-up, whose last has the full rate. Milestones count from the start of training, too;
-    `cosine` falls to 0 over the steps after the warm-up.
+    options: of `training` in the configuration. The rate rises linearly over the steps of the
+    warm-up, whose last step has the full rate. Milestones also count from the start of training;
+    `cosine` decreases to 0 over the steps after the warm-up.
     """
     rate: float = options["learning_rate"]
     steps = options["epochs"] * steps_per_epoch
@@ -52,13 +52,13 @@ def _annealed(start: float, end: float, share: float) -> float:
 
 
 def steps_per_epoch(options: Mapping[str, Any], *, images: int) -> int:
-    """Of so many training images; the last step of an epoch may have fewer than the others."""
+    """Number of steps for this many training images; the last batch may be smaller."""
     return -(-images // int(options["batch_size"]))
 
 
 def kept_steps(options: Mapping[str, Any], *, steps_per_epoch: int) -> list[int]:
     """The steps after which weights are kept, in ascending order: 0, the last, and those of
-    `keep_epochs` and `keep_steps`. A part of an epoch is rounded to a step."""
+    `keep_epochs` and `keep_steps`. A fraction of an epoch is rounded to a step."""
     last = options["epochs"] * steps_per_epoch
     asked = options["keep_steps"]
     if asked == "powers_of_two":
@@ -68,20 +68,20 @@ def kept_steps(options: Mapping[str, Any], *, steps_per_epoch: int) -> list[int]
 
 
 def check_kept(options: Mapping[str, Any], *, steps_per_epoch: int) -> None:
-    """Raise InputError where a step that is to be kept is beyond the last."""
+    """Raise InputError if a step to be kept is after the last one."""
     last = options["epochs"] * steps_per_epoch
     beyond = kept_steps(options, steps_per_epoch=steps_per_epoch)[-1]
     if beyond > last:
         raise InputError(
             f"training.keep_steps: {beyond} is beyond the last step, {last} (epochs: "
-            f"{options['epochs']}, each of {steps_per_epoch} steps); take it out, or train longer"
+            f"{options['epochs']}, each of {steps_per_epoch} steps); remove it, or train longer"
         )
 
 
 def check(options: Mapping[str, Any]) -> None:
     """Raise InputError for options of `training` that contradict each other.
 
-    Options that the schedule does not use are ignored, so that it can be changed alone.
+    Options that the schedule does not use are ignored, so that you can change only the schedule.
     """
     epochs, schedule, warm_up = (options[key] for key in ("epochs", "schedule", "warm_up"))
     if schedule == "steps":
@@ -92,10 +92,11 @@ def check(options: Mapping[str, Any]) -> None:
             "shorten the warm-up"
         )
     if warm_up and schedule == "one_cycle":
-        raise InputError("training.warm_up: one_cycle has a warm-up of its own; set warm_up: 0")
+        raise InputError("training.warm_up: one_cycle has its own warm-up; set warm_up: 0")
     if options["nesterov"] and options["optimiser"] != "sgd":
         raise InputError(
-            f"training.nesterov: {options['optimiser']} has no such momentum; set nesterov: false"
+            f"training.nesterov: {options['optimiser']} has no Nesterov momentum; set nesterov: "
+            "false"
         )
     if options["nesterov"] and not options["momentum"]:
         raise InputError(
@@ -106,7 +107,7 @@ def check(options: Mapping[str, Any]) -> None:
 def _check_milestones(milestones: list[int], *, epochs: int) -> None:
     if not milestones:
         raise InputError(
-            "training.milestones: schedule: steps needs one epoch or more, found none; add them"
+            "training.milestones: schedule: steps needs at least one epoch, found none; add one"
         )
     for earlier, later in itertools.pairwise(milestones):
         if later <= earlier:

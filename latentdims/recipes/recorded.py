@@ -24,10 +24,10 @@ class Recording(NamedTuple):
 
 
 class Recorded:
-    """A function of tensors that changes others in place, recorded for each shape of its arguments.
+    """A function that changes tensors in place, recorded for each shape of its arguments.
 
-    Nothing but the arguments, and the seed of the generator, may change from call to call. What
-    cannot be recorded, as it waits for the device, is called as it is, to the same effect.
+    Only the arguments and the seed of the generator may change between calls. A function that
+    cannot be recorded, because it waits for the device, is called directly, with the same effect.
     """
 
     def __init__(self, function: Function) -> None:

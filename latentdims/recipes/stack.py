@@ -1,5 +1,5 @@
-"""Networks of several seeds as one: a step of all takes as many kernels as a step of one, but for
-wavelets, which are taken of one network after the other."""
+"""Networks of several seeds as one: a step of all networks takes as many kernels as a step of one.
+Only wavelets run separately for each network."""
 
 import copy
 from collections.abc import Sequence

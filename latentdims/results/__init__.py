@@ -1,1 +1,1 @@
-"""The table of numbers: what each is, and how it is written."""
+"""The table of numbers: definitions, values and layout."""

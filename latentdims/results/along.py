@@ -1,4 +1,4 @@
-"""Curves along training: what networks share, and what their weights are, at each kept epoch."""
+"""Curves along training: similarities, dimensions and weights at each kept epoch."""
 
 from collections.abc import Iterator, Sequence
 from itertools import product
@@ -30,7 +30,7 @@ MOMENTS = {"uncentred": "second_moment", "centred": "covariance"}
 
 
 class Points(NamedTuple):
-    """A curve: an estimate at each kept epoch, and what it is of: networks, pairs of them, or
+    """A curve: an estimate at each kept epoch, and its values for networks, pairs of networks, or
     pairings of unrelated images, (…, E)."""
 
     name: Name
@@ -39,13 +39,13 @@ class Points(NamedTuple):
 
 
 def is_measured(path: str | Path) -> bool:
-    """Whether an alignment file is of all kept epochs."""
+    """Whether an alignment file has all kept epochs."""
     with storage.read(path) as file:
         return FINAL in file
 
 
 def epochs(paths: Paths) -> list[float]:
-    """Those at which all curves are, (E,)."""
+    """The epochs of all curves, (E,)."""
     with storage.read(paths[0], needs=["epoch"]) as file:
         return file["epoch"][()].tolist()
 
@@ -59,7 +59,7 @@ def of(paths: Paths) -> Iterator[Points]:
 
 
 def similarities(paths: Paths) -> Iterator[Points]:
-    """To other seeds, where there are any, and to the network itself at its last epoch."""
+    """To other seeds, if there are any, and to the network itself at its last epoch."""
     with storage.read(paths[0], needs=["centring"]) as file:
         centrings = list(file["centring"].asstr()[()])
     if len(paths) > 1:
@@ -128,7 +128,7 @@ def learned_components(paths: Paths) -> Iterator[Points]:
 
 
 def weights(paths: Paths) -> Iterator[Points]:
-    """How the leading eigenvectors of the last weights are amplified, and turn to what they are."""
+    """Amplification of the leading eigenvectors of the last weights, and their rotation."""
     for layer in _layers(paths, "weight"):
         for what, values in along_weights(paths, layer).items():
             for rank in range(min(LEADING, values.shape[-1])):

@@ -1,4 +1,4 @@
-"""Numbers and curves of comparisons beyond the seeds of one network."""
+"""Numbers and curves of comparisons of different networks."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,9 +14,9 @@ Files = Mapping[tuple[str, str, int], str]  # alignments by comparison, member a
 
 @dataclass(frozen=True)
 class PairOfMembers:
-    """Two members of a comparison, by name, or one with itself, over all seeds that were compared.
+    """Two members of a comparison, by name, or one member with itself, over all compared seeds.
 
-    layers: what pairs of their sites are called, in order. seeds: (the partner's, the own).
+    layers: names of the pairs of their sites, in order. seeds: (seed of the partner, own seed).
     """
 
     comparison: str

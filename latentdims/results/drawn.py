@@ -1,4 +1,4 @@
-"""Numbers of networks that were drawn from covariances, beside their null, white covariances."""
+"""Numbers of networks drawn from covariances, beside their null, white covariances."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -19,8 +19,8 @@ MEASURES = ("accuracy", "loss", "calibration_error")
 
 
 def ways(path: str | Path) -> dict[str, tuple[str, str]]:
-    """How networks were drawn, by their folder in the file: what the names of their quantities end
-    with, and their null. None where no network can be drawn."""
+    """Ways of drawing networks, by their folder in the file: the ending of the names of their
+    quantities, and their null. None if no network can be drawn."""
     with storage.read(path) as file:
         if "undefined" in file.attrs:
             return {}
@@ -33,7 +33,7 @@ def ways(path: str | Path) -> dict[str, tuple[str, str]]:
 
 
 def of(paths: Paths) -> Iterator[tuple[Name, Array]]:
-    """Numbers with a value for each network, (S,), or more, (S, D, F)."""
+    """Numbers with a value for each network, (S,), or for each draw and fold, (S, D, F)."""
     calibration = storage.stacked(paths, "reference_calibration_error")
     yield Name("calibration_error", split="test"), calibration
     for folder, (way, null) in ways(paths[0]).items():
@@ -48,7 +48,7 @@ def of(paths: Paths) -> Iterator[tuple[Name, Array]]:
 
 
 def derived(paths: Paths) -> Iterator[tuple[Name, Estimate, Sequence[float]]]:
-    """Numbers that are made of several: estimates, and those of the single networks."""
+    """Numbers computed from several others: estimates, and values of the single networks."""
     level = chance(paths[0])
     yield Name("chance_accuracy"), Estimate(level, None, None, len(paths)), ()
     trained = scores.drawn(paths, "reference_accuracy")
@@ -110,14 +110,14 @@ def _layers(path: str | Path, folder: str) -> list[str]:
 
 
 def chance(path: str | Path) -> float:
-    """Accuracy of guessing, in percent; NaN where that of the network is undefined."""
+    """Accuracy of guessing, in percent; NaN if the accuracy of the network is undefined."""
     with storage.read(path, needs=["reference_accuracy"]) as file:
         unscored = "undefined" in file.attrs and np.isnan(file["reference_accuracy"][()])
         return float("nan") if unscored else 100 / architecture.read(file).classes
 
 
 def not_above(paths: Paths) -> Iterator[str]:
-    """Which networks are not above a null, so that nothing can be retained."""
+    """Networks that are not above a null, so that no retention is defined."""
     level = chance(paths[0])
     trained = storage.stacked(paths, "reference_accuracy")
     found = ways(paths[0])

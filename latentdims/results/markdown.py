@@ -1,4 +1,4 @@
-"""The headline numbers of a run, in tables of Markdown."""
+"""The main numbers of a run, in tables of Markdown."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -10,12 +10,12 @@ from latentdims.results.table import HEADLINES, Outputs, Row, is_of_output
 def tables(
     rows: Sequence[Row], reasons: Mapping[tuple[str, str], Sequence[str]], outputs: Outputs
 ) -> str:
-    """Tables: headline numbers with published ones; similarities by several measures, with those
-    of untrained networks and of unrelated images; every way of drawing networks, with white
-    covariances; comparisons. Below, why cells are empty.
+    """Tables: main numbers with published ones; similarities by several measures, beside untrained
+    networks and unrelated images; every way of drawing networks, with white covariances;
+    comparisons. At the end, why cells are empty.
 
-    rows: means. reasons: why numbers are undefined, by data set and network. outputs: the layers
-    of logits, which have no headlines.
+    rows: means. reasons: why numbers are undefined, by data set and network. outputs: the layers of
+    logits, which are not among the main numbers.
     """
     compared = [row for row in rows if row.comparison]
     rows = [row for row in rows if not row.comparison]

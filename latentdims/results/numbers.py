@@ -43,9 +43,8 @@ COUNTS = ("learned_components", "identified_eigenvectors", "rank_within_1_point"
 
 
 class Number(NamedTuple):
-    """A mean over networks; with the value of each, and its single runs, where there are any: by
-    network, draw and fold (S, D, F), or (S, F), or by pair. neurons: of its layer, where it counts
-    them."""
+    """A mean over networks, with the value of each, and single runs, if any: by network, draw and
+    fold (S, D, F), or (S, F), or by pair. neurons: of its layer, if the number counts them."""
 
     name: Name
     estimate: Estimate
@@ -55,12 +54,12 @@ class Number(NamedTuple):
 
     @property
     def within(self) -> Range:
-        """What each can be."""
+        """The range of each value."""
         return quantities.within(self.name.quantity, neurons=self.neurons)
 
     @property
     def is_default(self) -> bool:
-        """Whether it is what its columns other than the epoch name: at the last one that it has."""
+        """Whether a published number without an epoch refers to it: it is at the last epoch."""
         return not (self.name.null == "unrelated" and self.name.epoch == 0)
 
 
@@ -86,8 +85,8 @@ def last_epoch(path: str | Path) -> float:
 
 
 def of_networks(name: Name, values: Array, *, neurons: int | None = None) -> Number:
-    """A number with one value for each network (S,), or more by fold (S, F), or by draw and fold
-    (S, D, F)."""
+    """A number with one value for each network (S,), or by fold (S, F), or by draw and fold (S, D,
+    F)."""
     networks = values.reshape(len(values), -1).mean(1)
     by_fold = values.mean(1) if values.ndim == 3 else values
     runs = values if values.ndim > 1 else values[:, None]

@@ -1,4 +1,4 @@
-"""What was run and what was found, on one page: the report opens with it."""
+"""What was run and what was found, on one page: the first page of the report."""
 
 import html
 import importlib.metadata
@@ -37,11 +37,11 @@ def write(
     inputs: Mapping[str, Sequence[str]],
     runs: Sequence[tuple[str, str, int]],
 ) -> None:
-    """Write the page, a piece of HTML.
+    """Write the page, a fragment of HTML.
 
     table: summary.csv. runs: (dataset, network, seed). inputs: for `network`, `alignment` and
-    `generation` one file per run, for `images` one per data set. Settings and devices are those
-    that these files state; the other versions are those of the packages that are installed.
+    `generation` one file per run, for `images` one per data set. Settings and devices come from
+    these files; other versions are those of the installed packages.
     """
     trained, drawn = _first(inputs["network"], runs), _first(inputs["generation"], runs)
     images = dict(
@@ -79,10 +79,10 @@ def _first(paths: Sequence[str], runs: Sequence[tuple[str, str, int]]) -> Files:
 
 
 def headline(rows: Sequence[Row], dataset: str, *, outputs: Outputs) -> Table:
-    """The headline numbers of a data set: a line for each, and a column for each network.
+    """The main numbers of a data set: a line for each, and a column for each network.
 
-    outputs: the layer of the logits, which is left out, by data set and network. Published
-    numbers stand in a column of their own, behind that of their network.
+    outputs: the layer of the logits, which is left out, by data set and network. Published numbers
+    have their own column after their network.
     """
     shown = [row for row in rows if row.dataset == dataset and _is_headline(row, outputs)]
     networks = list(dict.fromkeys(row.network for row in shown))

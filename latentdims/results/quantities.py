@@ -1,7 +1,7 @@
 """The quantities of the summary: one list of names, units, ranges, layers and columns.
 
-The summary takes units and ranges from here, so that it holds no other quantity; published numbers
-are checked against it before anything runs.
+The summary takes units and ranges from here, so it holds no other quantity. Published numbers are
+checked against this list before anything runs.
 """
 
 import re
@@ -24,7 +24,7 @@ OF_DRAWS = ("generated_", "retention_")  # begin the names of what is of network
 
 
 class Name(NamedTuple):
-    """What a number is of, by the columns of the table; epoch: None where it has no meaning."""
+    """The identity of a number, by the columns of the table; epoch: None if it has no meaning."""
 
     quantity: str
     layer: str = ""
@@ -36,10 +36,11 @@ class Name(NamedTuple):
 
 @dataclass(frozen=True)
 class Quantity:
-    """Its unit and range, the layers that it is of, its columns, and what seeds and draws it takes.
+    """Its unit and range, its layers, its columns, and the seeds and draws that it needs.
 
-    within: what it can be, in which its intervals stay; `NEURONS`: from 1 to those of the layer.
-    layers: none, "sites", "hidden" ones alone, or "weights". nulls: beside the networks themselves.
+    within: the range of its values, which its intervals respect; `NEURONS`: from 1 to the neurons
+    of the layer. layers: none, "sites", only "hidden" ones, or "weights". nulls: in addition to the
+    networks themselves.
     """
 
     unit: str
@@ -167,14 +168,14 @@ def _known(name: str) -> Quantity:
 
 
 def unit(name: str) -> str:
-    """The unit of a quantity of the summary. Raises KeyError for one that is not on the list."""
+    """The unit of a quantity of the summary. Raises KeyError for an unknown one."""
     return _known(name).unit
 
 
 def within(name: str, *, neurons: int | None = None) -> Range:
-    """What a quantity of the summary can be, so that its intervals stay in it; None: any number.
+    """The range of a quantity of the summary, which its intervals respect; None: any number.
 
-    neurons: of its layer. Raises KeyError for a quantity that is not on the list.
+    neurons: of its layer. Raises KeyError for an unknown quantity.
     """
     found = _known(name).within
     if not isinstance(found, str):
@@ -189,11 +190,10 @@ def of_network(
     untrained: bool = True,
     seeds: int | None = None,
 ) -> dict[Name, bool]:
-    """Every single number of a network, without its epoch, and whether seeds and draws are enough.
+    """Every single number of a network, without its epoch, and whether seeds and draws suffice.
 
-    network: its settings; settings: the configuration, complete. untrained: whether the network is
-    known before it was trained. seeds: how many there are of it; those of the configuration, where
-    not given.
+    network: its settings. settings: the configuration, complete. untrained: whether untrained
+    weights are known. seeds: number of seeds of the network; by default that of the configuration.
     """
     seeds = settings["seeds"] if seeds is None else seeds
     described = families.outline(network)

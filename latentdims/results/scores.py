@@ -1,5 +1,5 @@
-"""Scores by fold of the test images, of networks and of pairs: tables and figures make their
-intervals of these."""
+"""Scores by fold of the test images, of networks and of pairs, for the intervals of tables and
+figures."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ OF_TEST = ("mutual_neighbours",)  # of test images alone
 
 
 def crossed(whole: Array, folds: Array, *, axis: int = -1) -> Array:
-    """Scores by fold, moved so that their mean over that axis is the score of the whole split."""
+    """Scores by fold, shifted so that their mean over that axis is the score of the whole split."""
     return folds + np.expand_dims(whole - folds.mean(axis), axis)
 
 
@@ -47,8 +47,8 @@ def clipped(paths: Paths, basis: str, layer: str) -> Array:
 
 
 def drawn(paths: Paths, name: str) -> Array:
-    """Of networks that were drawn: (S, F), or (S, D, F) of D draws; of the whole split, (S, D),
-    where there are no folds."""
+    """Scores of drawn networks: (S, F), or (S, D, F) for D draws; for the whole split, (S, D), if
+    there are no folds."""
     whole = storage.stacked(paths, name)
     with storage.read(paths[0]) as file:
         if f"{name}_folds" not in file:
@@ -58,8 +58,8 @@ def drawn(paths: Paths, name: str) -> Array:
 
 @dataclass(frozen=True)
 class Scores:
-    """Scores of the pairs at each epoch (E,), on test images also by fold (F, E), and on unrelated
-    images (pairings, E). A network and itself are a pair, too."""
+    """Scores of pairs at each epoch (E,), on test images also by fold (F, E), and on unrelated
+    images (pairings, E). A network with itself is also a pair."""
 
     name: Name
     whole: Pairs
@@ -111,9 +111,9 @@ class Scores:
 
 @dataclass(frozen=True)
 class Compared:
-    """Pairs of networks that are compared: the alignment file of each, and its group there.
+    """Pairs of compared networks: the alignment file of each, and its group there.
 
-    layers: those of the groups, in order; of the network, where not given.
+    layers: of the groups, in order; by default the layers of the network.
     """
 
     places: Mapping[tuple[int, int], tuple[str | Path, str]]
@@ -126,7 +126,7 @@ class Compared:
 
 
 def of_seeds(paths: Paths) -> Compared:
-    """All pairs of seeds 0, 1, and so on, whose alignment files these are, that were compared.
+    """All pairs that were compared among seeds 0, 1, and so on, whose alignment files these are.
 
     Raises InputError for a single file, which holds no pair.
     """
@@ -141,17 +141,16 @@ def of_seeds(paths: Paths) -> Compared:
 
 
 def of_finals(paths: Paths) -> Compared:
-    """Each network and itself at its last epoch, as the pair of a seed with itself."""
+    """Each network with itself at its last epoch, as the pair of a seed with itself."""
     return Compared({(seed, seed): (path, FINAL) for seed, path in enumerate(paths)})
 
 
 def pairs(
     source: Paths | Compared, *, score: str = "similarity"
 ) -> dict[str, dict[tuple[int, int], Array]]:
-    """Similarities (epochs, splits, centrings) by layer and pair of networks, where there are any.
+    """Similarities (epochs, splits, centrings) by layer and pair of networks, if there are any.
 
-    source: pairs, or the files of seeds as `of_seeds` takes them. score: `similarity`, or another
-    dataset.
+    source: pairs, or the files of seeds as for `of_seeds`. score: `similarity`, or another dataset.
     """
     compared = source if isinstance(source, Compared) else of_seeds(source)
     scores: dict[str, dict[tuple[int, int], Array]] = {}
@@ -177,8 +176,8 @@ def measures(source: Paths | Compared) -> list[str]:
 def of_pairs(
     source: Paths | Compared, score: str, centrings: Sequence[str] = ()
 ) -> Iterator[Scores]:
-    """A score of each layer, split and centring; without centrings, of one that is centred, and
-    without an axis of splits, of test images."""
+    """A score of each layer, split and centring; without centrings, a centred one, and without an
+    axis of splits, one of test images."""
     folds = pairs(source, score=f"{score}_folds")
     nulls = pairs(source, score=f"{score}_null")
     places: list[tuple[int, ...]] = [(number,) for number in range(len(centrings))] or [()]

@@ -1,4 +1,4 @@
-"""The table of numbers: its columns, its file, and what its headline numbers are in words."""
+"""The table of numbers: its columns, its file, and its main numbers in words."""
 
 import csv
 import math
@@ -33,12 +33,11 @@ HEADLINES: dict[Key, str] = {  # what the comparison shows, in words
 class Row(NamedTuple):
     """A line of the table.
 
-    comparison, partner: empty where the seeds of one network are compared. seed: None for a mean
-    over networks, else that of the single network. epoch: None where it has no meaning. null:
-    empty, or what takes the place of the networks or their images. at: of a curve, the rank, the k
-    or the epoch; None for a single number. value: NaN where it is undefined, which the tables
-    leave empty, with its interval. low, high: a 95 % interval, None where there is none.
-    published: the numbers of others that the configuration names, separated by semicolons.
+    comparison, partner: empty if the seeds of one network are compared. seed: None for a mean over
+    networks, else that of the single network. epoch: None if it has no meaning. null: empty, or the
+    null. at: for a curve, the rank, the k or the epoch; None for a single number. value: NaN if it
+    is undefined; the tables leave it and its interval empty. low, high: a 95 % interval, None if
+    there is none. published: published numbers from the configuration, separated by semicolons.
     """
 
     dataset: str
@@ -67,12 +66,12 @@ class Row(NamedTuple):
 
     @property
     def key(self) -> Key:
-        """What the number is, without its place."""
+        """The identity of the number, without its place."""
         return self.quantity, self.split, self.centring, self.null
 
     @property
     def words(self) -> str:
-        """What the number is, in words."""
+        """The identity of the number, in words."""
         return HEADLINES.get(self.key) or ", ".join(filter(None, self.key)).replace("_", " ")
 
     @property
@@ -81,7 +80,7 @@ class Row(NamedTuple):
         return [float(number) for number in self.published.split(";") if number]
 
     def in_words(self) -> str:
-        """The number with its interval; empty where it is undefined."""
+        """The number with its interval; empty if it is undefined."""
         if math.isnan(self.value):
             return ""
         value = self.rounded(self.value)
@@ -98,7 +97,7 @@ class Row(NamedTuple):
 
 
 def is_of_output(row: Row, outputs: Outputs) -> bool:
-    """Whether it is of the layer of the logits."""
+    """Whether it belongs to the layer of the logits."""
     return bool(row.layer) and row.layer == outputs.get(row.of)
 
 
@@ -110,7 +109,7 @@ TEXTS = {*COLUMNS} - {"seed", "epoch", "at", "value", "low", "high", "n"}
 
 
 def write_csv(path: str | Path, rows: Sequence[Row]) -> None:
-    """Write rows as CSV with a header; what is None or undefined stays empty."""
+    """Write rows as CSV with a header; None and undefined values stay empty."""
     with Path(path).open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)
@@ -125,7 +124,7 @@ def _cell(row: Row, column: str) -> object:
 
 
 def read_csv(path: str | Path) -> list[Row]:
-    """The means of a file that `write_csv` made, without single networks and curves."""
+    """The means in a file from `write_csv`, without single networks and curves."""
     with Path(path).open(newline="", encoding="utf-8") as file:
         lines = [line for line in csv.DictReader(file) if not line["at"] and not line["seed"]]
     return [_parsed(line) for line in lines]

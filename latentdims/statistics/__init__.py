@@ -1,1 +1,1 @@
-"""Statistics of spectra, of folds of images, and of seeds."""
+"""Spectra, folds of images, and intervals over networks and images."""

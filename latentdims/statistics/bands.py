@@ -12,11 +12,11 @@ Array = NDArray[np.float64]
 
 
 def critical_values(freedom: Array, deviations: Array | None = None) -> Array:
-    """How many standard errors (P,) a 95 % interval is wide on each side.
+    """Half width (P,) of a 95 % interval, in standard errors.
 
     freedom: degrees of freedom (P,). deviations: of the networks from their mean (S, P), for bands
-    that hold at all points together. Their correlations are those of S networks, so bands are too
-    narrow for curves that vary in more than S - 1 ways, as points do that are independent.
+    that hold at all points simultaneously. Correlations come from S networks, so bands are too
+    narrow for curves that vary in more than S - 1 ways, such as independent points.
     """
     alone = special.stdtrit(freedom, (1 + CONFIDENCE) / 2)
     if deviations is None or len(freedom) == 1 or len(deviations) < 3:

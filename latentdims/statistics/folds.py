@@ -1,4 +1,4 @@
-"""Folds of images: numbers that are measured fold by fold have an error over images."""
+"""Folds of images, which give numbers an error over images."""
 
 from dataclasses import dataclass
 
@@ -11,10 +11,10 @@ FOLDS = 8
 
 
 def of(images: int) -> NDArray[np.int64]:
-    """Fold (images,) of each image of a split: the same for every network, equal in size to one
-    image, and independent of the order in which a data set is sorted.
+    """Fold (images,) of each image of a split: the same for every network, of equal size up to one
+    image, and independent of the order of a sorted data set.
 
-    Of few images there are fewer folds, so that each holds two or more.
+    Few images have fewer folds, with at least two images each.
     """
     folds = max(1, min(FOLDS, images // 2))
     order = np.random.default_rng(0).permutation(images)
@@ -39,7 +39,7 @@ class FoldMoments:
     covariances: Array  # (F, C, C)
 
     def about(self, centring: str) -> Array:
-        """(F, C, C): each about zero where `uncentred`, else about the mean of all folds."""
+        """(F, C, C): moments about zero if `uncentred`, else about the mean of all folds."""
         middle = 0 if centring == "uncentred" else self.counts @ self.means / self.counts.sum()
         return self.covariances + _squares(self.means - middle)
 

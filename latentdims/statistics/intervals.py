@@ -1,12 +1,13 @@
 """Means with 95 % intervals over three crossed sources: networks, draws and test images.
 
 Values come by network and by fold of the test images (`statistics.folds`), the same for every
-network. An interval covers the number that many more networks would have on many more
-images of the same kind. Without folds it is over networks alone, given the test images.
+network. An interval covers the mean over very many networks and images of the same kind. Without
+folds it is over networks only, given the test images.
 
 Variances add as in two-way clustered standard errors (Cameron, Gelbach and Miller 2011): networks
-plus folds less their interaction, never below the larger of the two. Degrees of freedom are
-Satterthwaite's (1946). Fewer than three networks give no interval, undefined values neither.
+plus folds minus their interaction, at least the larger of the two. Degrees of freedom are
+Satterthwaite's (1946). Fewer than three networks have no interval, and neither have undefined
+values.
 """
 
 from collections.abc import Mapping
@@ -58,14 +59,15 @@ class Spread(NamedTuple):
 def over_networks(values: ArrayLike, *, within: Range = None) -> Estimate:
     """Mean over networks: values (S,) or, by fold of the test images, (S, F).
 
-    (S, F) covers networks and test images; (S,) networks alone. A network that is drawn several
-    times enters with the mean of its draws, whose spread is then part of that over networks.
+    The interval covers networks and test images for (S, F), and only networks for (S,). A network
+    with several draws enters with the mean of its draws, whose spread is then part of the spread
+    over networks.
     """
     return curve_over_networks(_array(values)[..., None], within=within)[0]
 
 
 def over_pairs(values: Pairs, *, within: Range = None) -> Estimate:
-    """Mean over pairs {(r, s): value or (F,)} of networks that a network has in common.
+    """Mean over pairs {(r, s): value or (F,)}, which may share networks.
 
     See `curve_over_pairs`.
     """
@@ -74,15 +76,15 @@ def over_pairs(values: Pairs, *, within: Range = None) -> Estimate:
 
 
 def counted(values: ArrayLike) -> Estimate:
-    """Mean of counts (S,), without interval: counts of few networks have no t interval."""
+    """Mean of counts (S,), without an interval: counts of few networks have no t interval."""
     sample = _array(values)
     return Estimate(float(sample.mean()), None, None, len(sample))
 
 
 def ratio_of_means(above: ArrayLike, gained: ArrayLike) -> Estimate:
-    """Mean of `above` over the mean of `gained`, both (S,) or (S, F), by linearisation.
+    """Mean of `above` divided by the mean of `gained`, both (S,) or (S, F), by linearisation.
 
-    Undefined where a network gained nothing (mean over folds <= 0).
+    Undefined if a network gained nothing (mean over folds <= 0).
     """
     top, bottom = _array(above), _array(gained)
     if not (bottom.reshape(len(bottom), -1).mean(1) > 0).all():
@@ -92,10 +94,10 @@ def ratio_of_means(above: ArrayLike, gained: ArrayLike) -> Estimate:
 
 
 def of_one_run(values: ArrayLike, *, within: Range = None) -> Estimate:
-    """Mean with the 95 % prediction interval of a single other run.
+    """Mean with the 95 % prediction interval of a single new run.
 
-    values: (S, F), or (S, D, F) for D draws of each network. The other run is of another network,
-    drawn once, on as many other test images.
+    values: (S, F), or (S, D, F) for D draws of each network. The new run is another network with a
+    single draw, on equally many other test images.
     """
     sample = _array(values)
     sample = sample[:, None] if sample.ndim == 2 else sample
@@ -114,11 +116,12 @@ def of_one_run(values: ArrayLike, *, within: Range = None) -> Estimate:
 
 
 def of_one_pair(values: Pairs, *, within: Range = None) -> Estimate:
-    """Mean with the 95 % prediction interval of a single other pair {(r, s): value or (F,)}.
+    """Mean with the 95 % prediction interval of a single new pair {(r, s): value or (F,)}.
 
-    The other pair is of two other networks, on as many other test images. A pair is the sum of two
-    effects of networks and of one of its own: their variances are those of the analysis of variance
-    (moments), the second one 0 where there are too few pairs to tell them apart. n counts networks.
+    The new pair consists of two other networks, on equally many other test images. A pair is
+    modelled as the sum of two effects of networks and one of its own. Their variances come from the
+    analysis of variance (moments); the last one is 0 if there are too few pairs to separate them. n
+    counts networks.
     """
     pairs = sorted(values)
     seeds = sorted({seed for pair in pairs for seed in pair})
@@ -159,7 +162,7 @@ def _components(member: Array, deviations: Array) -> tuple[float, float, int]:
 
 def curve_over_networks(values: ArrayLike, *, within: Range = None) -> list[Estimate]:
     """Mean over networks at every point of curves (S, P) or (S, F, P), with simultaneous 95 %
-    bands: the whole curve of the population lies within in 95 % of studies."""
+    bands: the whole population curve is within them in 95 % of studies."""
     sample = _array(values)
     sample = sample[:, None] if sample.ndim == 2 else sample
     runs = len(sample)
@@ -172,12 +175,12 @@ def curve_over_networks(values: ArrayLike, *, within: Range = None) -> list[Esti
 def curve_over_pairs(values: Pairs, *, within: Range = None) -> list[Estimate]:
     """Mean over pairs of networks at every point of curves {(r, s): (P,) or (F, P)}.
 
-    Pairs that share a network are not independent. The variance over networks is that of the
+    Pairs that share a network are not independent. The variance over networks comes from the
     jackknife that leaves out a network with all its pairs (Efron and Stein 1981), linearised, and
-    scaled so that it is exact, on the pairs there are, where a pair is the sum of two effects of
-    networks; it is too large, never too small, for what pairs have on their own. So the pairs may
-    be all, or a few of each network; where all share seed 0, the interval is wide, since that one
-    network may be like no other. n counts networks.
+    scaled to be exact for the given pairs if a pair is the sum of two effects of networks. It is
+    too large, never too small, for effects of single pairs. So all pairs may be given, or a few of
+    each network. If all pairs share seed 0, the interval is wide, since that network may be unlike
+    any other. n counts networks.
     """
     pairs = sorted(values)
     seeds = sorted({seed for pair in pairs for seed in pair})

@@ -1,8 +1,8 @@
 """How many components of a layer's weights are learned: eigenvalues above those of chance.
 
-Chance is what the largest eigenvalue of WᵀW / n, for n neurons of d inputs, stays below with 95 %
-probability if weights are independent. It is estimated in three ways: by theory, by simulating the
-initialisation, and by theory with the variance that the bulk of the trained spectrum has.
+Chance is the bound that the largest eigenvalue of WᵀW / n, for n neurons with d inputs, stays below
+with 95 % probability if weights are independent. It is estimated in three ways: by theory, by
+simulating the initialisation, and by theory with the variance of the bulk of the trained spectrum.
 """
 
 from functools import cache
@@ -24,19 +24,19 @@ NARROW = 10  # neurons or inputs below which initial weights themselves are draw
 
 
 def threshold_by_theory(*, variance: float, dimension: int, neurons: int) -> float:
-    """Largest eigenvalue of chance for weights of a known variance (Johnstone 2001)."""
+    """The bound for weights of known variance (Johnstone 2001)."""
     centre, scale = _tracy_widom(dimension=dimension, neurons=neurons)
     return variance * (centre + TRACY_WIDOM_95 * scale)
 
 
 @cache
 def threshold_by_simulation(*, dimension: int, neurons: int) -> float:
-    """The same from draws, for PyTorch's default initialisation, uniform in ±1/√d.
+    """The bound from draws of PyTorch's default initialisation, uniform in ±1/√d.
 
-    Drawn are the largest eigenvalues for normal weights, whose quantile is then moved by what the
-    fourth cumulant of uniform ones, κ = -6/5, does to the edge of the spectrum: for weights of
-    variance 1, by κ (√n + √d)² / √(n d) / n, to first order. Narrow layers, which have no edge,
-    are drawn as they are.
+    The largest eigenvalues are drawn for normal weights. Their quantile is then corrected for the
+    fourth cumulant of uniform weights, κ = -6/5, which moves the edge of the spectrum: for weights
+    of variance 1, by κ (√n + √d)² / √(n d) / n, to first order. Narrow layers, which have no edge,
+    are drawn from the uniform distribution.
     """
     random = np.random.default_rng([dimension, neurons])
     if min(dimension, neurons) < NARROW:
@@ -82,11 +82,12 @@ def _tracy_widom(*, dimension: int, neurons: int) -> tuple[float, float]:
 
 
 def bulk_variance(values: Array, *, dimension: int, neurons: int) -> float:
-    """Variance of the independent weights whose spectrum the bulk of the eigenvalues has.
+    """Variance of independent weights whose spectrum matches the bulk of the eigenvalues.
 
-    values: the min(n, d) non-zero ones. The median of the bulk is matched with that of the
-    Marchenko-Pastur law; what lies above the threshold by theory is taken out, and the rest matched
-    again until nothing more is. NaN where half of them are zero, since there is no bulk then.
+    values: the min(n, d) non-zero ones. The median of the bulk is matched with the median of the
+    Marchenko-Pastur law. Values above the bound by theory are removed, and the rest is matched
+    again, until no value is above it. NaN if half of the values are zero, since there is no bulk
+    then.
     """
     if np.median(values) <= ZERO * values.max():
         return float("nan")
@@ -105,11 +106,11 @@ def bulk_variance(values: Array, *, dimension: int, neurons: int) -> float:
 def count_learned(
     values: Array, *, initial: Array | None, dimension: int, neurons: int
 ) -> dict[str, float]:
-    """Eigenvalues above each of the three thresholds, and above the largest initial one of the same
-    layer, a single draw of what the simulation repeats; NaN where a threshold is.
+    """Number of eigenvalues above each of the three bounds, and above the largest initial
+    eigenvalue of the same layer, a single draw of what the simulation repeats; NaN if a bound is.
 
     values, initial: non-zero eigenvalues of WᵀW / n, descending, of trained and untrained weights;
-    the latter None where they are not known, and nothing is counted against them.
+    None if untrained weights are unknown.
     """
     shape = {"dimension": dimension, "neurons": neurons}
     bulk = bulk_variance(values, **shape)

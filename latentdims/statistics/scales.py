@@ -1,4 +1,4 @@
-"""Scales on which intervals are made, so that they stay within what a number can be."""
+"""Scales on which intervals are computed, so that they stay within the range of a number."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,14 +16,14 @@ ROUNDING = 2**12 * float(np.finfo(np.float64).eps)  # 9e-13
 
 
 def ends(means: Array, halves: Array, within: Range) -> tuple[Array, Array]:
-    """Lower and upper ends (P,) of intervals around means (P,), half as wide as `halves` (P,).
+    """Lower and upper ends (P,) of intervals around means (P,), with half widths `halves` (P,).
 
     Within a range, the interval is symmetric on the scaled logit, log((x - a) / (b - x)), which for
     (-1, 1) is twice Fisher's z, or on the logarithm of x - a if b is infinite. Its half width there
-    is that on the plain scale times the derivative at the mean (delta method). Values that are all
-    equal have the interval [x, x]. A mean at an end of the range but for rounding, where every
-    value is, has no width. One outside of the range, as debiased ones may be, has its interval on
-    the plain scale.
+    is the plain half width times the derivative at the mean (delta method). Equal values have the
+    interval [x, x]. A mean at an end of the range up to rounding, where every value is, has no
+    width. A mean outside the range, which is possible for debiased numbers, has its interval on the
+    plain scale.
     """
     low, high = means - halves, means + halves
     if within is None:

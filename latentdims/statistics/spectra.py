@@ -21,9 +21,9 @@ DECADE = 10.0  # a window of ranks in which a power law is fitted has its end at
 def eigh(symmetric: Array) -> tuple[Array, Array]:
     """Eigenvalues (d,) in descending order, and eigenvectors (d, d) in columns.
 
-    Signs are fixed (the largest entry of a vector is positive) so that files repeat; rounding
-    errors below zero are set to zero. Raises ValueError where an eigenvalue is negative far
-    beyond rounding, since the matrix is then no covariance.
+    Signs are fixed (the largest entry of a vector is positive) so that files are reproducible.
+    Rounding errors below zero are set to zero. Raises ValueError if an eigenvalue is far more
+    negative than rounding explains, since the matrix is then no covariance.
     """
     values, vectors = decompositions.eigh((symmetric + symmetric.T) / 2)
     values, vectors = values[::-1], vectors[:, ::-1]
@@ -33,13 +33,13 @@ def eigh(symmetric: Array) -> tuple[Array, Array]:
 
 
 def resolution(vectors: Array, covariance: Array, *, rows: int) -> Array:
-    """What rounding of products in float32 can make of a variance of zero along vectors, (d,).
+    """Variance (d,) along vectors that rounding of products in float32 can make of zero.
 
-    vectors: (d, d), in columns; covariance (d, d): of so many rows. An entry errs by about
-    `ROUNDING` of the variances of its two channels, less where many sums of `ROWS` were added. A
-    matrix of such errors, as far as they are independent, is below 2 √d + 2 of them along every
-    vector (Davidson and Szarek 2001). So what is resolved depends on the variance of the channels
-    that a vector mixes, not on the largest eigenvalue. Rounding within the network is not
+    vectors: (d, d), in columns; covariance (d, d): over the given number of rows. The error of an
+    entry is about `ROUNDING` of the variances of its two channels, less if many sums of `ROWS` were
+    added. A matrix of such errors, as far as they are independent, is below 2 √d + 2 of them along
+    every vector (Davidson and Szarek 2001). So the resolution depends on the variance of the
+    channels that a vector mixes, not on the largest eigenvalue. Rounding within the network is not
     counted: it is part of the representation.
     """
     mixed = np.einsum("ck,c->k", vectors**2, np.diagonal(covariance))
@@ -49,7 +49,7 @@ def resolution(vectors: Array, covariance: Array, *, rows: int) -> Array:
 
 def resolved(values: Array, resolution: Array) -> Array:
     """Eigenvalues, or variances, (..., d) with zero in place of those that rounding alone may have
-    made: below a `resolution` (d,), or below what eigenvalues err by in float64."""
+    caused: below a `resolution` (d,), or below the error of eigenvalues in float64."""
     error = values.shape[-1] * np.finfo(np.float64).eps * values.max(-1, keepdims=True)
     return np.where(values > np.maximum(resolution, error), values, 0)
 
@@ -67,15 +67,15 @@ def weight_components(weight: NDArray) -> tuple[Array, Array]:
 
 
 def initial_variance(fan_in: int) -> float:
-    """Of weights as training begins with them, uniform in ±1/√fan-in (`blocks.initialise`)."""
+    """Variance of initial weights, uniform in ±1/√fan-in (`blocks.initialise`)."""
     return 1 / (3 * fan_in)
 
 
 def marchenko_pastur_edges(*, variance: float, dimension: int, neurons: int) -> tuple[float, float]:
-    """Lower and upper edge of the spectrum of WᵀW / n for n neurons of independent weights.
+    """Lower and upper edge of the spectrum of WᵀW / n for n neurons with independent weights.
 
-    variance: of one weight; dimension: inputs of a neuron (Marchenko and Pastur, 1967). The lower
-    edge is that of the non-zero eigenvalues.
+    variance: of one weight; dimension: number of inputs of a neuron (Marchenko and Pastur, 1967).
+    The lower edge is for the non-zero eigenvalues.
     """
     ratio = np.sqrt(dimension / neurons)
     return variance * (1 - ratio) ** 2, variance * (1 + ratio) ** 2
@@ -84,7 +84,7 @@ def marchenko_pastur_edges(*, variance: float, dimension: int, neurons: int) -> 
 def participation_ratio(values: Array) -> float:
     """(Σλ)² / Σλ²: the number of eigenvalues that share the variance, from 1 to d.
 
-    NaN where all of them are zero.
+    NaN if all of them are zero.
     """
     if not values.any():
         return float("nan")
@@ -94,7 +94,7 @@ def participation_ratio(values: Array) -> float:
 def effective_rank(values: Array) -> float:
     """exp(-Σ p log p) for p = λ / Σλ, from 1 to d (Roy and Vetterli 2007).
 
-    NaN where all of them are zero.
+    NaN if all of them are zero.
     """
     if not values.any():
         return float("nan")
@@ -103,10 +103,10 @@ def effective_rank(values: Array) -> float:
 
 
 def held_out(vectors: Array, fresh: Array) -> Array:
-    """Variances (d,) of fresh data, with covariance (d, d), along eigenvectors of fitted data.
+    """Variances (d,) of new data, with covariance (d, d), along eigenvectors of the fitted data.
 
     vectors: (d, d), in columns. In sample, the first eigenvalues are too high and the last too low,
-    since the vectors were chosen for it; held out, each is the variance that is there.
+    because the vectors were chosen for it; held-out variances have no such bias.
     """
     return np.einsum("ck,ck->k", vectors, fresh @ vectors)
 
@@ -116,22 +116,23 @@ def identified(
 ) -> NDArray[np.bool_]:
     """Whether each eigenvector (d,) is identified, not arbitrary within nearly equal eigenvalues.
 
-    values (d,), vectors (d, d): of a moment, eigenvalues descending and eigenvectors in columns;
-    folds: the same moment of each fold of the images, (F, d, d). An eigenvector is identified where
-    both neighbours are `separated` from it, and its eigenvalue is not zero.
+    values (d,), vectors (d, d): of a moment, with eigenvalues descending and eigenvectors in
+    columns. folds: the same moment for each fold of the images, (F, d, d). An eigenvector is
+    identified if both neighbours are `separated` from it, and its eigenvalue is not zero.
     """
     apart = separated(vectors, folds, level=level)
     return np.concatenate([[True], apart]) & np.concatenate([apart, [True]]) & (values > 0)
 
 
 def separated(vectors: Array, folds: Array, *, level: float = 0.95) -> NDArray[np.bool_]:
-    """Whether eigenvalues differ from the next ones, (d - 1,); the arguments are those above.
+    """Whether eigenvalues differ from the next ones, (d - 1,); the arguments are as for
+    `identified`.
 
-    On the plane of two neighbours a fold has ((a - b) / 2, c), of its moment [[a, c], [c, b]]. Its
-    mean is zero where the eigenvalues are equal, whatever law the data have, and whichever basis of
-    the plane was found. That is tested by the spread of the folds around it, with the degrees of
-    freedom of Box (1954), since the spread need not be the same in both directions: where two
-    eigenvalues are equal, at most about 5 % of pairs seem separated; fewer where more are.
+    On the plane of two neighbours, a fold with the moment [[a, c], [c, b]] gives ((a - b) / 2, c).
+    Its mean is zero if the eigenvalues are equal, whatever the distribution of the data, and
+    whichever basis of the plane was found. It is tested with the spread of the folds, and with the
+    degrees of freedom of Box (1954), since the spread may differ between the two directions. If two
+    eigenvalues are equal, at most about 5 % of pairs seem separated; fewer if more are equal.
     """
     number = len(folds)
     if number < 2:
@@ -151,10 +152,11 @@ def separated(vectors: Array, folds: Array, *, level: float = 0.95) -> NDArray[n
 
 
 def jackknife(measure: Callable[[Array], float], whole: Array, without: Array) -> Array:
-    """Pseudo-values (F,) of a number of a spectrum (d,), from those without each fold (F, d).
+    """Pseudo-values (F,) of a number computed from a spectrum (d,), from the spectra without each
+    fold (F, d).
 
-    Their mean is the number without the bias of a finite number of images, to first order, and
-    their spread gives its error over images (Quenouille 1956; Tukey 1958).
+    Their mean is the number without the bias of a finite number of images, to first order; their
+    spread gives its error over images (Quenouille 1956; Tukey 1958).
     """
     rest = np.array([measure(each) for each in without])
     return len(rest) * measure(whole) - (len(rest) - 1) * rest
@@ -173,8 +175,8 @@ class PowerLaw(NamedTuple):
 def power_law(values: Array, *, first: int = 10, last: int = 500) -> PowerLaw:
     """The power law of eigenvalues (d,) over ranks first..last, or to the last that is not zero.
 
-    Least squares of log λ on log k with weights 1/k, so that every octave of ranks counts alike. A
-    window of less than a decade is refused, since a line fits anything there.
+    Least squares of log λ on log k with weights 1/k, so that every octave of ranks has the same
+    weight. A window of less than a decade is refused, since any line fits there.
     """
     end = min(last, int((values > 0).sum()))
     if end < DECADE * first:
@@ -186,10 +188,10 @@ def power_law(values: Array, *, first: int = 10, last: int = 500) -> PowerLaw:
 
 
 def power_law_range(values: Array) -> float:
-    """Largest less smallest exponent over windows that start at rank 5, 10 or 20, and that end at a
-    quarter, half or all of the eigenvalues above zero: how much the exponent owes to the window.
+    """Largest minus smallest exponent over windows that start at rank 5, 10 or 20 and end at a
+    quarter, half or all of the eigenvalues above zero: how much the exponent depends on the window.
 
-    Windows of less than a decade do not count; NaN where fewer than two are left.
+    Windows of less than a decade are left out; NaN for fewer than two windows.
     """
     positive = int((values > 0).sum())
     ends = [positive // 4, positive // 2, positive]

@@ -1,1 +1,1 @@
-"""What jobs do, one module each."""
+"""What each kind of job does, one module per rule."""

@@ -1,4 +1,4 @@
-"""Adoption: networks that others have trained, from checkpoints to the file that training makes."""
+"""Adoption: from checkpoints of a trained network to a network file."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -37,7 +37,7 @@ def adopt(
 
     files: one for each epoch of `adopted.kept`. contents: their hashes, as planned. settings:
     {seed, network, checkpoints, preprocessing}, as resolved from the configuration. Raises
-    InputError for a file that does not hold the network, or was changed since the run was planned.
+    InputError for a file that does not hold the network, or that changed after the run was planned.
     """
     if responses.are_given(settings["network"]):
         _adopt_responses(images, output, files[0], contents[0], settings)
@@ -79,13 +79,13 @@ def adopt(
 
 def _check_content(path: str, hashed: str) -> None:
     if content.content(path) != hashed:
-        raise InputError(f"{path}: was changed while the run went on; run it again")
+        raise InputError(f"{path}: changed during the run; run the same command again")
 
 
 def _adopt_responses(
     images: str | Path, output: str | Path, path: str, hashed: str, settings: Mapping[str, Any]
 ) -> None:
-    """The same of responses, which have no accuracy."""
+    """The same for responses, which have no accuracy."""
     family = responses.Family.of(settings["network"])
     record: Record = {}
     with data.opened(images, preprocessing=settings["preprocessing"], device="cpu") as stored:

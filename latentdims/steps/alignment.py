@@ -1,5 +1,5 @@
-"""Alignment of pairs of networks: their rotations, how much of each layer they share, and how much
-they would seem to share on unrelated images."""
+"""Alignment of pairs of networks: their rotations, their similarity at each layer, and the null of
+unrelated images."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
@@ -34,13 +34,13 @@ def align(
     neighbours: int | None = None,
 ) -> None:
     """Write the spectra of a network, and its alignment with each partner, layer by layer; also
-    with itself at its last epoch, where its covariances are of all epochs that were kept.
+    with itself at its last epoch, if its covariances are of all kept epochs.
 
     network, networks, covariance, partners: the file of the network, those of its partners by seed,
-    and the same of covariances; partners have the settings of the network but for their seeds.
-    pairings: of unrelated images, as many as there can be. neighbours: how many of each test image
-    are compared, where they are. Raises InputError for a file that is not
-    what it should be, and for a partner that has other layers, or saw other images.
+    and the same for covariances. Partners have the settings of the network except for the seed.
+    pairings: number of pairings of unrelated images; fewer if there are too few images. neighbours:
+    number of nearest neighbours of each test image to compare, or None. Raises InputError for an
+    invalid file, and for a partner with other layers or other images.
     """
     from latentdims.comparison.views import same_sites  # torch
     from latentdims.models import networks as trained
@@ -86,9 +86,9 @@ def shown(
     *,
     device: str,
 ) -> pairs.Member:
-    """A network with its covariances, shown images.
+    """A network with its covariances, and its images.
 
-    name: in words. measured: its open file of covariances. load: reads it, where it is needed.
+    name: in words. measured: its open file of covariances. load: reads the network, if needed.
     """
     from latentdims.comparison import views  # torch
 

@@ -1,7 +1,7 @@
-"""Clipping: accuracy of a network when one layer sees only k dimensions.
+"""Clipping: accuracy of a network when one layer keeps only k dimensions.
 
-The basis of a representation acts on its channels, everywhere in space: φ_j becomes its projection
-on the first k vectors. The basis of weights acts on flattened patches: W_j becomes W_j P_k.
+The basis of a representation acts on its channels, at every position: φ_j becomes its projection on
+the first k vectors. The basis of weights acts on flattened patches: W_j becomes W_j P_k.
 """
 
 import logging
@@ -48,11 +48,11 @@ def clip(
     """Write the test accuracy of a trained network against rank, for each basis and layer.
 
     bases: of `activation`, `activation_centred`, `random` (which clip the representation of a
-    layer) and `weight` (which clips its weights). ranks: `all`, or a list of which each layer takes
-    those within its dimension. rerun_ranks, rerun_images: of a network that is no chain, and runs
-    again for each rank, how many ranks `all` stands for, and how many test images are classified;
-    all where not given. Raises InputError for a rank beyond every layer's, and for files that do
-    not belong to the settings.
+    layer) and `weight` (which clips its weights). ranks: `all`, or a list, of which each layer uses
+    those within its dimension. rerun_ranks, rerun_images: for a network that is not a chain and
+    runs again for each rank, the number of ranks that `all` stands for, and the number of test
+    images; None for all. Raises InputError for a rank beyond every layer's dimension, and for files
+    that do not match the settings.
     """
     with data.opened(images, preprocessing=settings["preprocessing"], device=device) as stored:
         loaded = networks.load(network, settings=settings, sha256=stored.sha256)

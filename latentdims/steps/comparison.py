@@ -1,5 +1,5 @@
-"""Comparisons of networks that differ in more than their seed: of other shapes, of other training
-data, or at other epochs; all are shown the same images."""
+"""Comparisons of networks of different architectures, training data or epochs, which all see the
+same images."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -31,7 +31,8 @@ PIXELS: Mapping[str, Any] = {"steps": []}  # members preprocess images themselve
 
 @dataclass(frozen=True)
 class Partner:
-    """Another member: its group in files, what it was made with, and the sites that are compared.
+    """Another member: its group in files, the settings that made it, and the sites that are
+    compared.
 
     settings: of the network, as in `covariance`.
     """
@@ -43,7 +44,7 @@ class Partner:
 
 @dataclass(frozen=True, eq=False)
 class Member:
-    """A network, shown images at its ends, or at one epoch.
+    """A network with its images, before and after training, or at one epoch.
 
     name: in words. averaged: whether its representations are averaged over positions.
     """
@@ -146,12 +147,12 @@ def covariance(
 ) -> None:
     """Measure the covariances of a member, and its cross-covariances with its partners.
 
-    images: those that all are shown. network, networks: files of the member and of its partners,
-    which are given as `Partner` has them. settings: {network, preprocessing, training, seed} that
-    made the network, `name` of the member, `epoch` at which it is taken or None, and `positions`.
-    code: names the code that runs; an interrupted pass resumes only under the same code. Raises
-    InputError where a network cannot be shown the images, or where sites that are compared have
-    other numbers of positions.
+    images: those that all members see. network, networks: files of the member and of its partners,
+    which are given as `Partner`. settings: {network, preprocessing, training, seed} that made the
+    network, the `name` of the member, the `epoch` at which it is taken or None, and `positions`.
+    code: identifies the code; an interrupted pass resumes only with the same code. Raises
+    InputError if a network cannot see the images, or if compared sites have different numbers of
+    positions.
     """
     from latentdims.steps.covariance import passed  # torch
     from latentdims.workflow.checkpoint import Checkpoint
@@ -238,8 +239,8 @@ def align(
 ) -> None:
     """Write the spectra of a member, and its alignment with each partner, layer by layer.
 
-    covariance, covariances: files that `covariance` made of the member and of its partners; the
-    rest is as there, and as in `alignment.align`.
+    covariance, covariances: files that `covariance` made for the member and its partners. The other
+    parameters are as there, and as in `alignment.align`.
     """
     others = [Partner(**each) for each in partners]
     with (

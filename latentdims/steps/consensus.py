@@ -26,7 +26,7 @@ ITERATIONS = 500
 class Covariances:
     """E[φ_i φ_jᵀ] (C, C) of all pairs of S networks, by [i, j].
 
-    upper: by (i, j) with i ≤ j; those of j and i are their transposes, which are not kept.
+    upper: by (i, j) with i ≤ j; the others are their transposes, which are not stored.
     """
 
     def __init__(self, upper: Mapping[tuple[int, int], Array]) -> None:
@@ -41,10 +41,10 @@ class Covariances:
 def align_to_mean(covariances: Covariances) -> Array:
     """Rotations (S, C, C) that bring S representations closest to their mean.
 
-    Each rotation in turn takes its network closest to the sum of the others as they are rotated so
-    far (Gower 1975; ten Berge 1977), which never lowers the objective
-    Σ_{i≠j} tr(A_iᵀ E[φ_i φ_jᵀ] A_j); no pass over the data is needed. It ends when a sweep raises
-    the objective by less than `TOLERANCE` of it.
+    Each rotation in turn brings its network closest to the sum of the other rotated networks (Gower
+    1975; ten Berge 1977), which never lowers the objective Σ_{i≠j} tr(A_iᵀ E[φ_i φ_jᵀ] A_j); no
+    pass over the data is needed. It stops when a sweep raises the objective by a fraction of less
+    than `TOLERANCE`.
     """
     seeds = covariances.networks
     first = np.eye(len(covariances[0, 0]))
@@ -66,8 +66,8 @@ def align_to_mean(covariances: Covariances) -> Array:
 def similarity_to_mean(covariances: Covariances, rotations: Array) -> Array:
     """Cosine (S,) of each rotated network with the mean of the *others*.
 
-    Its square is the variance that this mean explains; a network is left out of the mean that it is
-    compared with, since it would otherwise partly explain itself. NaN where one of them is zero.
+    Its square is the variance that this mean explains. A network is left out of the mean that it is
+    compared with, since it would partly explain itself. NaN if either is zero.
     """
     seeds = covariances.networks
     overlaps = np.empty((seeds, seeds))
@@ -107,8 +107,7 @@ def consensus(
     """
     if len(covariances) < 2:
         raise InputError(
-            f"{covariances[0]}: a single network has no others to be aligned with; give seeds: 2 "
-            "or more"
+            f"{covariances[0]}: a single network has no partner; give seeds: 2 or more"
         )
     with ExitStack() as stack, storage.create(output, settings=settings) as file:
         files: list[Measurements] = []

@@ -37,13 +37,13 @@ def covariance(
 ) -> None:
     """Measure the covariances of a network, and its cross-covariances with its partners.
 
-    partners: network files by their seed. settings: {seed, network, training, preprocessing} of
-    the network; its partners differ from it in the seed alone. epochs: `ends`, the first and the
-    last, or `kept`, all whose weights were kept; then the network at its last epoch is a partner,
-    too. part: its number and how many there
-    are, for the sums over a range of the samples, which `merge` takes. code: names the code that
-    runs; an interrupted pass resumes only under the same code.
-    Raises InputError where a network file is not the one that the settings describe.
+    partners: network files by seed. settings: {seed, network, training, preprocessing} of the
+    network; its partners differ only in the seed. epochs: `ends`, the first and the last, or
+    `kept`, all with kept weights; then the network at its last epoch is a further partner. part:
+    its number and the number of parts, for the sums over a range of the samples, which `merge`
+    takes. code: identifies the code; an interrupted pass resumes only with the same code.
+
+    Raises InputError if a network file does not match the settings.
     """
     described = settings if part is None else _of_part(settings, *part)
     with data.opened(images, preprocessing=settings["preprocessing"], device=device) as file:
@@ -94,9 +94,9 @@ def passed(
     part: Sequence[int] | None = None,
     device: str,
 ) -> dict[str, Pass]:
-    """A pass over the images of each split, which resumes where it was interrupted.
+    """A pass over the images of each split, which resumes after an interruption.
 
-    views: by split. matches: as in `measure`. part: of the images, and how many there are.
+    views: by split. matches: as in `measure`. part: number of the part, and number of parts.
     """
     passes = _restored(checkpoint.load(), device=device)
 
@@ -125,10 +125,10 @@ def merge(
     settings: Mapping[str, Any],
     epochs: str = "ends",
 ) -> None:
-    """Write the covariances of all samples from the sums over each part of them, in their order.
+    """Write the covariances of all samples from the sums over their parts, in order.
 
-    The result is that of a single pass, up to rounding in float64. Raises InputError where a part
-    is not what the settings describe, or is of other images than the first.
+    The result equals that of a single pass, up to rounding in float64. Raises InputError if a part
+    does not match the settings, or comes from other images than the first.
     """
     passes = {split: Pass() for split in SPLITS}
     attributes: dict[str, Any] = {}

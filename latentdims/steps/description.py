@@ -1,4 +1,4 @@
-"""What a network of others is, found by a forward pass before anything is trained."""
+"""The architecture of a user's module, found by a forward pass before anything is trained."""
 
 import dataclasses
 import json
@@ -20,10 +20,10 @@ def describe(
     """Write all sites that a network can have for the images of a data set, and the weights that
     read them, as JSON.
 
-    settings: {network, preprocessing, adopted, classes}, the network without sites; whether it is
-    not trained here; and how many outputs it has, where these are not the classes of the data set.
-    sites: those that will be measured, as NAME or NAME=AXIS; the file does not depend on them.
-    Raises InputError where the network, or one of the sites, cannot be measured, or trained.
+    settings: {network, preprocessing, adopted, classes}: the network without sites; whether it is
+    adopted; and the number of outputs, if they are not the classes of the data set. sites: those to
+    be measured, as NAME or NAME=AXIS; the file does not depend on them. Raises InputError if the
+    network, or one of the sites, cannot be measured or trained.
     """
     named = [each.partition("=") for each in sites.split()]
     axes = {name: int(axis) if axis else None for name, _, axis in named}

@@ -34,19 +34,19 @@ HOSTS = {
 
 
 def urls(name: str, file: str, mirrors: Sequence[str] = ()) -> list[str]:
-    """Where a file of a published data set lies, best first.
+    """URLs of a file of a published data set, best first.
 
-    mirrors: base URLs to try before the known ones, in this order.
+    mirrors: base URLs to try before the usual ones, in this order.
     """
     return [f"{host.rstrip('/')}/{file}" for host in (*mirrors, *HOSTS[name])]
 
 
 def download(*, output: str | Path, urls: Sequence[str], md5: str, timeout: float = 30) -> None:
-    """Fetch a file from the first URL that serves it whole, and check its MD5.
+    """Download a file from the first URL that serves it completely, and check its MD5.
 
-    What has arrived is kept as `.<name>.partial` beside the output, and resumed by the next URL
-    or the next call. timeout: seconds to connect, and to wait for data.
-    Raises InputError with the reason of every URL where all fail.
+    Received bytes are kept as `.<name>.partial` beside the output, and resumed from the next URL or
+    by the next call. timeout: seconds to connect, and to wait for data. Raises InputError with the
+    reason of every URL if all fail.
     """
     output = Path(output)
     output.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Generation: how well networks do that are drawn from the covariances of a trained one."""
+"""Generation: scores of networks drawn from the covariances of a trained one."""
 
 import copy
 import json
@@ -39,7 +39,7 @@ Scores = dict[str, list[Score]]  # of every draw, by measure
 
 
 class Drawn(NamedTuple):
-    """Scores of every draw of a procedure by classifier, and why measures may be undefined."""
+    """Scores of every draw of a procedure by classifier, and why scores may be undefined."""
 
     scores: dict[str, Scores]
     reasons: dict[str, str]
@@ -64,13 +64,13 @@ def generate(
     device: str,
     retraining: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write how networks do that are drawn from the weight covariances of a trained one.
+    """Write the scores of networks drawn from the weight covariances of a trained one.
 
-    others: network files by seed, which covariances are averaged over besides this one. procedures:
-    by name, `published` among them, the keys of `generation.variants` in the configuration, and
-    `images`: how many training images draws are aligned on, and take statistics of norms from; all
-    where None. retraining: how new classifiers are trained; as the network was,
-    where not given. Raises InputError for a layer that the network does not have.
+    others: further network files by seed to average covariances over. procedures: by name,
+    including `published`, the keys of `generation.variants` in the configuration, and `images`: the
+    number of training images that draws are aligned on and norms take statistics from; None for
+    all. retraining: how new classifiers are trained; by default like the network. Raises InputError
+    for an unknown layer.
     """
     with data.opened(images, preprocessing=settings["preprocessing"], device=device) as stored:
         loaded = stored.images()
@@ -211,8 +211,8 @@ def _procedure(options: Mapping[str, Any]) -> Procedure:
 def flattened(
     sampler: Sampler, drawn: Draw, split: Split, settings: Mapping[str, Any]
 ) -> Tensor | None:
-    """The trained classifier aligned over all flattened features, as the published code does it;
-    None where that is the alignment over channels."""
+    """The trained classifier aligned over all flattened features, as in the published code; None if
+    that equals the alignment over channels."""
     if drawn.features.ndim == 2:
         return None
     *_, kept = sampler.reference.representations.values()
@@ -223,7 +223,7 @@ def flattened(
 def retrained(
     sampler: Sampler, drawn: Draw, split: Split, settings: Mapping[str, Any]
 ) -> Tensor | None:
-    """A new classifier trained on the features of the draw, in the settings of the training."""
+    """A new classifier trained on the features of the draw, with the settings of training."""
     fresh = copy.deepcopy(drawn.network.last)
     initialise(fresh, torch_generator(settings["seed"], stream=0))
     seen = drawn.features  # once for all steps
@@ -247,7 +247,7 @@ CLASSIFIERS = {"flattened": flattened, "retrained": retrained}
 def measures(
     network: Network, classifiers: Mapping[str, Tensor], split: Split
 ) -> dict[str, dict[str, Score]]:
-    """Scores of a network with each of some classifiers, on all images of a split and by fold."""
+    """Scores of a network with each of several classifiers, on a whole split and by fold."""
     *hidden, last = network.blocks.values()
     logits: dict[str, list[Tensor]] = {name: [] for name in classifiers}
     at_once = sizes.of(split.labels.device).images_at_once(network.architecture)
@@ -260,9 +260,9 @@ def measures(
 
 
 def scores(logits: Tensor, labels: Tensor) -> dict[str, Score]:
-    """Accuracy, loss and calibration error of logits (N, classes) for labels (N,), the last two of
-    which tell a wrong scale; and accuracy and loss on each fold of the images, (F,). NaN where a
-    logit is not finite."""
+    """Accuracy, loss and calibration error of logits (N, classes) for labels (N,); the last two
+    reveal a wrong scale. Also accuracy and loss on each fold of the images, (F,). NaN if a logit is
+    not finite."""
     of_images = {
         "accuracy": 100 * (logits.argmax(1) == labels).double(),
         "loss": functional.cross_entropy(logits.double(), labels, reduction="none"),

@@ -30,13 +30,16 @@ def prepare(
 ) -> None:
     """Write the file of images of a source.
 
-    source: its settings, such as {source: embedded, train_samples: 8000, seed: 0}. files: the
-        local files that it reads. cores: on which images are decoded.
+    source: its settings, such as {source: embedded, train_samples: 8000, seed: 0}. files: the local
+    files that it reads. cores: number of cores that decode images.
+
     Writes `train/images` uint8 (N, C, H, W), `train/labels` int64 (N,), the same for `test`, and
     `classes`, names by label; root attributes `source` (JSON) and `sha256` (of the four arrays in
-    that order). Images are written part by part. The log ends with the images of each class.
-    Of more images than `train_samples` and `test_samples` ask for, some are drawn at random.
-    Raises InputError where its files cannot be used, or hold fewer.
+    that order). Images are written part by part. The log ends with the number of images in each
+    class. If there are more images than `train_samples` or `test_samples`, they are drawn at
+    random.
+
+    Raises InputError if its files cannot be used, or hold fewer images.
     """
     # Each source is imported by name alone, so that its code counts for its own data sets only.
     reader = import_module(f"latentdims.images.sources.{source['source']}")

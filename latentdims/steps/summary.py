@@ -1,4 +1,4 @@
-"""One tidy table: every number with its unit, its interval, and over how many networks."""
+"""One tidy table: every number with its unit, its interval and its number of networks."""
 
 import logging
 import math
@@ -35,16 +35,17 @@ def summarise(
     members: Sequence[tuple[str, str, int]] = (),
     comparisons: Sequence[Mapping[str, Any]] = (),
 ) -> None:
-    """Write the table of every number (CSV), and that of the headline numbers (Markdown).
+    """Write the table of every number (CSV), and the table of main numbers (Markdown).
 
-    runs: (dataset, network, seed); networks: (dataset, network). inputs: for each of `KINDS`, one
+    runs: (dataset, network, seed). networks: (dataset, network). inputs: for each of `KINDS`, one
     file per run; for `consensus` one per network of `averaged`, or of all, or none. published:
-    numbers of others by dataset and network, as the configuration resolves them. members:
-    (comparison, member, seed), one file of `compared` each; comparisons: their pairs, as
-    `PairOfMembers` takes them.
+    published numbers by dataset and network, as the configuration resolves them. members:
+    (comparison, member, seed), with one file of `compared` each. comparisons: their pairs, as for
+    `PairOfMembers`.
+
     Means come first, then single networks, then the points of curves. A mean is undefined, and its
-    value empty, where that of one of its networks is. The Markdown ends with a comment, the
-    parameters of the job that runs.
+    value empty, if it is for one of its networks. The Markdown ends with a comment that holds the
+    parameters of the running job.
     """
     files: dict[tuple[str, str], dict[str, list[str]]] = {
         (dataset, network): {kind: [] for kind in (*KINDS, "consensus")}
@@ -126,7 +127,7 @@ def _reasons(paths: Mapping[str, Sequence[str]]) -> list[str]:
     """Why numbers in the files of a network are undefined, or left out, each reason once."""
     found = []
     if UNTRAINED not in epochs.of(paths["network"][0]):
-        found.append("untrained networks are not known: what is compared with them is left out")
+        found.append("untrained networks are not known: comparisons with them are left out")
     found += _told([path for each in paths.values() for path in each])
     return list(dict.fromkeys([*found, *drawn.not_above(paths["generation"])]))
 

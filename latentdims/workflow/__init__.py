@@ -1,1 +1,1 @@
-"""What runs jobs: their logs and devices, provenance, checkpoints, locks, memory, clusters."""
+"""Running jobs: logs, devices, fingerprints, checkpoints, locks, memory, clusters."""

@@ -1,4 +1,4 @@
-"""What the variables of `make` ask for: a command for Snakemake, its folder and environment."""
+"""The variables of `make` as a command for Snakemake, its folder and its environment."""
 
 import argparse
 import getpass
@@ -19,7 +19,7 @@ DEFAULT = Path("profiles/default")
 
 
 def words(name: str, given: Mapping[str, str]) -> list[str]:
-    """What a variable holds, split as a shell does."""
+    """The words of a variable, split as a shell does."""
     try:
         return shlex.split(given.get(name, ""))
     except ValueError as error:
@@ -32,7 +32,7 @@ def config(given: Mapping[str, str]) -> Path:
 
 
 def command(given: Mapping[str, str]) -> list[str]:
-    """Snakemake with the configuration and the profile that are asked for."""
+    """Snakemake with the requested configuration and profile."""
     config_file.read(configuration := config(given))
     profile = _existing(given.get("PROFILE") or str(DEFAULT))
     if not profile.exists() and (DEFAULT.parent / profile).exists():
@@ -49,7 +49,7 @@ def command(given: Mapping[str, str]) -> list[str]:
 
 
 def folder(arguments: list[str]) -> Path:
-    """Where Snakemake works: here, or where its flags say."""
+    """The folder in which Snakemake works: the current one, or the one in its flags."""
     parser = argparse.ArgumentParser(add_help=False, exit_on_error=False)
     parser.add_argument("-d", "--directory", default=".")
     with suppress(argparse.ArgumentError):
@@ -84,7 +84,7 @@ def environment(folder: Path) -> dict[str, str]:
 
 
 def clear(folder: Path) -> None:
-    """Remove what a dry run leaves in a new folder `.snakemake`, and no file of another run."""
+    """Remove what a dry run leaves in a new folder `.snakemake`, but no file of another run."""
     (folder / "iocache" / "latest.pkl").unlink(missing_ok=True)
     for each in sorted(folder.rglob("*"), reverse=True):
         with suppress(OSError):
@@ -99,7 +99,7 @@ def _existing(path: str) -> Path:
 
 
 def jobs_on_gpus() -> int:
-    """For how many jobs the GPUs of this machine have room."""
+    """The number of jobs that fit on the GPUs of this machine."""
     with suppress(OSError, subprocess.SubprocessError):
         listed = subprocess.run(
             ["nvidia-smi", "--query-gpu=memory.total", "--format=csv,noheader,nounits"],

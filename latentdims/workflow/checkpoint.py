@@ -20,10 +20,10 @@ SECONDS = float(os.environ.get("LATENTDIMS_CHECKPOINT_SECONDS", "60"))  # betwee
 
 
 class Checkpoint:
-    """The state of one job, in a hidden file beside the output that it works on.
+    """The state of one job, in a hidden file beside its output.
 
-    made_with: everything that the state depends on, code and inputs included. A state made
-    with anything else is ignored, but kept until another is saved, in case a change is reverted.
+    made_with: everything that the state depends on, including code and inputs. A state made with
+    anything else is ignored, but kept until the next save, in case a change is reverted.
     """
 
     def __init__(
@@ -35,7 +35,7 @@ class Checkpoint:
         self._saved = time.monotonic()
 
     def load(self) -> State:
-        """The state that was saved last; empty where this job has none."""
+        """The last saved state; empty if this job has none."""
         if not self.path.exists():
             return {}
         try:
@@ -53,7 +53,7 @@ class Checkpoint:
         return found
 
     def save_when_due(self, state: Callable[[], State]) -> None:
-        """Save if `SECONDS` have passed since the last time."""
+        """Save if `SECONDS` have passed since the last save."""
         if time.monotonic() - self._saved < SECONDS:
             return
         with storage.create(self.path, settings=self._made_with) as file:
@@ -62,6 +62,6 @@ class Checkpoint:
         self._saved = time.monotonic()
 
     def remove(self) -> None:
-        """To be called when the output is complete."""
+        """Remove the state; to be called when the output is complete."""
         with suppress(OSError):
             self.path.unlink()

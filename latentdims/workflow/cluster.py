@@ -1,4 +1,4 @@
-"""Asking a SLURM cluster, before anything is submitted, whether it will start the jobs of a run."""
+"""Check, before anything is submitted, whether a SLURM cluster will start the jobs of a run."""
 
 import grp
 import os
@@ -34,7 +34,7 @@ AFTER_FAILURE = " when they are tried again"
 
 @dataclass(frozen=True)
 class Request:
-    """What jobs of a rule ask for at one of their attempts, counted from 1."""
+    """The resources that jobs of a rule request at one of their attempts, counted from 1."""
 
     rule: str
     attempt: int
@@ -55,8 +55,8 @@ class Request:
 
 
 def requests(dag: Any) -> Iterator[Request]:
-    """What the jobs of a plan of Snakemake that will be submitted ask for, at their first attempt
-    and at their last."""
+    """The requests of the jobs of a plan of Snakemake that will be submitted, at their first and
+    last attempt."""
     for job in dag.needrun_jobs():
         if not job.is_local:
             for attempt in sorted({1, 1 + job.restart_times}):
@@ -66,10 +66,10 @@ def requests(dag: Any) -> Iterator[Request]:
 
 
 def check(requests: Iterable[Request], *, profile: str) -> None:
-    """Raise InputError where the cluster would refuse jobs or never start them.
+    """Raise InputError if the cluster would refuse jobs or never start them.
 
-    Nothing is submitted. Limits of partitions are read first: where EnforcePartLimits is NO, SLURM
-    takes jobs beyond them and never starts them. profile: the file to be changed.
+    Nothing is submitted. Limits of partitions are read first: if EnforcePartLimits is NO, SLURM
+    accepts jobs beyond them and never starts them. profile: the file that the user should change.
     """
     if shutil.which("sbatch") is None:
         raise InputError(
@@ -100,7 +100,8 @@ def _ask(*command: str) -> subprocess.CompletedProcess[str]:
 
 
 def _partitions() -> list[dict[str, str]]:
-    """What `scontrol show partition` prints of each, by keyword; none if it does not answer."""
+    """Output of `scontrol show partition` for each partition, by keyword; empty if it does not
+    answer."""
     try:
         told = _ask("scontrol", "show", "partition", "--oneliner").stdout
     except OSError:
@@ -110,7 +111,7 @@ def _partitions() -> list[dict[str, str]]:
 
 
 def _compare(request: Request, partitions: list[dict[str, str]], *, profile: str) -> None:
-    """Raise InputError where no partition that a request names would start its jobs."""
+    """Raise InputError if no partition of a request would start its jobs."""
     names = str(request.resources.get("slurm_partition") or "").split(",")
     named = [
         partition

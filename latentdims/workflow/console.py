@@ -1,4 +1,4 @@
-"""What a person sees of a run: a line for each job that ends, made from Snakemake's own output."""
+"""The output of a run: a line for each finished job, made from Snakemake's own output."""
 
 import re
 import time
@@ -31,7 +31,7 @@ KILLED = re.compile(r"died with <Signals\.SIGKILL|non-zero exit status (137|-9)\
 
 @dataclass
 class Job:
-    """A job of the run: the block of lines that Snakemake prints of it."""
+    """A job of the run: the block of lines that Snakemake prints about it."""
 
     rule: str
     fields: dict[str, str] = field(default_factory=dict)
@@ -41,7 +41,7 @@ class Job:
 
     @property
     def what(self) -> str:
-        """Of which data set, network, seed or figure: ``shapes/mlp/seed0``."""
+        """Its data set, network, seed or figure: ``shapes/mlp/seed0``."""
         pairs = [pair.partition("=") for pair in self.fields.get("wildcards", "").split(", ")]
         return "/".join(
             f"{name}{value}" if name in ("seed", "part") else value for name, _, value in pairs
@@ -73,10 +73,10 @@ class Job:
 
 
 class Console:
-    """Reads what Snakemake prints, line by line, and prints the outlines.
+    """Reads the output of Snakemake line by line, and prints a summary.
 
-    folder: where Snakemake works. dry: nothing runs, nor is logged. tell: prints a line. lines: of
-    output before those that are read.
+    folder: where Snakemake works. dry: nothing runs, and nothing is logged. tell: prints a line.
+    lines: output before the lines that are read.
     """
 
     def __init__(
@@ -127,7 +127,7 @@ class Console:
             self._read_event(line)
 
     def look(self) -> None:
-        """Tell how far the jobs are that run for long, when it is time for that."""
+        """Report the progress of long jobs, if it is time."""
         self._end_block()
         now = time.monotonic()
         if now - self._looked < EVERY:
@@ -142,7 +142,7 @@ class Console:
             self._tell(f"{'...':>{self._margin}}  and {len(said) - LISTED} more")
 
     def end(self) -> None:
-        """Nothing more comes."""
+        """No more lines follow."""
         self._end_block()
         self._close()
 
@@ -240,7 +240,7 @@ class Console:
         self._tell(f"        its log: {job.logs}")
 
     def _reason(self, job: Job) -> str:
-        """Why a job failed, in a line: as it says itself, or as what ended it does."""
+        """Why a job failed, in one line: its own message, or what ended it."""
         logged = job.log_lines(self.folder)
         for line in reversed(logged or self.lines):
             if "error: " in line:
@@ -271,7 +271,7 @@ class Console:
 
 
 def duration(seconds: float) -> str:
-    """Seconds as people say them."""
+    """Seconds in words."""
     if seconds < 60:
         return f"{seconds:.1f} s"
     minutes = round(seconds) // 60

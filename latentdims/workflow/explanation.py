@@ -1,4 +1,4 @@
-"""What is wrong, from the output of a Snakemake that has run nothing."""
+"""The error in the output of a Snakemake that has run nothing."""
 
 import re
 
@@ -26,8 +26,8 @@ IN_WORDS = {  # what Snakemake says of a target that it cannot make
 
 
 def explained(lines: list[str]) -> str:
-    """What is wrong, from the output of a Snakemake that has run nothing, without headings and
-    tracebacks. Empty where it says nothing."""
+    """The error in the output of a Snakemake that has run nothing, without headings and tracebacks.
+    Empty if there is none."""
     kept: list[str] = []
     inside = False  # of a traceback
     for line in lines:

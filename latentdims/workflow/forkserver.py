@@ -1,9 +1,9 @@
-"""Jobs as forks of a server, which has imported once what takes each process seconds to import.
+"""Jobs as forks of a server that has already imported slow modules.
 
-A run on one machine starts the server. A script that enters it asks it for a fork, which runs the
-script from its beginning, and waits: the fork has the arguments, environment, folder and streams of
-the script's process, which hands it the signals that it gets and ends as the fork does. Without a
-server, as in jobs on a cluster, a script goes on in its own process.
+A run on one machine starts the server. A script that enters it asks for a fork, which runs the
+script from its beginning, and waits. The fork has the arguments, environment, folder and streams of
+the process of the script. That process forwards its signals to the fork, and ends when the fork
+does. Without a server, as in jobs on a cluster, a script continues in its own process.
 """
 
 import atexit
@@ -34,8 +34,8 @@ LENGTH = 8  # bytes of the length of a request
 
 
 def start() -> None:
-    """Start a server, which ends with this process; jobs find it by their environment. On Linux
-    alone: elsewhere, system libraries do not bear forks."""
+    """Start a server, which ends with this process; jobs find it through their environment. Only on
+    Linux: system libraries elsewhere do not support forks."""
     if sys.platform != "linux":
         return
     with ExitStack() as made:
@@ -70,9 +70,9 @@ def _listen(path: Path) -> socket.socket:
 
 
 def enter(name: str) -> None:
-    """Run this script in a fork of the server instead, and end as that does; go on here where there
-    is none, or one of another Python, as with conda, or where a job has several threads, which a
-    process chooses when it imports.
+    """Run this script in a fork of the server, and end when it does. Continue here if there is no
+    server, if it has another Python, as with conda, or if a job has several threads, whose number a
+    process fixes when it imports.
 
     name: of `MODULES`.
     """
@@ -110,7 +110,7 @@ def _ask(server: str, request: bytes) -> socket.socket:
 
 
 def _end(status: int) -> NoReturn:
-    """As a process did; status: what waitpid says of it."""
+    """End as another process did; status: what waitpid returned."""
     code = os.waitstatus_to_exitcode(status)
     if code < 0:
         if -code != signal.SIGKILL:
@@ -155,7 +155,7 @@ def _ready(*readers: Any) -> list[Any]:
 
 
 def _attend(connection: socket.socket) -> None:
-    """Run what is asked for in a fork of this one, which kills it where nobody waits any more."""
+    """Run a request in a fork of this process, and kill it if nobody waits for it."""
     os.setpgid(0, 0)
     header, streams, *_ = socket.recv_fds(connection, LENGTH, 3)
     length = int.from_bytes(header, "big")
@@ -195,7 +195,7 @@ def _attend(connection: socket.socket) -> None:
 def _become(
     streams: Sequence[int], arguments: list[str], folder: str, environment: dict[str, str]
 ) -> None:
-    """The process of a script, as if it had been started with these."""
+    """Become the process of a script, as if it had been started with these."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -1,4 +1,4 @@
-"""Memory of large tensors, which a job reuses from batch to batch."""
+"""Memory of large tensors, which a job reuses for every batch."""
 
 import ctypes
 import os
@@ -16,9 +16,9 @@ EVERY = 1.0  # seconds
 
 @cache
 def keep() -> None:
-    """Reuse memory that glibc otherwise frees and allocates for every batch: clearing its pages
-    each time takes up to a third of a job. Now and then what lies idle goes back to the system:
-    glibc does not find aligned memory again (its bug 14581), and would take ever more."""
+    """Reuse memory that glibc would free and allocate for every batch: clearing its pages takes up
+    to a third of a job. From time to time unused memory is returned to the system, because glibc
+    does not find aligned memory again (its bug 14581) and would need more and more."""
     with suppress(OSError, AttributeError):  # another C library, or system
         libc = ctypes.CDLL("libc.so.6")
         for parameter in (M_TRIM_THRESHOLD, M_MMAP_THRESHOLD):

@@ -1,4 +1,4 @@
-"""What every script needs: its log, its device, and its progress."""
+"""What every script needs: a log, a device, and progress."""
 
 import fcntl
 import logging
@@ -35,7 +35,7 @@ class Job:
 
     @property
     def device(self) -> str:
-        """``cuda`` where the rule was granted a GPU and the machine has one, else ``cpu``."""
+        """``cuda`` if the rule was granted a GPU and the machine has one, else ``cpu``."""
         import torch  # here, because jobs that need no device must not wait for its import
 
         heap.keep()
@@ -47,10 +47,10 @@ class Job:
 
     @staticmethod
     def _claim(devices: int) -> int:
-        """The device that fewest jobs on this host use, of which this is one until it ends.
+        """The device that the fewest jobs on this host use; it counts this job until it ends.
 
-        Snakemake counts GPUs, but does not say which a job may use; a cluster does, by making one
-        alone visible.
+        Snakemake counts GPUs, but does not say which one a job may use. A cluster does, by making
+        only one visible.
         """
         visible = list(filter(None, os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")))
         for place, number in ((place, number) for place in count() for number in range(devices)):
@@ -72,8 +72,8 @@ class Job:
 def running(snakemake: Any) -> Iterator[Job]:
     """Run the body of a script with its log open, which ends with its time and memory.
 
-    An InputError, or an error of the machine, ends the job with its message alone, and an interrupt
-    with that word; anything else leaves its traceback in the log, too, and is raised.
+    An InputError, or an error of the machine, ends the job with its message only, and an interrupt
+    with that word. Anything else also leaves its traceback in the log, and is raised.
     """
     # A cluster sends SIGTERM at the time limit: remove half-written files then, too.
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -122,7 +122,7 @@ def _open_log(path: Path) -> None:
 
 
 def peak_memory() -> float:
-    """MB of memory that this process has held at most."""
+    """Peak memory of this process in MB."""
     with suppress(OSError):
         for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines():
             if line.startswith("VmHWM:"):
@@ -132,16 +132,16 @@ def peak_memory() -> float:
 
 
 def peak_on_gpu() -> float:
-    """MB that tensors of this process have taken of a GPU at most."""
+    """Peak memory of the tensors of this process on a GPU in MB."""
     torch = sys.modules.get("torch")
     used = torch is not None and torch.cuda.is_initialized()
     return float(torch.cuda.max_memory_allocated()) / 1e6 if torch and used else 0.0
 
 
 def progress(items: Iterable[Item], *, name: str, done: int = 0) -> Iterator[Item]:
-    """Pass items on, with a line in the log now and then: ``draw 3 of 10``.
+    """Pass items on, with a line in the log from time to time: ``draw 3 of 10``.
 
-    done: how many were passed on before, where a job resumes.
+    done: number of items before a job resumed.
     """
     of = f" of {done + len(items):,}" if isinstance(items, Sized) else ""
     said = time.monotonic()

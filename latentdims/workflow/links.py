@@ -1,4 +1,4 @@
-"""Links among results to files that have gone: Snakemake takes them for files, and stops."""
+"""Dangling links among results: Snakemake takes them for files, and stops."""
 
 import os
 from collections.abc import Iterable, Iterator
@@ -9,11 +9,11 @@ from latentdims.errors import InputError
 
 
 def check(folders: Iterable[str | Path], *, dry: bool) -> None:
-    """Remove links into the shared cache to what is no longer there, so that it is made again.
+    """Remove links into the shared cache to missing files, so that these are made again.
 
-    Whoever mends a broken file in the cache, or clears it, leaves such links to all others.
-    dry: nothing is removed. Raises InputError for what then stays in the way, and for other links
-    without a file: what they led to may only be out of reach.
+    Whoever repairs a broken file in the cache, or clears it, leaves such links to all others. dry:
+    nothing is removed. Raises InputError for links that a dry run cannot ignore, and for other
+    dangling links: their files may only be out of reach.
     """
     for folder in folders:
         for link in _broken(Path(folder)):

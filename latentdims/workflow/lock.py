@@ -1,8 +1,8 @@
-"""The lock of a working folder, which says who holds it.
+"""The lock of a working folder, which names its holder.
 
 Snakemake's own locks are files that a killed run leaves behind and that name no process. So every
 run also holds a lock of ours: a file that names the run, held by `flock` until its process ends. A
-lock that was left behind is removed only if its owner is proven dead.
+leftover lock is removed only if its owner is known to be dead.
 """
 
 import atexit
@@ -29,8 +29,8 @@ _held: dict[Path, int] = {}  # descriptors of this process, by the file
 def take(folder: Path) -> None:
     """Hold the lock of a folder `.snakemake` until this process ends; a second call does nothing.
 
-    Snakemake's own locks of a run that is proven dead are removed.
-    Raises InputError where another run holds the lock, or may hold it.
+    Snakemake's own locks of a dead run are removed. Raises InputError if another run holds the
+    lock, or may hold it.
     """
     path = folder.absolute() / NAME
     if path in _held:
@@ -55,7 +55,7 @@ def _take(path: Path) -> None:
 
 
 def release() -> None:
-    """Give back what this process holds."""
+    """Release the locks of this process."""
     for descriptor in _held.values():
         _write(descriptor, "")
         os.close(descriptor)
@@ -63,7 +63,7 @@ def release() -> None:
 
 
 def check_writable(folder: Path) -> None:
-    """Raise InputError where a folder `.snakemake` belongs to somebody who keeps this user out."""
+    """Raise InputError if a folder `.snakemake` belongs to another user and is not writable."""
     within = [folder / name for name in NEEDED] if folder.exists() else [folder.absolute().parent]
     for each in within:
         if each.exists() and not os.access(each, os.R_OK | os.W_OK | os.X_OK):
@@ -96,7 +96,7 @@ def _claim(path: Path) -> tuple[int, bool]:
             return descriptor, dead
         path.unlink()  # of another user
         os.close(descriptor)
-    raise InputError(f"another run is going on in {path.parents[1]}; wait for it")
+    raise InputError(f"another run is working in {path.parents[1]}; wait for it")
 
 
 def _open(path: Path) -> int:
@@ -173,7 +173,7 @@ def _refusal(owner: dict[str, Any], path: Path, *, alive: bool) -> str:
         locks = shlex.join([str(path), str(path.parent / "locks")])
         advice = f"wait for it or, if you know that it is dead, remove its locks: rm -r {locks}"
     return (
-        f"another run is going on in {path.parents[1]} (process {process} on "
+        f"another run is working in {path.parents[1]} (process {process} on "
         f"{owner.get('host', 'an unknown host')} since {owner.get('since', '?')}, by "
         f"{owner.get('user', 'somebody')}); {advice}"
     )

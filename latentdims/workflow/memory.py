@@ -1,7 +1,7 @@
-"""How much memory the job of each rule takes, from the shapes of images and layers.
+"""Memory of the jobs of each rule, from the shapes of images and layers.
 
-Estimates in MB, to be declared to a cluster. `python -m benchmarks.memory FOLDER` puts them beside
-what the jobs of a run took; each is within a factor of two of it.
+Estimates in MB, to be declared to a cluster. `python -m benchmarks.memory FOLDER` compares them with
+the jobs of a run; each is within a factor of two.
 """
 
 import math
@@ -40,8 +40,8 @@ Kept = Mapping[str, Any] | Sequence[Any] | None
 
 @dataclass(frozen=True)
 class Shapes:
-    """Of what a network sees and computes; samples: how many images by split, known from images;
-    kept: how many times its weights were kept, known from its own files."""
+    """Shapes that determine memory use. samples: number of images per split, if known. kept: number
+    of kept weights, if known from the network's own file."""
 
     network: Architecture
     samples: Mapping[str, int]
@@ -51,10 +51,11 @@ class Shapes:
     def read(
         cls, path: str | Path, settings: Mapping[str, Any], described: str | Path | None = None
     ) -> "Shapes | None":
-        """From a file of images, for a network of some settings; or from one of its own files.
+        """Shapes from a file of images, for the settings of a network; or from one of the network's
+        own files.
 
-        described: its architecture.json, where others have written it. None for a file that is not
-        what it should be: its job will say so.
+        described: architecture.json of a user's module. None for an invalid file, which its own job
+        will report.
         """
         try:
             known = families.chosen(settings["network"], described) if described else None
@@ -74,13 +75,13 @@ class Shapes:
         return cls(network, {split: shape[0] for split, shape in stored.items()})
 
     def measured(self, kept: Kept) -> int:
-        """At how many epochs networks are compared."""
+        """Number of epochs at which networks are compared."""
         if isinstance(kept, Mapping):
             return self.times_kept(kept)
         return 2 if kept is None else len(kept)
 
     def times_kept(self, training: Mapping[str, Any]) -> int:
-        """How many times weights are kept by a recipe."""
+        """Number of times that a recipe keeps weights."""
         if self.kept:
             return self.kept
         steps = recipe.steps_per_epoch(training, images=self.samples["train"])
@@ -93,8 +94,8 @@ class Shapes:
 
     @property
     def in_memory(self) -> float:
-        """What training holds of all images, which is half as much again while they are read; a
-        few batches where they stay in their file."""
+        """Images in memory during training, and half as much again while they are read; a few
+        batches if images stay in their file."""
         if 1e6 * self.loaded <= data.IN_MEMORY:
             return 1.5 * self.loaded
         batch = sizes.CPU.images_at_once(self.network) * math.prod(self.network.image_shape)
@@ -108,7 +109,7 @@ class Shapes:
 
     @property
     def values(self) -> int:
-        """Numbers that the network makes of one image, as far as they are known."""
+        """Numbers that the network computes for one image, as far as known."""
         at_sites = sum(math.prod(site.shape) for site in self.network.sites)
         return max(at_sites, self.network.values)
 
@@ -120,8 +121,8 @@ class Shapes:
 
     @property
     def at_once(self) -> float:
-        """What is held of a batch whose widest representation has 2²⁰ values: one site after the
-        other in a chain, else all of them."""
+        """Memory of a batch whose widest representation has 2²⁰ values: one site after another in a
+        chain, else all sites."""
         held = 1 if self.network.is_chain else self.values / self.network.largest
         return _numbers(held * (1 << 20))
 
@@ -139,10 +140,10 @@ class Shapes:
 
 
 def prepare(source: Mapping[str, Any], files: Sequence[str]) -> float:
-    """The names of all images, which take three times as much as an archive of small ones, and a
-    part of the images; all of published ones, whose archives are about as large.
+    """Names of all images, which take three times the memory of an archive of small ones, and a
+    part of the images; for published data sets all images, about the size of their archives.
 
-    Raises FileNotFoundError where a file is not there yet.
+    Raises FileNotFoundError if a file is missing.
     """
     if source["source"] == "embedded":
         return PLAIN + PARTS
@@ -154,9 +155,9 @@ def prepare(source: Mapping[str, Any], files: Sequence[str]) -> float:
 
 
 def train(shapes: Shapes, *, training: Mapping[str, Any], networks: int = 1) -> float:
-    """The images, in the order of an epoch; of each network the weights, their gradients, momentum
-    and steps, all that are kept, and what a step holds of its batch; of one, what is kept once more
-    as it is written."""
+    """The images, in the order of an epoch; for each network its weights, gradients, momentum and
+    steps, all kept weights, and a step for its batch; for one network, the kept weights once more
+    while they are written."""
     kept = shapes.times_kept(training)
     of_weights = ((5 + kept) * networks + 2 * kept) * shapes.weights
     batch = 4 * _numbers(training["batch_size"] * shapes.values) * networks
@@ -164,8 +165,8 @@ def train(shapes: Shapes, *, training: Mapping[str, Any], networks: int = 1) -> 
 
 
 def adopt(shapes: Shapes, *, epochs: int) -> float:
-    """Of the network the module, a checkpoint as it is and as it fits, and all that are kept, twice
-    as they are written; and what it makes of a batch of images, which stream."""
+    """The module, a checkpoint as stored and as loaded, and all kept weights, twice while they are
+    written; and a batch of images, which are streamed."""
     of_weights = (4 + 2 * epochs) * shapes.weights
     at_once = sizes.CPU.images_at_once(shapes.network)
     batch = _numbers(at_once * (math.prod(shapes.network.image_shape) + 2 * shapes.network.largest))
@@ -173,8 +174,7 @@ def adopt(shapes: Shapes, *, epochs: int) -> float:
 
 
 def clip(shapes: Shapes) -> float:
-    """Test images alone, the representations of a batch, and decompositions of the largest
-    layer."""
+    """Test images, the representations of a batch, and decompositions of the largest layer."""
     share = shapes.samples["test"] / sum(shapes.samples.values())
     batch = BATCHES + _numbers(
         sizes.CPU.images_at_once(shapes.network) * (shapes.values + 3 * shapes.network.largest)
@@ -184,10 +184,10 @@ def clip(shapes: Shapes) -> float:
 
 def covariance(shapes: Shapes, *, partners: int, kept: Kept = None) -> float:
     """Sums of all layers by fold, and three times as much while they are written; all networks, as
-    they are stored and as modules; images stream.
+    stored and as modules. Images are streamed.
 
-    Sums with partners are of all folds together. kept: the recipe, where all that it
-    keeps is measured, and the network itself at its last epoch is a partner, too.
+    Sums with partners are over all folds together. kept: the recipe, if all its kept epochs are
+    measured; the network at its last epoch is then a further partner.
     """
     partners += kept is not None
     epochs = shapes.measured(kept)
@@ -198,7 +198,7 @@ def covariance(shapes: Shapes, *, partners: int, kept: Kept = None) -> float:
 
 def generate(shapes: Shapes, *, procedures: Mapping[str, Mapping[str, Any]]) -> float:
     """Representations of the reference and of a draw, those of a batch, and weights in float64;
-    images alone where no networks are drawn."""
+    only images if no networks are drawn."""
     if shapes.network.undrawn:
         return with_torch() + shapes.in_memory + BATCHES
     widest = max(options["width"] for options in procedures.values())
@@ -222,9 +222,10 @@ def align(
     kept: Kept = None,
     neighbours: int | None = None,
 ) -> float:
-    """The network and a partner with their folds, what is said of each pair, decompositions of the
-    largest layer, and products for all pairings; the same of further partners, as far as they are
-    held together (`pairs.Pair.held`); for neighbours, what both say of a fold. kept: as above."""
+    """The network and a partner with their folds, the results of each pair, decompositions of the
+    largest layer, and products for all pairings; the same for further partners that are held at the
+    same time (`pairs.Pair.held`); for neighbours, both representations of a fold. kept: as for
+    `covariance`."""
     partners += kept is not None
     measured = shapes.measured(kept) * (2 * (4 + FOLDS) + 2 * partners) * shapes.covariances
     unrelated = 8 * (1 + pairings) * shapes.covariances
@@ -241,25 +242,26 @@ def align(
 
 
 def compare_covariance(members: Sequence[Shapes], *, partners: int) -> float:
-    """As `covariance` of the largest of some members, at two epochs, with all networks at once."""
+    """Like `covariance`, for the largest of several members, at two epochs, with all networks at
+    once."""
     return max(covariance(each, partners=partners) for each in members)
 
 
 def compare_align(members: Sequence[Shapes], *, partners: int, pairings: int) -> float:
-    """As `align` of the largest of some members, at two epochs."""
+    """Like `align`, for the largest of several members, at two epochs."""
     return max(align(each, partners=partners, pairings=pairings) for each in members)
 
 
 def consensus(shapes: Shapes, *, seeds: int, kept: Kept = None) -> float:
-    """Covariances of all pairs of the largest layer, of a split at an epoch, and the rotations of
-    all epochs. kept: as above."""
+    """Covariances of all pairs of the largest layer, for a split at an epoch, and the rotations of
+    all epochs. kept: as for `covariance`."""
     one = 2 * _numbers(max(site.channels for site in shapes.network.sites) ** 2)
     pairs = seeds * (seeds + 1) / 2
     return PLAIN + (pairs + (2 + shapes.measured(kept)) * seeds + 10) * one
 
 
 def with_torch() -> float:
-    """A process that has imported it."""
+    """Memory of a process that has imported torch."""
     return TORCH if storage.torch_version().endswith("+cpu") else CUDA
 
 

@@ -38,12 +38,12 @@ def main() -> int:
 
 
 def plan(given: Mapping[str, str]) -> Iterator[str]:
-    """Lines. Raises InputError for what cannot be run."""
+    """Lines of the plan. Raises InputError for a run that cannot work."""
     arguments = asked.words("ARGS", given)
     folder = asked.folder(arguments)
     like = given.get("LIKE") or None
     if like and not Path(like, "logs").is_dir():
-        raise InputError(f"LIKE: {like} is no folder of results, which has logs in it")
+        raise InputError(f"LIKE: {like} is not a results folder with logs")
     command = [*asked.command(given), *arguments, "--dry-run", "--"]
     console = dry.run([*command, *asked.words("TARGET", given)], folder, asking=jobs.ASKED)
     yield from console.told
@@ -81,7 +81,7 @@ def _row(rule: str, taken: Sequence[Taken]) -> tuple[str, ...]:
 
 
 def total(taken: Sequence[Taken], found: Jobs, *, free: float) -> Iterator[str]:
-    """In words, with what is missing or short. free: bytes on the disk of the results."""
+    """The total in words, with warnings. free: bytes on the disk of the results."""
     cores, results = found.cores, found.settings["results"]
     size = sum(each.size or 0 for each in taken)
     once = 1e6 * estimates.at_once(taken, cores)
@@ -110,7 +110,7 @@ def total(taken: Sequence[Taken], found: Jobs, *, free: float) -> Iterator[str]:
 
 
 def spoken(seconds: float) -> str:
-    """A time as people say an estimate."""
+    """An estimated time in words."""
     if seconds < 59.5:
         return f"{seconds:.2g} s" if seconds < 10 else f"{seconds:.0f} s"
     if seconds < 3570:

@@ -1,4 +1,4 @@
-"""Snakemake as a process with its jobs, which end together."""
+"""Snakemake as a process, which ends together with its jobs."""
 
 import os
 import queue
@@ -17,8 +17,8 @@ from latentdims.workflow.job import INTERRUPTED
 
 
 class Group:
-    """Snakemake and its jobs, a process group of their own, so that Ctrl-C reaches this process
-    alone: which interrupts them once, and kills them where it is interrupted again."""
+    """Snakemake and its jobs, in a process group of their own, so that Ctrl-C reaches only this
+    process. The first interrupt is passed on; a second one kills them."""
 
     def __init__(self) -> None:
         self._leader: int | None = None
@@ -34,7 +34,7 @@ class Group:
             self._send(signal.SIGINT)
 
     def interrupt(self, *_: object) -> None:
-        """To be called for each signal; make and a terminal may both send the same one."""
+        """Handle a signal; make and a terminal may both send the same one."""
         now = time.monotonic()
         if self._interrupted is None:
             self._interrupted = now
@@ -69,7 +69,7 @@ def _signals(group: Group) -> Iterator[None]:
 def follow(
     command: list[str], folder: Path, environment: Mapping[str, str], *, quiet: bool = False
 ) -> tuple[int, Console]:
-    """Run Snakemake to its end and tell what it does; its exit status, and what was read."""
+    """Run Snakemake to its end and print its progress; the exit status, and what was read."""
     group = Group()
 
     def tell(line: str) -> None:

@@ -1,5 +1,5 @@
-"""Fingerprints of code and settings: an edit re-runs exactly what depends on it, and no result is
-made by two versions."""
+"""Fingerprints of code and settings: an edit re-runs only what depends on it, and no result mixes
+versions."""
 
 import ast
 import hashlib
@@ -28,9 +28,9 @@ DOCUMENTED = ast.Module | ast.ClassDef | ast.FunctionDef  # what may have a docs
 def fingerprint(script: str | Path, *modules: str) -> str:
     """Hash of the syntax trees of a script and of every module of the package that it reaches.
 
-    modules: dotted names of further ones, which the script imports by computed names, and files of
-    the user, with what they import from beside them.
-    Comments, docstrings, blank lines and time stamps do not count, nor does what runs jobs.
+    modules: dotted names of further modules, which the script imports by computed names; and files
+    of the user, with the modules beside them that they import. Comments, docstrings, blank lines,
+    time stamps and the code that runs jobs do not count.
     """
     trees = [
         (
@@ -45,7 +45,7 @@ def fingerprint(script: str | Path, *modules: str) -> str:
 def reached(script: str | Path, *modules: str) -> dict[Path, str]:
     """The files behind a fingerprint, with the hashes of their syntax trees.
 
-    Not those of latentdims/workflow/: nothing there affects a result.
+    Files in latentdims/workflow/ are left out, since they affect no result.
     """
     own = [Path(module) for module in modules if module.endswith(".py")]
     named = [module for module in modules if not module.endswith(".py")]
@@ -64,14 +64,14 @@ def reached(script: str | Path, *modules: str) -> dict[Path, str]:
 
 
 def stamp(script: Path, *modules: str) -> str:
-    """The fingerprint of a script, with what it is of, so that a job can take it again."""
+    """The fingerprint of a script with the names of its files, for a job to compute it again."""
     return shlex.join([script.name, *modules, fingerprint(script, *modules)])
 
 
 def check_code(stamped: str, *, folder: str | Path) -> None:
     """Raise InputError if the code that a job loaded has changed since its run started.
 
-    stamped: what `stamp` gave when the run started; folder: of the script.
+    stamped: the result of `stamp` when the run started. folder: of the script.
     """
     try:
         script, *modules, expected = shlex.split(stamped)
@@ -84,8 +84,8 @@ def check_code(stamped: str, *, folder: str | Path) -> None:
     own = [module for module in modules if module.endswith(".py")]
     if fingerprint(Path(folder) / script, *modules) != expected:
         raise InputError(
-            f"the code behind {' and '.join([script, *own])} was edited while the run was going "
-            "on, and results would be made by two versions; run the same command again"
+            f"the code behind {' and '.join([script, *own])} was edited during the run, so "
+            "results would mix two versions; run the same command again"
         )
 
 
@@ -93,7 +93,7 @@ def check_run(*versions: str, in_job: bool) -> None:
     """Raise InputError in a job on a cluster, which reads configuration and code again, if they
     have changed since its run started.
 
-    versions: of everything that was read. Where it is no job, they are kept in the environment,
+    versions: of everything that was read. Outside of jobs, they are stored in the environment,
     which jobs inherit.
     """
     version = hashlib.sha256(repr(versions).encode()).hexdigest()[:16]
@@ -102,8 +102,8 @@ def check_run(*versions: str, in_job: bool) -> None:
         os.environ[RUN] = " ".join(sorted({*started, version}))
     elif started and version not in started:
         raise InputError(
-            "configuration or code was edited while the run was going on, and results would be "
-            "made by two versions; run the same command again"
+            "configuration or code was edited during the run, so results would mix two versions; "
+            "run the same command again"
         )
 
 
@@ -145,7 +145,7 @@ def _remembered() -> dict[str, tuple[str, list[str]]]:
 
 
 def remember() -> None:
-    """Keep in the working folder what was parsed."""
+    """Store the parsed trees in the working folder."""
     kept = json.dumps({"python": sys.version, "trees": _remembered()})
     partial = TREES.with_suffix(f".{os.getpid()}")
     with suppress(OSError):  # then it is parsed again

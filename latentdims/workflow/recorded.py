@@ -1,4 +1,4 @@
-"""What made a file that is there, so that planning sees where something else is asked for."""
+"""What made an existing file, so that planning notices when something else is requested."""
 
 import hashlib
 import json
@@ -24,10 +24,10 @@ TEMPORARY = "parts"
 
 
 def digest(paths: Iterable[str]) -> str:
-    """Of what the inputs of a job state, in order; empty where none states anything.
+    """Digest of the statements of the inputs of a job, in order; empty if none has a statement.
 
-    It depends on no path, time or other content: an input that is made again from the same changes
-    nothing. Raises OSError where one is missing or cannot be opened.
+    It depends on no path, time or other content: an input that is made again in the same way
+    changes nothing. Raises OSError if an input is missing or cannot be opened.
     """
     left_out = {*getattr(paths, TEMPORARY, ())}
     digests = "".join(_digest(*_known(path)) for path in paths if path not in left_out)
@@ -35,10 +35,10 @@ def digest(paths: Iterable[str]) -> str:
 
 
 def difference(path: Path, params: Mapping[str, Any], inputs: str | None = None) -> str:
-    """How what a file states differs from these parameters and inputs; empty where it agrees.
+    """How the statement of a file differs from these parameters and inputs; empty if it agrees.
 
-    inputs: as `digest` gives it; None where it cannot be told.
-    Also empty where a file cannot be opened, and for kinds of files that state no parameters.
+    inputs: from `digest`; None if unknown. Also empty if a file cannot be opened, and for kinds of
+    files without a statement.
     """
     if not _states(path):
         return ""

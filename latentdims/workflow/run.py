@@ -33,9 +33,9 @@ def main() -> None:
 
 
 def run(given: Mapping[str, str]) -> int:
-    """Run what the variables ask for, and return the exit status.
+    """Run what the variables request, and return the exit status.
 
-    Raises InputError for what cannot be run.
+    Raises InputError for a run that cannot work.
     """
     arguments = asked.words("ARGS", given)
     targets = asked.words("TARGET", given)
@@ -70,7 +70,7 @@ def run(given: Mapping[str, str]) -> int:
 
 
 def _report(command: list[str], console: Console, environment: Mapping[str, str]) -> int:
-    """Make the report again if it is older than what it shows; returns the exit status."""
+    """Make the report again if it is older than its content; returns the exit status."""
     results = console.folder / console.results
     if not (results / "summary.csv").exists() or has_report(results):
         return 0
@@ -114,7 +114,7 @@ def _tell_failures(console: Console) -> None:
         print(f"  {job.name}: {reason}")
     if len(failed) > 10:
         print(f"  and {len(failed) - 10} more")
-    print("Mend what failed; then the same command resumes.")
+    print("Fix the cause; the same command then resumes.")
     print(f"The whole log: {console.folder / console.log}")
 
 

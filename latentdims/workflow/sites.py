@@ -33,7 +33,7 @@ def main() -> int:
 def table(config: str, name: str) -> str:
     """A line for each place where a network of a configuration can be read, or why it cannot.
 
-    Raises InputError where the configuration has no such network, or its images are not known.
+    Raises InputError if the configuration has no such network, or its images are not known.
     """
     given = config_file.read(config)
     networks = given.get("networks") or {}
@@ -63,11 +63,11 @@ def table(config: str, name: str) -> str:
 
 
 def check(settings: Mapping[str, Any], folder: Path, code: Callable[[str], str]) -> None:
-    """Raise InputError for a site that a network of others does not have, where a file of today's
-    code says which there are; elsewhere the job that writes it will.
+    """Raise InputError for an unknown site of a user's module, if a file of the current code lists
+    its sites; otherwise the job that writes this file checks them.
 
-    settings: the configuration, complete. folder: of the results. code: fingerprint of what
-    describes a network, by its name.
+    settings: the configuration, complete. folder: of the results. code: fingerprint of the code
+    that describes a network, by its name.
     """
     for dataset, name in settings["runs"]:
         network, path = settings["networks"][name], folder / dataset / name / "architecture.json"

@@ -1,6 +1,6 @@
-"""Acting at stages of a run, when Snakemake logs that it gets there.
+"""Actions at stages of a run, triggered by the log of Snakemake.
 
-Its `onstart` comes after its own locks, and belongs to the workflow that this one is a module of.
+The `onstart` of Snakemake comes after its own locks, and belongs to the importing workflow.
 """
 
 import logging
@@ -11,12 +11,12 @@ from latentdims.errors import InputError
 
 
 class Stages(logging.Handler):
-    """Calls an action for each record that has an event or a message.
+    """Calls an action for each record with an event or a message.
 
-    actions: by the event or message, in the order of the stages. error: raised in place of an
-    InputError, and where the last stage comes without one before it, which another version of
-    Snakemake may call something else; the run ends with it. rare: the same of stages that not every
-    run comes to.
+    actions: by event or message, in the order of the stages. error: raised in place of an
+    InputError, and if the last stage comes without an earlier one, which another version of
+    Snakemake may name differently; it ends the run. rare: actions of stages that not every run
+    reaches.
     """
 
     def __init__(
@@ -31,7 +31,7 @@ class Stages(logging.Handler):
         self._missed = dict.fromkeys(actions)
 
     def listen(self, logger: logging.Logger) -> None:
-        """Once in a process: two modules of one workflow do not act twice."""
+        """Listen once per process: two modules of one workflow do not act twice."""
         if not any(isinstance(handler, Stages) for handler in logger.handlers):
             logger.addHandler(self)
 

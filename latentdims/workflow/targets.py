@@ -1,4 +1,4 @@
-"""Targets of a run that cannot be made, refused before anything runs."""
+"""Targets that cannot be made, refused before anything runs."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -11,7 +11,7 @@ GENERATION = re.compile(r"(?P<network>[\w-]+)/(?:seed\d+/generation\.h5|generati
 
 
 def check(targets: Iterable[str], networks: Mapping[str, Mapping[str, Any]]) -> None:
-    """Raise InputError where networks are to be drawn from one that none can be drawn from.
+    """Raise InputError if a target asks for drawn networks of a network that cannot be drawn.
 
     networks: their settings, by name. Among all results of a run, such a file says why it is empty.
     """
@@ -22,5 +22,5 @@ def check(targets: Iterable[str], networks: Mapping[str, Mapping[str, Any]]) -> 
             if reason:
                 raise InputError(
                     f"{target}: no networks can be drawn from {found['network']}: {reason}; "
-                    "leave this target out"
+                    "remove this target"
                 )

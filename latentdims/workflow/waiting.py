@@ -1,4 +1,4 @@
-"""Watching the jobs of a run that wait on a SLURM cluster, so that no run waits in silence."""
+"""Watch the waiting jobs of a run on a SLURM cluster, so that no run waits silently."""
 
 import os
 import subprocess
@@ -27,9 +27,9 @@ MEANINGS = {
 
 
 class Watch:
-    """Says, while a run lasts, which of its jobs wait for something that may never come.
+    """Reports, during a run, which of its jobs may wait forever.
 
-    say: takes a line; folder: the working folder, by which jobs of the run are known.
+    say: prints a line. folder: the working folder, which identifies jobs of the run.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class Watch:
             self.look()
 
     def look(self) -> None:
-        """Ask squeue once, and say what the user should know."""
+        """Ask squeue once, and report what the user should know."""
         lines, trouble = self._ask()
         if trouble:
             self._silent_since = self._silent_since or time.strftime("%H:%M:%S")

@@ -1,5 +1,5 @@
 """Run the embedded experiment on the cluster of cluster.sh, and write docs/slurm.md: what each job
-asked for, as the cluster tells it. python tests/slurm/record.py"""
+asked for, as the cluster recorded it. python tests/slurm/record.py"""
 
 import re
 import subprocess
@@ -14,12 +14,12 @@ from workflow import ROOT, TINY
 
 PAGE = ROOT / "docs" / "slurm.md"
 COLUMNS = ("state", "partition", "tres-per-job", "minmemory", "numcpus", "timelimit")
-TEXT = """# A run on SLURM, as the cluster tells it
+TEXT = """# A run on SLURM, as the cluster recorded it
 
-Written by `python tests/slurm/record.py`, on a throw-away cluster of {version} with two made-up
-GPUs (`tests/slurm/cluster.sh start`): the embedded experiment with two networks and two seeds,
-through `profiles/slurm`, {seconds:.0f} s. Figures and the summary are made where the run was
-started.
+`python tests/slurm/record.py` wrote this page. It ran the embedded experiment with two networks and
+two seeds through `profiles/slurm` in {seconds:.0f} s, on a throw-away cluster of {version} with two
+simulated GPUs (`tests/slurm/cluster.sh start`). Figures and the summary are made on the machine
+where the run starts.
 
 | job | {heads} |
 | --- |{rules}

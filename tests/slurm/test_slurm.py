@@ -177,7 +177,7 @@ def test_what_is_edited_during_a_run_stops_its_jobs(tmp_path, new_jobs):
     process.communicate()
     assert process.returncode != 0
     told = [path.read_text() for path in workflow.folder.rglob("rule_covariance/**/*.log")]
-    assert any("configuration or code was edited while the run was going on" in t for t in told)
+    assert any("configuration or code was edited during the run" in t for t in told)
     assert not (workflow.folder / "results/shapes/mlp/seed0/covariance.h5").exists()
 
 

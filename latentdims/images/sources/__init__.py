@@ -1,1 +1,1 @@
-"""Where images come from: one module per source, whose `opened` gives a `Collection`."""
+"""Sources of images: one module each, with a function `opened` that yields a `Collection`."""

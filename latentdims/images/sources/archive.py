@@ -19,10 +19,10 @@ TEXT: dict[str, Any] = {"encoding": "utf-8", "errors": "surrogateescape"}  # in 
 
 
 class Archive:
-    """Regular files by place, in the order of the archive, and other things that it holds with the
-    reason why they are not read. A context, which closes it.
+    """Regular files by path, in the order of the archive, and other entries with the reason why
+    they are not read. A context manager, which closes the archive.
 
-    Raises InputError where it is damaged, cut short or encrypted.
+    Raises InputError if it is damaged, incomplete or encrypted.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -49,9 +49,9 @@ class Archive:
         self._stack.close()
 
     def read(self, place: str) -> bytes:
-        """Content of a file. Raises InputError where it is damaged, or there twice."""
+        """Content of a file. Raises InputError if it is damaged, or occurs twice."""
         if place in self._twice:
-            raise InputError(f"{self.path}: holds {place} twice; give each image a name of its own")
+            raise InputError(f"{self.path}: holds {place} twice; give each image its own name")
         member = self.files[place]
         try:
             if self._is_zip:

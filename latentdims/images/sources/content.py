@@ -1,4 +1,4 @@
-"""What is read of a folder or archive of images, as the workflow compares it while it plans."""
+"""What is read from a folder or archive of images, as compared while the workflow is planned."""
 
 import hashlib
 import json
@@ -15,14 +15,14 @@ from latentdims.images.sources.layout import arrange
 
 
 def check(path: Path, *, key: str) -> None:
-    """Raise InputError unless something that can be read lies at a path; nothing is opened."""
+    """Raise InputError unless a readable file or folder exists at a path; nothing is opened."""
     try:
         mode = path.stat().st_mode
     except (OSError, ValueError) as error:
         if isinstance(error, PermissionError):
             raise InputError(f"{key}: {path} cannot be read ({error.strerror})") from None
         raise InputError(
-            f"{key}: no such file or folder, {path}; give its path, seen from {Path.cwd()}"
+            f"{key}: no such file or folder, {path}; give its path, relative to {Path.cwd()}"
         ) from None
     if not (stat.S_ISDIR(mode) or stat.S_ISREG(mode)):
         raise InputError(
@@ -32,7 +32,7 @@ def check(path: Path, *, key: str) -> None:
 
 
 def check_layout(source: Mapping[str, Any]) -> None:
-    """Raise InputError where a folder of images does not hold what its source needs."""
+    """Raise InputError if a folder of images does not have the layout of its source."""
     if source["source"] == "imagefolder":
         _files(Path(source["path"]), source["test_share"])
 
@@ -44,12 +44,11 @@ def content(
     notes: Path | None = None,
     keep: bool = False,
 ) -> str:
-    """Hash of what is read of a folder of images or an archive, independent of time stamps.
+    """Hash of what is read from a folder of images or an archive, independent of time stamps.
 
-    test_share: as the images are read with; it says which files count.
-    notes: a folder where the hash of an earlier call may lie, which holds as long as names, sizes
-        and times of all files that are read are the same. keep: whether to write it there.
-    Raises InputError where the images are not laid out as they should be.
+    test_share: as for reading; it determines which files count. notes: a folder that may hold the
+    hash of an earlier call, which is valid while names, sizes and times of all files are the same.
+    keep: whether to write it there. Raises InputError if the images have a wrong layout.
     """
     files = _files(Path(path), test_share)
     listing = _hash(f"{file.state} {place}" for place, file in files.items())

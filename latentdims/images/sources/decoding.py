@@ -18,7 +18,7 @@ AT_ONCE = 200  # files that a process is given
 
 
 def decoded(files: Iterable[File], *, cores: int, **options: Any) -> Iterator[Picture]:
-    """What `picture.decode` makes of each file.
+    """The result of `picture.decode` for each file.
 
     options: of `decode`. Raises its InputError for the first file that has one.
     """

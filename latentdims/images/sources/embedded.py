@@ -37,7 +37,7 @@ CHROMA = 0.45  # strength of opponent colours relative to luminance, in backgrou
 def opened(
     source: Mapping[str, Any], files: Sequence[str], *, cores: int = 1
 ) -> Iterator[Collection]:
-    """What `draw` gives for a data set of the configuration; it reads no files."""
+    """`draw` for a data set of the configuration; it reads no files."""
     keys = ("train_samples", "test_samples", "seed")
     yield draw(**{key: source[key] for key in keys if key in source})
 

@@ -1,4 +1,4 @@
-"""The files of a folder: one walk for what is listed while planning and what is read."""
+"""The files of a folder, walked once for planning and for reading."""
 
 import errno
 import hashlib
@@ -48,17 +48,18 @@ class File:
 
 @dataclass(frozen=True)
 class Folder:
-    """What lies below a folder: regular files by place, and other things with the reason why they
-    are not read. Folders are listed in the order of the bytes of names."""
+    """What a folder contains: regular files by path, and other entries with the reason why they are
+    not read. Folders are listed in the byte order of names."""
 
     files: Mapping[str, File]
     odd: Mapping[str, str]
 
     @classmethod
     def walk(cls, path: str | Path) -> "Folder":
-        """Everything below a folder, through symbolic links, but not into hidden folders.
+        """Everything below a folder, through symbolic links, but not in hidden folders.
 
-        Raises InputError for a folder that cannot be listed, and an image that is a broken link.
+        Raises InputError for a folder that cannot be listed, and for an image that is a broken
+        link.
         """
         files: dict[str, File] = {}
         odd: dict[str, str] = {}

@@ -1,4 +1,4 @@
-"""The user's own images, one folder per class: in a folder, a tar archive or a zip archive."""
+"""Your own images, one folder per class: in a folder, a tar archive or a zip archive."""
 
 import logging
 import math
@@ -30,9 +30,9 @@ logger = logging.getLogger(__name__)
 def opened(
     source: Mapping[str, Any], files: Sequence[str], *, cores: int = 1
 ) -> Iterator[Collection]:
-    """What `read` gives for a data set of the configuration.
+    """`read` for a data set of the configuration.
 
-    Raises InputError also if the content has changed since planning.
+    Also raises InputError if the content has changed since planning.
     """
     path = files[0] if files else source["path"]
     keys = ("size", "range", "test_share", "split_seed")
@@ -62,16 +62,17 @@ def read(
 ) -> Iterator[Collection]:
     """Images of a folder or archive, sorted by split, class and name.
 
-    size: None to take images as they are, else the height and width (or one number for both)
-        that every image is resized to.
-    range: the values that are black and white; None for images of 8 bits.
-    test_share: None where the images lie in train/<class>/ and test/<class>/; where they lie in
-        <class>/ alone, the share of those of each class that are drawn for testing, by split_seed.
-    cores: on which images are decoded.
-    There is one channel where every image is gray, else three. An archive is read in memory, never
-    extracted. What is passed over is logged, with the reason.
-    Raises InputError for a missing path, a broken archive or image, images of several sizes or
-    depths, a split without images, a class that only one split has, a single class.
+    size: None to keep the size, else the height and width (or one number for both) that every image
+    is resized to. range: the values of black and white; None for images of 8 bits. test_share: None
+    if images are in train/<class>/ and test/<class>/; if they are in <class>/, the share of each
+    class that is held out for testing, drawn by split_seed. cores: number of cores that decode
+    images.
+
+    There is one channel if every image is gray, else three. An archive is read in memory, never
+    extracted. Skipped files are logged with the reason.
+
+    Raises InputError for a missing path, a damaged archive or image, images of several sizes or
+    depths, a split without images, a class that only one split has, and a single class.
     """
     path = Path(path)
     logger.info("reading %s", path)

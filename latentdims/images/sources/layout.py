@@ -1,4 +1,4 @@
-"""The split and class of each image, from its path, and why other files are passed over."""
+"""The split and class of each image, from its path, and why other files are skipped."""
 
 import hashlib
 import posixpath
@@ -23,8 +23,8 @@ KNOWN = frozenset(f".{extension}" for extension in EXTENSIONS.split()) | {""}
 
 @dataclass(frozen=True)
 class Layout:
-    """Images by place, in the order of their listing: split and class. passed: places of all other
-    files, by the reason why they are passed over."""
+    """Split and class of images by path, in the order of the listing. passed: paths of all other
+    files, by the reason why they are skipped."""
 
     images: Mapping[str, tuple[str, str]]
     passed: Mapping[str, list[str]]
@@ -35,7 +35,7 @@ class Layout:
         return sorted({label for _, label in self.images.values()})
 
     def report(self) -> list[str]:
-        """A line for each reason why files were passed over: how many, and the first."""
+        """A line for each reason why files were skipped: their number, and the first names."""
         return [
             f"passed over, {reason}: {len(places)} ({_first(places)})"
             for reason, places in self.passed.items()
@@ -52,12 +52,12 @@ def arrange(
 ) -> Layout:
     """The layout of a folder or archive.
 
-    places: of its regular files below its root, with "/" between their parts; odd: of what else it
-        holds, with the reason why that is not read. path: of the folder or archive, for messages.
-    test_share: None where it holds train/ and test/; else the share of the images of each class
-        that is drawn for testing, by `split_seed` and the names of the files alone.
-    Raises InputError where there are no two classes with images in both splits, or they lie below
-    several folders.
+    places: of its regular files below its root, with "/" between their parts. odd: other entries,
+    with the reason why they are not read. path: of the folder or archive, for messages. test_share:
+    None if it has train/ and test/; else the share of each class that is held out for testing,
+    drawn by `split_seed` and the names of the files only.
+
+    Raises InputError unless at least two classes have images in both splits, below one folder.
     """
     passed: dict[str, list[str]] = {}
     for place, reason in odd.items():
@@ -87,7 +87,7 @@ def is_hidden(place: str) -> bool:
 
 
 def is_image(place: str) -> bool:
-    """Whether a file may be an image by its name; one without any extension may."""
+    """Whether a file may be an image by its extension, or has no extension."""
     return posixpath.splitext(place)[1].lower() in KNOWN and not is_hidden(place)
 
 
@@ -133,7 +133,7 @@ def _split_by_seed(
     if len(classes) < 2 and {*SPLITS} & {part for parent in parents for part in parent}:
         raise InputError(
             f"{path}: test_share is for folders <class>/<image>, but this one holds train/ or "
-            "test/; leave datasets.<name>.test_share out"
+            "test/; remove datasets.<name>.test_share"
         )
     drawn: dict[str, tuple[str, str]] = {}
     for label, names in classes.items():
@@ -168,7 +168,7 @@ def _check_classes(layout: Layout, path: str) -> None:
     if len(empty) == 2:
         raise InputError(
             f"{path}: found no train/ or test/ with images; expected {LAYOUT}, or "
-            "<class>/<image> with datasets.<name>.test_share, the share of images to test with"
+            "<class>/<image> with datasets.<name>.test_share, the share of images to hold out"
             f"{others}"
         )
     if empty:
@@ -182,6 +182,6 @@ def _check_classes(layout: Layout, path: str) -> None:
             )
     if len(layout.classes) == 1:
         raise InputError(
-            f"{path}: all images are of one class, {layout.classes[0]}; add those of another class"
+            f"{path}: all images are of one class, {layout.classes[0]}; add images of another class"
             f"{others}"
         )

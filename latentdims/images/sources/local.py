@@ -1,4 +1,4 @@
-"""Where the user's own files are that a data set is read from."""
+"""Paths of the user's files that a data set is read from."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,11 +9,11 @@ from latentdims.images.sources.content import check
 
 
 def files(source: Mapping[str, Any], *, key: str) -> list[str]:
-    """Paths that a source is read from: none where its settings have no `path`.
+    """Paths that a source is read from; none if its settings have no `path`.
 
-    A published data set of several files is given as the folder that holds them. key: of the
-    path in the configuration, for the message. Raises InputError where one is missing, or is
-    neither a file nor a folder.
+    A published data set of several files is given as the folder that holds them. key: of the path
+    in the configuration, for the message. Raises InputError if a path is missing, or neither a file
+    nor a folder.
     """
     if not source.get("path"):
         return []

@@ -41,8 +41,8 @@ UPRIGHT = {
 
 
 class Picture(NamedTuple):
-    """Pixels uint8 (H, W) where the image is gray, else (H, W, 3); whether it was stored in more
-    than 8 bits; whether it was transparent somewhere."""
+    """Pixels uint8 (H, W) of a gray image, else (H, W, 3); whether it was stored in more than 8
+    bits; whether some of it was transparent."""
 
     pixels: NDArray[np.uint8]
     deep: bool
@@ -58,19 +58,20 @@ def decode(
 ) -> Picture:
     """Decode an image file, turn it upright, and scale its values to 0 to 255.
 
-    name: of the file, for messages. size: height and width to resize to. value_range: which values
-        are black and white; None is [0, 255] for images of 8 bits, and all others need one.
-    Transparent pixels are laid over white.
+    name: of the file, for messages. size: height and width to resize to. value_range: the values of
+    black and white; None is [0, 255] for images of 8 bits, and all others need one. Transparent
+    pixels are drawn over white.
+
     Raises InputError, naming the file, for any error of a decoder, for several frames, and for
-    values beyond the range, or whose range is not known.
+    values outside the range, or without a range.
     """
     with _opened(content, name) as image:
         return _decoded(image, content, name, size, value_range)
 
 
 def is_gray(content: bytes, name: str) -> bool:
-    """Whether `decode` would make a gray image of a file, which is decoded only where its header
-    may not tell. Raises InputError as `decode`, for errors that are found."""
+    """Whether `decode` would make a gray image of a file. The file is decoded only if its header is
+    ambiguous. Raises InputError like `decode`."""
     with _opened(content, name) as image:
         if image.format not in TELLING:
             image.load()
@@ -180,7 +181,9 @@ def _scaled(
 ) -> Image.Image:
     """A gray image of 8 bits."""
     if image.has_transparency_data:
-        raise InputError(f"{name}: mode {image.mode} with transparency; store it without")
+        raise InputError(
+            f"{name}: mode {image.mode} with transparency; store it without transparency"
+        )
     if getattr(image, "tag_v2", {}).get(PHOTOMETRIC) == 0:
         raise InputError(f"{name}: mode {image.mode} with white stored as 0; invert it")
     if not np.isfinite(values).all():

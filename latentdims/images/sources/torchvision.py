@@ -1,4 +1,4 @@
-"""Published data sets, read by torchvision's own classes from archives that were verified first."""
+"""Published data sets, read by classes of torchvision from verified archives."""
 
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,16 +22,16 @@ PART = 1000  # images at a time
 def opened(
     source: Mapping[str, Any], files: Sequence[str], *, cores: int = 1
 ) -> Iterator[Collection]:
-    """What `read` gives for a data set of the configuration."""
+    """`read` for a data set of the configuration."""
     yield read(source["name"], files)
 
 
 def read(name: str, files: Sequence[str | Path]) -> Collection:
     """A published data set, which torchvision holds in memory.
 
-    name: a key of `checksums.MD5`. files: its archives, in any order, or a folder that holds
-        them. Every one is verified before any of it is read, because some hold pickles.
-    Raises InputError for a missing, truncated or other file.
+    name: a key of `checksums.MD5`. files: its archives, in any order, or a folder that holds them.
+    All are verified before any is read, because some contain pickles. Raises InputError for a
+    missing, incomplete or different file.
     """
     archives = _verified(name, files)
     reader = getattr(torchvision.load("datasets"), name)

@@ -1,1 +1,1 @@
-"""Networks that are not of this package: what others have written, in a file or in torchvision."""
+"""Your own networks: modules from a file, from torchvision, or from checkpoints."""

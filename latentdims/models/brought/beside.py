@@ -1,4 +1,4 @@
-"""Modules that lie beside users' files, which may have the same names in other folders."""
+"""Modules beside users' files, which may have the same names in different folders."""
 
 import sys
 from collections.abc import Iterator
@@ -22,10 +22,10 @@ _KNOWN: dict[Path, _Folder] = {}
 
 @contextmanager
 def beside(folder: Path) -> Iterator[None]:
-    """While a user's file is imported, or a function of it is called: its imports find what lies
-    in its own folder, and nothing of the same name in the folder of another.
+    """A context for importing a user's file or calling its functions: imports find modules in its
+    own folder, and no module of the same name in another folder.
 
-    A folder stays on the path, for what is imported later, where it shares no name with another.
+    A folder stays on the path, for later imports, if it shares no name with another.
     """
     for known in _KNOWN:
         _hide(known)

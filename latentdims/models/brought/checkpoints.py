@@ -1,6 +1,6 @@
-"""Weights that a user kept in a file: a state dict of PyTorch, safetensors, or our own network.h5.
+"""Weights in a user's file: a state dict of PyTorch, safetensors, or a network.h5 of this package.
 
-What a file is, its content tells, not its name.
+The content decides what a file is, not its name.
 """
 
 import logging
@@ -33,15 +33,15 @@ KINDS = {True: "numbers with a fraction", False: "whole numbers"}
 def read(path: str | Path, *, key: str | None, prefix: str | None, epoch: float | None) -> Tensors:
     """The tensors in a file, by name, on the CPU.
 
-    key: dotted, where they are within what the file holds. prefix: what is taken from the beginning
-    of their names; those without it are left out. epoch: of a network.h5, the one to take, or None
-    for the last. Raises InputError, naming the file, where it does not hold them.
+    key: dotted, where the tensors are in the content of the file. prefix: removed from the start of
+    their names; tensors without it are left out. epoch: which epoch of a network.h5, or None for
+    the last. Raises InputError, naming the file, if it does not hold them.
     """
     with Path(path).open("rb") as file:
         start = file.read(9)
     if start.startswith(HDF5):
         if key:
-            raise InputError(f"{path}: is HDF5, and has no key '{key}'; leave the key out")
+            raise InputError(f"{path}: is HDF5, which needs no key '{key}'; remove the key")
         found: Any = _of_network_file(path, epoch)
     elif start[8:] == b"{":  # after the length of its header
         found = _of_safetensors(path)
@@ -49,7 +49,7 @@ def read(path: str | Path, *, key: str | None, prefix: str | None, epoch: float 
         found = _of_torch(path)
     else:
         raise InputError(
-            f"{path}: is no checkpoint: expected what torch.save makes of a state dict, "
+            f"{path}: is no checkpoint: expected a state dict written by torch.save, "
             "safetensors, or a network.h5 of this package"
         )
     tensors = _tensors(_at(found, key, path), path)
@@ -63,7 +63,7 @@ def _of_torch(path: str | Path) -> Any:
         name = re.search(r"GLOBAL ([\w.]+)", str(error))
         raise InputError(
             f"{path}: is a pickle that would run code when it is read"
-            f"{f' ({name[1]})' if name else ''}, and is not opened; save the weights alone: "
+            f"{f' ({name[1]})' if name else ''}, and is not opened; save only the weights: "
             "torch.save(model.state_dict(), path)"
         ) from None
     except (RuntimeError, EOFError, ValueError, OSError, KeyError) as error:
@@ -131,7 +131,7 @@ def _tensors(found: Any, path: str | Path) -> Tensors:
         hint = f"give the key that they are under, such as {keys[0]}" if keys else "give another"
         others = [str(name) for name in found if name not in tensors]
         raise InputError(
-            f"{path}: holds {_few(others) if others else 'nothing'}, expected tensors alone; {hint}"
+            f"{path}: holds {_few(others) if others else 'nothing'}, expected only tensors; {hint}"
         )
     return {name: tensor.detach() for name, tensor in tensors.items()}
 
@@ -160,10 +160,10 @@ def _without(prefix: str, tensors: Tensors, path: str | Path) -> Tensors:
 
 
 def fitted(module: nn.Module, tensors: Tensors, *, path: str | Path) -> Tensors:
-    """The tensors of a file as a module has them: all of them, of its shapes and types.
+    """The tensors of a file for a module: all of them, with its shapes and types.
 
-    Half precision becomes float32. Raises InputError, naming the file, where they are not the
-    module's, or hold what is not a finite number.
+    Half precision becomes float32. Raises InputError, naming the file, if the tensors do not match
+    the module, or are not finite.
     """
     expected = module.state_dict()
     counters = {name: each.cpu() for name, each in expected.items() if name.endswith(COUNTER)}
@@ -209,7 +209,7 @@ def _check_names(tensors: Tensors, expected: Tensors, path: str | Path) -> None:
 
 
 def _hint(missing: list[str], unexpected: list[str]) -> str:
-    """The prefix that would do, or the nearest name."""
+    """A prefix that fits, or the nearest name."""
     if not missing or not unexpected:
         return "; is the architecture the one that was trained?"
     for name in unexpected:

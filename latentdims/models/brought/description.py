@@ -1,4 +1,4 @@
-"""What a module of others is, as plain data, from passing random images through it."""
+"""A user's module as plain data, found by passing random images through it."""
 
 import copy
 import math
@@ -25,9 +25,9 @@ Seen = Mapping[str, Visit]
 
 
 def describe(module: nn.Module, *, image_shape: tuple[int, int, int], classes: int) -> Parts:
-    """All parts of a module, and what its linear maps read.
+    """All parts of a module, and the outputs that its linear maps read.
 
-    Raises InputError where the module cannot be measured.
+    Raises InputError for a module that cannot be measured.
     """
     passes = _passes(module, image_shape=image_shape, classes=classes)
     reasons = {name: unmeasured(visit, passes) for name, visit in passes.seen.items()}
@@ -52,10 +52,10 @@ def describe(module: nn.Module, *, image_shape: tuple[int, int, int], classes: i
 
 
 def check_drawn(first: nn.Module, again: nn.Module, other: nn.Module) -> None:
-    """Raise InputError unless modules of the same seed are the same, and one of another seed has
-    other weights.
+    """Raise InputError unless modules of the same seed are equal, and modules of different seeds
+    have different weights.
 
-    What a module draws elsewhere than from torch's generator would be new in each run.
+    Numbers from other generators than torch's would differ between runs.
     """
     tensors, others = first.state_dict(), dict(other.named_parameters())
     if all(torch.equal(tensor, others[name]) for name, tensor in first.named_parameters()):
@@ -84,10 +84,10 @@ def check_trained(module: nn.Module, *, image_shape: tuple[int, int, int], class
 
 
 def check_stored(first: nn.Module, other: nn.Module, *, image_shape: tuple[int, int, int]) -> None:
-    """Raise InputError unless a module of another seed is the same, once it holds the tensors of
+    """Raise InputError unless a module of another seed equals the first, once it has the tensors of
     the first.
 
-    What it draws outside its parameters and buffers would be new in each job that reads its file.
+    Random numbers outside parameters and buffers would differ in each job that reads the file.
     """
     other.load_state_dict(first.state_dict())
     images = _images(image_shape)
@@ -101,7 +101,7 @@ def check_stored(first: nn.Module, other: nn.Module, *, image_shape: tuple[int, 
 
 @dataclass(frozen=True)
 class Passes:
-    """What was seen of random images in evaluation mode, and of fewer of them."""
+    """The outputs for random images in evaluation mode, and for a smaller batch."""
 
     images: Tensor
     output: Tensor
@@ -110,7 +110,7 @@ class Passes:
 
 
 def _passes(module: nn.Module, *, image_shape: tuple[int, int, int], classes: int) -> Passes:
-    """Raises InputError where the module cannot be measured."""
+    """Raises InputError for a module that cannot be measured."""
     _check_plain(module)
     _check_learned(module)
     _check_copied(module)
@@ -157,7 +157,7 @@ def passed(module: nn.Module, images: Tensor) -> tuple[Any, dict[str, Visit]]:
 
 
 def _check_plain(module: nn.Module) -> None:
-    """Raise InputError for what hides the parts of a module, or runs without them."""
+    """Raise InputError for wrappers that hide the parts of a module, or run without them."""
     for name, part in module.named_modules():
         kind, where = type(part).__name__, name or "the module"
         if kind == "OptimizedModule" or part._compiled_call_impl is not None:
@@ -184,10 +184,10 @@ def _check_learned(module: nn.Module) -> None:
 
 
 def _check_copied(module: nn.Module) -> None:
-    """Raise InputError for what can be neither copied nor stored."""
+    """Raise InputError for a module that cannot be copied or stored."""
     for name, tensor in module.state_dict().items():
         if not isinstance(tensor, Tensor):
-            raise InputError(f"architecture: {name} is {_kind(tensor)}, expected tensors alone")
+            raise InputError(f"architecture: {name} is {_kind(tensor)}, expected only tensors")
         try:
             tensor.numpy()
         except (TypeError, RuntimeError):
@@ -210,7 +210,7 @@ def _check_output(output: Any, classes: int, when: str) -> None:
         auxiliary = "aux_logits" in " ".join(getattr(output, "_fields", ()))  # of torchvision
         key = "; give it the key aux_logits: false" if auxiliary else ""
         raise InputError(
-            f"architecture: the module returns {_kind(output)} {when}, expected logits alone{key}"
+            f"architecture: the module returns {_kind(output)} {when}, expected only logits{key}"
         )
     if output.ndim != 2 or output.shape[1] != classes:
         raise InputError(
@@ -224,7 +224,7 @@ def _kind(found: Any) -> str:
 
 
 def unmeasured(visit: Visit, passes: Passes) -> str:
-    """Why a part cannot be a site; empty where it can."""
+    """Why a part cannot be a site; empty if it can."""
     if visit.name == IMAGES:
         return f"'{IMAGES}' means the images that the network reads; give the part another name"
     if visit.runs > 1:
@@ -242,9 +242,9 @@ def unmeasured(visit: Visit, passes: Passes) -> str:
 
 
 def _maps(found: Seen, passes: Passes) -> Iterator[Map]:
-    """Linear maps and convolutions that run once, in order, each with what it reads: an output as
-    it is, flattened, averaged over positions, or of the first token. A rotation of channels passes
-    through each of these."""
+    """Linear maps and convolutions that run once, in order, each with what it reads: an output
+    directly, flattened, averaged over positions, or of the first token. A rotation of channels
+    commutes with each of these."""
     for name, visit in passes.seen.items():
         weight = visit.part._parameters.get("weight")
         mapped = isinstance(visit.part, nn.Linear | nn.Conv2d) and visit.runs == 1

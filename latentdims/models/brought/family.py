@@ -1,4 +1,4 @@
-"""The settings of a network that others have written, and what is known of it."""
+"""The settings of a user's module, and what is known about it."""
 
 import json
 from collections.abc import Mapping
@@ -14,15 +14,15 @@ from latentdims.models.brought.parts import Parts
 if TYPE_CHECKING:  # the workflow is planned without torch
     from torch import nn
 
-UNDRAWN = "it is not written as a chain of blocks, which a draw follows from one to the next"
+UNDRAWN = "it is not a chain of blocks"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Family:
-    """A function that makes a module, its keys, and where the module is read.
+    """A function that makes a module, its keys, and the sites of the module.
 
-    sites: dotted names of submodules, each with the axis of its channels in a batch, or None where
-    that is the usual one: the last of (N, tokens, C), else the second. small_images: for a model of
+    sites: dotted names of submodules, each with the axis of its channels in a batch, or None for
+    the default: the last axis of (N, tokens, C), else the second. small_images: for a model of
     torchvision, whether its stem keeps the size of images.
     """
 
@@ -33,8 +33,8 @@ class Family:
 
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> "Family":
-        """Raises InputError where the function is not there, or sites are not names; a training
-        needs none."""
+        """Read the settings. Raises InputError for an unknown function, and for sites that are not
+        names; training needs no sites."""
         given = dict(settings)
         architecture = given.pop("architecture")
         makers.check(architecture)
@@ -48,12 +48,12 @@ class Family:
 
     @property
     def files(self) -> list[str]:
-        """The user's own file; none of a model of torchvision."""
+        """The user's file; none for a model of torchvision."""
         own = makers.file(self.architecture)
         return [str(own)] if own else []
 
     def outline(self) -> Architecture:
-        """As far as it is known before the module is there: names of sites, without shapes."""
+        """What is known without the module: names of sites, without shapes."""
         return Architecture(
             image_shape=(1, 1, 1),
             classes=2,
@@ -64,18 +64,18 @@ class Family:
         )
 
     def describe(self, *, image_shape: tuple[int, int, int], classes: int) -> Architecture:
-        """What a forward pass finds at the sites. Raises InputError where they, or the module,
-        cannot be measured."""
+        """The sites, found by a forward pass. Raises InputError if they, or the module, cannot be
+        measured."""
         parts = self.parts(image_shape=image_shape, classes=classes)
         return parts.chosen(self.sites, undrawn=UNDRAWN)
 
     def chosen(self, path: str | Path) -> Architecture:
-        """The same by the file that a forward pass has written."""
+        """The same, from the file that a forward pass has written."""
         found = json.loads(Path(path).read_text(encoding="utf-8"))
         return Parts.parsed(found["parts"]).chosen(self.sites, undrawn=UNDRAWN)
 
     def parts(self, *, image_shape: tuple[int, int, int], classes: int) -> Parts:
-        """What a forward pass finds. Raises InputError where the module cannot be measured."""
+        """All parts, by a forward pass. Raises InputError if the module cannot be measured."""
         from latentdims.models.brought import description
 
         module = self._drawn(0, image_shape=image_shape, classes=classes)
@@ -84,8 +84,8 @@ class Family:
     def check_made(
         self, *, image_shape: tuple[int, int, int], classes: int, trained: bool = True
     ) -> None:
-        """Raise InputError where a file of its tensors does not tell all of the module; or, if it
-        is to be trained, where its seed does not, or where it cannot be."""
+        """Raise InputError if the tensors do not determine the module; or, for training, if its
+        seed does not determine the initial weights, or if it cannot be trained."""
         from latentdims.models.brought import description
 
         first, again, other = (
@@ -105,7 +105,7 @@ class Family:
             return self.build(image_shape=image_shape, classes=classes)
 
     def build(self, *, image_shape: tuple[int, int, int], classes: int) -> "nn.Module":
-        """The module, with weights that it draws from torch's generator."""
+        """The module, with weights from torch's generator."""
         module = makers.made(self.architecture, self.keys, image_shape=image_shape, classes=classes)
         keep_outputs(module)
         if not self.files:

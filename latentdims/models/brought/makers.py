@@ -1,6 +1,6 @@
 """Functions that make networks: one in a user's file, or a classifier of torchvision.
 
-An architecture `torchvision:NAME` or `FILE.py:FUNCTION` names one. `check` reads source code alone,
+An architecture `torchvision:NAME` or `FILE.py:FUNCTION` names one. `check` only reads source code,
 so that a workflow is planned without torch; `made` calls the function.
 """
 
@@ -29,13 +29,13 @@ VARIABLE = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
 def file(architecture: str) -> Path | None:
-    """The user's file that it names; None for a model of torchvision."""
+    """The user's file in an architecture; None for a model of torchvision."""
     place = architecture.rpartition(":")[0]
     return None if place == TORCHVISION else Path(expanded(place))
 
 
 def check(architecture: str) -> None:
-    """Raise InputError where the function is not there, as far as source code tells."""
+    """Raise InputError if the function does not exist, as far as the source code shows."""
     name, path = architecture.rpartition(":")[2], file(architecture)
     if path is None:
         known, where = _models(), TORCHVISION
@@ -52,12 +52,10 @@ def check(architecture: str) -> None:
 
 @cache
 def _models() -> list[str]:
-    """Classifiers of torchvision, by its source: to import it takes seconds."""
+    """Classifiers of torchvision, from its source code, because importing it takes seconds."""
     spec = find_spec(TORCHVISION)
     if spec is None or spec.origin is None:
-        raise InputError(
-            "architecture: torchvision is not installed; run `make run`, which does it"
-        )
+        raise InputError("architecture: torchvision is not installed; `make run` installs it")
     found = []
     for path in sorted(Path(spec.origin).parent.joinpath("models").glob("*.py")):
         for node in ast.parse(path.read_text(encoding="utf-8")).body:
@@ -97,7 +95,8 @@ def _names(tree: ast.AST) -> Iterator[str]:
 
 def check_keys(architecture: str, keys: Mapping[str, Any]) -> None:
     """Raise InputError for keys that the function of a user's file does not take, or lacks, as far
-    as its text says: one that is imported, decorated, or bound again is asked when it is called."""
+    as its source shows. A function that is imported, decorated, or bound again is checked when it
+    is called."""
     path, name = file(architecture), architecture.rpartition(":")[2]
     if path is None:
         return
@@ -139,11 +138,11 @@ def made(
     image_shape: tuple[int, int, int],
     classes: int,
 ) -> "nn.Module":
-    """What the function returns for images of a shape (C, H, W) and other keys.
+    """The module that the function returns for images of a shape (C, H, W) and further keys.
 
-    A user's function takes `image_shape` and `classes`, one of torchvision `num_classes` and the
-    keys of the class that it returns. Raises InputError where it takes other keys, raises an error,
-    or returns no module.
+    A user's function takes `image_shape` and `classes`; one of torchvision takes `num_classes` and
+    the keys of the class that it returns. Raises InputError if it takes other keys, raises an
+    error, or returns no module.
     """
     from torch import nn
 
@@ -209,8 +208,8 @@ def _check_keys(
 
 
 def _imported(path: Path) -> ModuleType:
-    """A user's file as a module; what lies beside it can be imported there. What it draws, or a
-    seed that it sets, when it is imported, touches no other random number."""
+    """A user's file as a module, which can import modules beside it. Random numbers that it draws,
+    or seeds that it sets, on import do not affect others."""
     import torch
 
     name = f"{path.stem} of {path.parent}"
@@ -247,7 +246,7 @@ def _relative(error: BaseException) -> str:
 
 
 def failed(error: BaseException, path: Path | None) -> str:
-    """What was raised, and in which line of the user's file."""
+    """The error, and the line of the user's file that raised it."""
     lines = [
         each.lineno
         for each in traceback.extract_tb(error.__traceback__)

@@ -1,4 +1,4 @@
-"""The parts of a module of others, as plain data, of which some are chosen as sites."""
+"""The parts of a user's module, as plain data; some are chosen as sites."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -11,8 +11,8 @@ from latentdims.models.architecture import IMAGES, Architecture, Site, Weight
 
 @dataclass(frozen=True)
 class Read:
-    """That a linear map reads the output of a part (its name), or `IMAGES`, whose channels are at
-    an axis (from 0, the images) of it."""
+    """A linear map reads the output of a part (its name), or `IMAGES`, with channels at an axis
+    (counted from 0, the images)."""
 
     of: str
     axis: int
@@ -21,8 +21,8 @@ class Read:
 
 @dataclass(frozen=True)
 class Map:
-    """A learned linear map, of so many channels at so many taps, and all that it can be said to
-    read, in order of execution."""
+    """A learned linear map, with its numbers of channels and taps, and all outputs that it reads,
+    in order."""
 
     name: str
     neurons: int
@@ -33,10 +33,11 @@ class Map:
 
 @dataclass(frozen=True)
 class Parts:
-    """What passes through a module, in order of execution.
+    """What runs in a forward pass, in the order of execution.
 
-    shapes: of the outputs of one image, by the name of the part; unmeasured: why others are no
-    sites. outputs: parts that make the logits. parameters, values, widest: as `Architecture`.
+    shapes: of the outputs for one image, by the name of the part. unmeasured: why other parts
+    cannot be sites. outputs: parts that produce the logits. parameters, values, widest: as in
+    `Architecture`.
     """
 
     image_shape: tuple[int, int, int]
@@ -50,10 +51,10 @@ class Parts:
     widest: int
 
     def chosen(self, sites: Mapping[str, int | None], *, undrawn: str) -> Architecture:
-        """Sites by their names, each with the axis of its channels, or None for the usual one; and
-        the maps that read one of them or the images. For a training, without sites, all maps.
+        """Sites by name, each with the axis of its channels, or None for the default; and the maps
+        that read one of them or the images. For training, without sites, all maps.
 
-        Raises InputError for what is no site.
+        Raises InputError for a part that cannot be a site.
         """
         found = [self.site(name, sites[name]) for name in self.shapes if name in sites]
         for name in sites:

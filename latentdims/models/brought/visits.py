@@ -1,4 +1,4 @@
-"""What the parts of a module read and make while images pass through it."""
+"""Inputs and outputs of the parts of a module while images pass through it."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 @dataclass
 class Visit:
-    """Of one submodule in a forward pass: how often it ran, and the first thing that it read and
-    the last that it made, with the version of the latter, which changes in place raise."""
+    """One submodule in a forward pass: how often it ran, its first input and its last output, with
+    the version of the latter, which changes in place increase."""
 
     name: str
     part: nn.Module
@@ -24,7 +24,7 @@ class Visit:
 
     @property
     def overwritten(self) -> bool:
-        """Whether what it made has been changed in place afterwards."""
+        """Whether its output was changed in place afterwards."""
         return isinstance(self.made, Tensor) and self.made._version != self.version
 
     @property

@@ -1,9 +1,9 @@
 """Families of networks, from their settings in the configuration.
 
 To add one, write a module in latentdims/models/families/ with a dataclass `Family`: its fields are
-its keys in the configuration. `describe` says what a network is, without torch; `build` makes its
-module. An architecture `torchvision:NAME` or `FILE.py:FUNCTION` is of the family of those that
-others have written, which a forward pass describes (`brought.family`).
+its keys in the configuration. `describe` returns the architecture without torch; `build` makes the
+module. An architecture `torchvision:NAME` or `FILE.py:FUNCTION` has the family `brought.family`,
+whose architecture comes from a forward pass. docs/design.md has all steps.
 """
 
 import dataclasses
@@ -27,19 +27,19 @@ BROUGHT = "latentdims.models.brought.family"
 
 
 class Family(Protocol):
-    """What a module in latentdims/models/families/ offers."""
+    """The interface of a module in latentdims/models/families/."""
 
     def describe(self, *, image_shape: tuple[int, int, int], classes: int) -> Architecture:
-        """The network for images of a shape (C, H, W). Raises InputError where none fits."""
+        """The architecture for images of a shape (C, H, W). Raises InputError if none fits."""
         ...
 
     def build(self, *, image_shape: tuple[int, int, int], classes: int) -> "nn.Module":
-        """Its module: of a chain, a Sequential of blocks, by the names of its sites."""
+        """The module; for a chain, a Sequential of blocks with the names of its sites."""
         ...
 
 
 def is_brought(settings: Mapping[str, Any]) -> bool:
-    """Whether others have written the network: a forward pass says what it is, not arithmetic."""
+    """Whether it is a user's module or one of torchvision, described by a forward pass."""
     return ":" in str(settings.get("architecture"))
 
 
@@ -77,14 +77,14 @@ def of(settings: Mapping[str, Any]) -> Family:
 
 
 def as_trained(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings of a network that its training depends on: not where it is read."""
+    """The settings that training depends on, without sites."""
     left_out = ("sites",) if is_brought(settings) else ()
     return {key: value for key, value in settings.items() if key not in left_out}
 
 
 def modules(settings: Mapping[str, Any]) -> list[str]:
-    """Of the family of a network's settings: dotted names, and the user's own file where it is from
-    one. The code of both is fingerprinted."""
+    """The code of a network, for fingerprints: the dotted name of its family, and the user's file
+    if it has one."""
     if responses.are_given(settings):
         return [responses.__name__]
     name = settings["architecture"]

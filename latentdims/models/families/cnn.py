@@ -17,7 +17,9 @@ if TYPE_CHECKING:  # shapes are known without torch
 class Family(Keys):
     """Convolutions, then a linear classifier on all their outputs.
 
-    padding: zeros at each border. pooling: of the output of each convolution, over windows of two.
+    channels: output channels of each convolution. kernel_size: side of the kernels in pixels.
+    stride: step between windows in pixels. padding: zeros at each border. pooling: how the output
+    of each convolution is pooled, over windows of 2 × 2.
     """
 
     channels: list[int]

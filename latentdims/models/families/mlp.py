@@ -14,7 +14,10 @@ if TYPE_CHECKING:  # shapes are known without torch
 
 @dataclass(frozen=True, kw_only=True)
 class Family(Keys):
-    """Fully connected layers on the flattened image."""
+    """Fully connected layers on the flattened image.
+
+    widths: neurons in each hidden layer.
+    """
 
     widths: list[int]
 

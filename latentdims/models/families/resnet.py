@@ -36,9 +36,9 @@ class Step:
 class Family:
     """A convolution, three stages of basic blocks, and a classifier of the mean over positions.
 
-    Each block adds what it reads to what its two convolutions make of it. depth: 6 n + 2 for n
-    blocks a stage. width: of the published widths 16, 32 and 64, a factor. affine: whether batch
-    norm learns a scale and a shift of each channel.
+    Each block adds its input to the output of its two convolutions. depth: 6 n + 2, with n blocks
+    in each stage. width: multiple of the published widths 16, 32 and 64. affine: whether batch norm
+    learns a scale and a shift of each channel.
     """
 
     depth: int

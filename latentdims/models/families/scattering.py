@@ -13,11 +13,12 @@ if TYPE_CHECKING:  # shapes are known without torch
 
 @dataclass(frozen=True, kw_only=True)
 class Family:
-    """Each block: a learned matrix of channels, wavelets, the modulus, standardisation.
+    """Blocks of a learned matrix of channels, wavelets, the modulus and standardisation.
 
-    scales: 3 or 7. width: of the paper's widths, a factor. skip: coefficients are handed on with
-    their moduli, and maps are complex. norm: each position is divided by its norm over channels.
-    last: channels of the last matrix, whatever the width.
+    scales: number of blocks, 3 or 7. width: multiple of the paper's widths. skip: whether wavelet
+    coefficients are passed on beside their moduli, which makes maps complex. norm: whether each
+    position is divided by its norm over channels. last: channels of the last matrix, whatever the
+    width.
     """
 
     scales: int

@@ -1,8 +1,8 @@
 """Learned scattering networks: fixed wavelets and phase collapses, learned 1 x 1 matrices.
 
-Source: Guth, Ménard, Rochette, Mallat, A Rainbow in Deep Network Black Boxes, JMLR 25(350), 2024.
-A map is (N, C, H, W), or (N, C, 2, H, W) where it is complex, axis 2 real and imaginary parts; the
-batch is last in memory, which is fastest on a CPU.
+Source: Guth, Ménard, Rochette, Mallat, A Rainbow in Deep Network Black Boxes, JMLR 25(350), 2024. A
+map is (N, C, H, W), or (N, C, 2, H, W) if it is complex, with real and imaginary parts along axis
+2. The batch is the last axis in memory, which is fastest on a CPU.
 """
 
 import math

@@ -83,7 +83,7 @@ def sizes(image_shape: Sequence[int], scales: int) -> list[int]:
         raise InputError(f"scattering with {scales} scales: give 3 or 7")
     _, height, width = image_shape
     if height != width:
-        raise InputError(f"scattering reads square images, and these are {height} x {width}")
+        raise InputError(f"scattering needs square images, found {height} x {width}")
     found = [height]
     for step, bank in enumerate(BANKS[scales]):
         size, layer = found[-1], f"layer{max(step, 1)}"
