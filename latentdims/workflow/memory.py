@@ -1,7 +1,7 @@
 """Memory of the jobs of each rule, from the shapes of images and layers.
 
-Estimates in MB, to be declared to a cluster. `python -m benchmarks.memory FOLDER` compares them with
-the jobs of a run; each is within a factor of two.
+Estimates in MB, to be declared to a cluster. `python -m benchmarks.memory FOLDER` compares them
+with the jobs of a run; each is within a factor of two.
 """
 
 import math
