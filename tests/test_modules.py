@@ -292,9 +292,16 @@ def last(features: int) -> list[nn.Module]:
     return [nn.Flatten(), nn.Linear(features, 4)]
 
 
+def hooked() -> nn.Sequential:
+    module = plain()
+    module[0].register_forward_hook(lambda part, read, made: 2 * made)
+    return module
+
+
 CHAIN = "it is not written as a chain of blocks"
 UNDRAWN = {
     "a class": (Custom, CHAIN),
+    "a hook": (hooked, CHAIN),
     "a block within": (lambda: nn.Sequential(plain()[:7], *plain()[7:]), CHAIN),
     "biases": (lambda: plain(bias=True), Keys(bias=True).undrawn),
     "scales": (
@@ -314,7 +321,7 @@ UNDRAWN = {
         CHAIN,
     ),
 }
-EPS = nn.BatchNorm2d(11, affine=False, eps=0.1)
+EPS = nn.BatchNorm2d(11, affine=False, eps=1.1e-5)
 
 
 @pytest.mark.parametrize("kind", UNDRAWN)
