@@ -76,7 +76,7 @@ def test_rotation_similarity_and_score_by_hand(kind, centred):
     held_out = related(kind, seed=1, images=HELD_OUT)
     expected = cosine(*held_out, turn, centred)
     assert found.score(*held_out) == pytest.approx(expected, abs=1e-12)
-    assert 0.3 < expected < found.similarity < 0.99
+    assert 0.3 < expected != pytest.approx(found.similarity, abs=1e-3)
     smaller = min(turn.shape)
     gram = turn @ turn.T if len(turn) == smaller else turn.T @ turn
     np.testing.assert_allclose(gram, np.eye(smaller), atol=1e-12)

@@ -134,7 +134,8 @@ def _map(part: nn.Module) -> Map:
         found = Convolution(
             part.in_channels, part.out_channels, size=size, stride=stride, padding=padding
         )
-    found.weight, found.bias = part.weight, part.bias
+    for name, tensor in part.named_parameters():
+        setattr(found, name, tensor)
     return found
 
 
