@@ -220,7 +220,7 @@ REFUSED = {
     ),
     "size": (
         {"architecture": "torchvision:vit_b_16", "sites": ["encoder"], "image_size": 48},
-        r"reads images of 48 x 48, found 11 x 11; give the data set \(an imagefolder\) size: 48",
+        r"takes images of 48 x 48, found 11 x 11; give the data set \(an imagefolder\) size: 48",
     ),
     "too small": (
         {"architecture": "torchvision:alexnet", "sites": ["features"]},
@@ -438,7 +438,7 @@ def test_a_stem_that_is_fitted():
     module = nn.Sequential(nn.Conv2d(3, 5, 7, stride=2), nn.MaxPool2d(2), nn.Conv2d(5, 4, 3))
     stem.fit(module, channels=1, small_images=True)
     assert module(torch.zeros(1, 1, 12, 12)).shape == (1, 4, 10, 10)
-    with pytest.raises(InputError, match="the first convolution, 0, has stride 1 already"):
+    with pytest.raises(InputError, match="the first convolution, 0, already has stride 1"):
         stem.fit(module, channels=1, small_images=True)
     with pytest.raises(InputError, match="has no convolution"):
         stem.fit(nn.Sequential(nn.Linear(2, 3)), channels=1, small_images=True)
@@ -560,7 +560,7 @@ def test_code_beside_a_file_counts(tmp_path):
     assert stamped() == before
     parts.write_text(parts.read_text().replace("width + 3", "width + 4"))
     assert stamped() != before
-    with pytest.raises(InputError, match=r"brought_models\.py was edited while the run"):
+    with pytest.raises(InputError, match=r"brought_models\.py was edited during the run"):
         provenance.check_code(before, folder=script.parent)
 
 

@@ -106,9 +106,9 @@ def test_milestones_count_within_a_warm_up():
         ({"schedule": "steps", "milestones": [3, 3]}, "milestones: found 3 after 3; list"),
         ({"schedule": "steps"}, "milestones: .* found none; add"),
         ({"warm_up": 12.5}, "warm_up: 12.5 epochs are longer than the training, 12; shorten"),
-        ({"schedule": "one_cycle", "warm_up": 1.0}, "warm_up: one_cycle has .* own; set"),
+        ({"schedule": "one_cycle", "warm_up": 1.0}, "warm_up: one_cycle has its own .*; set"),
         ({"nesterov": True, "momentum": 0.0}, "nesterov: it needs momentum, .*; change"),
-        ({"nesterov": True, "optimiser": "adamw"}, "nesterov: adamw has no such .*; set"),
+        ({"nesterov": True, "optimiser": "adamw"}, "nesterov: adamw has no Nesterov .*; set"),
     ],
 )
 def test_options_that_do_not_fit_are_refused(options, message):

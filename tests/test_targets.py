@@ -22,7 +22,9 @@ NETWORKS = {
     ],
 )
 def test_networks_that_cannot_be_drawn_are_refused_by_name(target):
-    with pytest.raises(InputError, match=f"^{target}: no networks can be drawn from .* leave this"):
+    with pytest.raises(
+        InputError, match=f"^{target}: no networks can be drawn from .* remove this"
+    ):
         targets.check(["all", target], NETWORKS)
 
 

@@ -57,7 +57,7 @@ def _check_variant(name: str, options: Mapping[str, Any], *, key: str, seeds: in
     if options["covariances"] == "white" and options["rank"] != "all":
         raise InputError(
             f"{key}.rank: found {options['rank']}, but white covariances have no leading "
-            "alike, and none come first; leave rank out"
+            "components; remove rank"
         )
 
 
