@@ -119,6 +119,7 @@ def test_the_same_run_gives_the_same_bytes(again, tmp_path, monkeypatch):
 def test_the_configuration_is_inside_as_it_was_given_and_as_it_was_used(
     again, tmp_path, monkeypatch
 ):
+    monkeypatch.setattr(enclosed, "ROOT", again.folder)  # a copy, not a clone
     # What does not change a result, since nothing may be left to run.
     (again.folder / "config.yaml").rename(again.folder / "resolved.yaml")
     more = f"{FLAGS} --config 'published={{}}'"
@@ -136,7 +137,7 @@ def test_the_configuration_is_inside_as_it_was_given_and_as_it_was_used(
     ]
     pins = (top / "versions/requirements.txt").read_text().splitlines()
     assert any(pin.startswith("torch==") for pin in pins)
-    assert "commit: unknown" in (top / "versions/software.txt").read_text()  # a copy, not a clone
+    assert "commit: unknown" in (top / "versions/software.txt").read_text()
 
 
 def test_what_is_not_finished_or_out_of_date_is_refused(again, monkeypatch):
