@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tarfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -244,7 +245,7 @@ def test_an_archive_takes_the_place_of_nothing(given, words, tmp_path, monkeypat
 
 
 def test_a_disk_that_is_too_small_is_said_before_anything_is_written(tmp_path, monkeypatch):
-    monkeypatch.setattr(program.shutil, "disk_usage", lambda place: (9e9, 9e9, 3000))
+    monkeypatch.setattr(program.shutil, "disk_usage", lambda place: SimpleNamespace(free=3000))
     with pytest.raises(InputError, match=r"x\.tar: 4 kB are needed, and 3 kB are free; .*TO="):
         program._check_room(tmp_path / "x.tar", 4000)
     program._check_room(tmp_path / "x.tar", 3000)
