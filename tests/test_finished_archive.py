@@ -138,7 +138,8 @@ def test_the_configuration_is_inside_as_it_was_given_and_as_it_was_used(
     ]
     pins = (top / "versions/requirements.txt").read_text().splitlines()
     assert any(pin.startswith("torch==") for pin in pins)
-    assert "commit: unknown" in (top / "versions/software.txt").read_text()
+    versions = (top / "versions/software.txt").read_text()
+    assert "commit: unknown\nworking tree: unknown\n" in versions
 
 
 def test_what_is_not_finished_or_out_of_date_is_refused(again, monkeypatch):
@@ -296,6 +297,7 @@ def test_the_commit_and_what_was_changed_since(clone):
     commit = subprocess.check_output(["git", "-C", str(clone), "rev-parse", "HEAD"], text=True)
     (clone / "results.tar").write_text("no code")
     assert enclosed.code(clone) == (commit.strip(), "", "")
+    assert "working tree: not changed\n" in enclosed.software(commit.strip(), "")
     (clone / "rules" / "a.smk").write_text("rule b: pass\n")
     (clone / "rules" / "new.smk").touch()
     found, status, changes = enclosed.code(clone)
