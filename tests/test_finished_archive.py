@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tarfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -119,6 +120,7 @@ def test_the_same_run_gives_the_same_bytes(again, tmp_path, monkeypatch):
 def test_the_configuration_is_inside_as_it_was_given_and_as_it_was_used(
     again, tmp_path, monkeypatch
 ):
+    monkeypatch.setattr(enclosed, "ROOT", again.folder)  # a copy, not a clone
     # What does not change a result, since nothing may be left to run.
     (again.folder / "config.yaml").rename(again.folder / "resolved.yaml")
     more = f"{FLAGS} --config 'published={{}}'"
@@ -136,7 +138,8 @@ def test_the_configuration_is_inside_as_it_was_given_and_as_it_was_used(
     ]
     pins = (top / "versions/requirements.txt").read_text().splitlines()
     assert any(pin.startswith("torch==") for pin in pins)
-    assert "commit: unknown" in (top / "versions/software.txt").read_text()  # a copy, not a clone
+    versions = (top / "versions/software.txt").read_text()
+    assert "commit: unknown\nworking tree: unknown\n" in versions
 
 
 def test_what_is_not_finished_or_out_of_date_is_refused(again, monkeypatch):
@@ -243,7 +246,7 @@ def test_an_archive_takes_the_place_of_nothing(given, words, tmp_path, monkeypat
 
 
 def test_a_disk_that_is_too_small_is_said_before_anything_is_written(tmp_path, monkeypatch):
-    monkeypatch.setattr(program.shutil, "disk_usage", lambda place: (9e9, 9e9, 3000))
+    monkeypatch.setattr(program.shutil, "disk_usage", lambda place: SimpleNamespace(free=3000))
     with pytest.raises(InputError, match=r"x\.tar: 4 kB are needed, and 3 kB are free; .*TO="):
         program._check_room(tmp_path / "x.tar", 4000)
     program._check_room(tmp_path / "x.tar", 3000)
@@ -294,6 +297,7 @@ def test_the_commit_and_what_was_changed_since(clone):
     commit = subprocess.check_output(["git", "-C", str(clone), "rev-parse", "HEAD"], text=True)
     (clone / "results.tar").write_text("no code")
     assert enclosed.code(clone) == (commit.strip(), "", "")
+    assert "working tree: not changed\n" in enclosed.software(commit.strip(), "")
     (clone / "rules" / "a.smk").write_text("rule b: pass\n")
     (clone / "rules" / "new.smk").touch()
     found, status, changes = enclosed.code(clone)

@@ -48,11 +48,15 @@ def test_a_snakemake_that_calls_a_stage_something_else_is_refused(logger):
         logger.info("Run")
 
 
-def test_a_rare_stage_acts_and_may_be_missed(logger):
+def test_a_rare_stage_acts_and_is_not_missed_nor_does_it_miss_another(logger):
     said = []
     actions = {name: partial(said.append, name) for name in ("Started", "Run")}
     rare = {"Nothing": partial(said.append, "Nothing")}
     Stages(actions, error=Ended, rare=rare).listen(logger)
-    for name in ("Started", "Run", "Nothing"):
+    for name in ("Started", "Nothing", "Run"):
         logger.info(name)
-    assert said == ["Started", "Run", "Nothing"]
+    assert said == ["Started", "Nothing", "Run"]
+    again = logging.Logger("another run")
+    Stages(actions, error=Ended, rare=rare).listen(again)
+    again.info("Started")
+    again.info("Run")  # nothing is missed

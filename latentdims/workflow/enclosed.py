@@ -125,7 +125,9 @@ def packages() -> list[str]:
 
 def software(commit: str, status: str) -> str:
     """Versions of all else, a line each."""
-    tree = "not changed" if not status else "changed, in the words of git status:\n" + status
+    tree = "not changed" if commit != UNKNOWN else UNKNOWN
+    if status:
+        tree = "changed, in the words of git status:\n" + status
     lines = {
         "latentdims": __version__,
         "commit": commit,
