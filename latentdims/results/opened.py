@@ -129,9 +129,6 @@ class Results:
             )
         return found
 
-    def __getitem__(self, path: str | os.PathLike[str]) -> xarray.DataTree:
-        return self.open(path)
-
     def open(self, path: str | os.PathLike[str]) -> xarray.DataTree:
         """A file by its path in the folder: its groups as a tree of datasets with named axes.
 
@@ -147,6 +144,8 @@ class Results:
             file, engine="h5netcdf", decode_cf=False, driver_kwds={"locking": False}
         )
         return _tree(groups)
+
+    __getitem__ = open
 
     def settings(self, path: str | os.PathLike[str]) -> dict[str, Any]:
         """The settings that made a file: of a network its `network`, `training`, `seed`, ….
