@@ -92,11 +92,11 @@ class Results:
     @property
     def members(self) -> list[Member]:
         """The networks that files are of: `for dataset, network, seed in results.members`."""
-        found = dict.fromkeys(PurePosixPath(file).parent.parts for file in self.files)
+        folders = dict.fromkeys(PurePosixPath(file).parent.parts for file in self.files)
         return [
-            Member(*names, int(seed.removeprefix("seed")))
-            for *names, seed in found
-            if len(names) == 2
+            Member(found[0], found[1], int(found[2].removeprefix("seed")))
+            for found in folders
+            if len(found) == 3
         ]
 
     @cached_property
