@@ -53,7 +53,8 @@ def test_it_draws_what_the_files_hold(drawn, finished):
     for number, vector in ((2, third), (8 + 2, like)):
         shown = vectors.axes[number].images[0].get_array()  # (H, W, 3)
         expected = vector.reshape(3, 32, 32).transpose(1, 2, 0)
-        assert abs(np.corrcoef(shown.ravel(), expected.ravel())[0, 1]) > 0.99
+        # Two steps of training change little; float32 is finer.
+        assert abs(np.corrcoef(shown.ravel(), expected.ravel())[0, 1]) > 1 - 1e-8
     spectrum, shares = compared.axes
     assert len(spectrum.lines) == 4
     assert len(shares.containers) == 2  # trained and untrained
