@@ -1,7 +1,7 @@
 # %% [markdown]
 # # From a results folder to figures of your own
 #
-# Make results that suit this notebook first, in about two minutes on two cores:
+# Make results that suit this notebook first, in a few minutes on two cores:
 #
 #     make run CONFIG=configs/explore.yaml
 #
@@ -37,6 +37,8 @@ members = [member for member in results.members if member.network == NETWORK]
 datasets = sorted({member.dataset for member in members})
 palette = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00"]
 colours = dict(zip(datasets, palette, strict=False))
+networks = {member: results[f"{member}/network.h5"] for member in members}
+alignments = {member: results[f"{member}/alignment.h5"] for member in members}
 print(results)
 
 # %% [markdown]
@@ -61,10 +63,9 @@ print(accuracy[["dataset", "value", "low", "high", "n", "unit"]].to_string(index
 # %%
 def variance_explained(member, score="similarity"):
     """s² of a network with each earlier seed at every kept epoch, on test images, centred."""
-    alignment = results[f"{member}/alignment.h5"]
-    for partner in alignment.children:
+    for partner in alignments[member].children:
         if partner.startswith("seed"):
-            found = alignment[f"{partner}/{LAYER}/{score}"]
+            found = alignments[member][f"{partner}/{LAYER}/{score}"]
             yield found.sel(split="test", centring="centred") ** 2
 
 
@@ -76,12 +77,14 @@ for member in members:
         top.plot(curve["epoch"], curve, color=colour, marker=".")
     for null in variance_explained(member, "similarity_null"):
         top.plot(null["epoch"], null.mean("pairing"), color=colour, linestyle=":")
-    history = results[f"{member}/network.h5"]["history/test_accuracy"]
+    history = networks[member]["history/test_accuracy"]
     bottom.plot(history["epoch_history"], history, color=colour, marker=".")
 
-kept = results[f"{members[0]}/alignment.h5"]["epoch"].values
+kept = alignments[members[0]]["epoch"].values
 if len(kept) > 2:  # the first steps are small: spread them out
     top.set_xscale("symlog", linthresh=kept[1], linscale=0.5)
+    top.set_xticks(kept, [f"{epoch:.2g}" for epoch in kept])
+    top.minorticks_off()
 for dataset, colour in colours.items():
     top.plot([], [], color=colour, label=dataset)
 top.plot([], [], color="black", linestyle=":", label="unrelated images")
@@ -97,17 +100,19 @@ plt.show()
 # where the network sees gray images. Two networks need no rotation here, since both see the same
 # pixels. If they look for the same things, the two rows of a data set show the same images.
 #
-# An eigenvector has no sign: those of the second network are turned to those of the first. Where
-# two of them have nearly the same share of the trace, the second network may swap or mix them.
+# Eigenvectors have no sign, and those with nearly the same share of the trace swap their ranks. So
+# below each of seed 0 stands the one of seed 1 that is most like it, turned to the same sign.
+#
+# In these results, some look like noise, and still both networks have them. Untrained networks
+# share none (|cosine| below 0.1), so both learned them from the same few training images.
 
 
 # %%
 def eigenvectors(member, number):
     """The leading ones of the first weights (number, C, H, W), and their shares of the trace."""
-    network = results[f"{member}/network.h5"]
-    weights = network["weights/layer1"].isel(epoch=-1).values  # (neurons, C · H · W)
+    weights = networks[member]["weights/layer1"].isel(epoch=-1).values  # (neurons, C · H · W)
     singular, vectors = np.linalg.svd(weights, full_matrices=False)[1:]
-    shape = json.loads(network.attrs["architecture"])["image_shape"]
+    shape = json.loads(networks[member].attrs["architecture"])["image_shape"]
     shares = singular**2 / (singular**2).sum()
     return vectors[:number].reshape(-1, *shape), shares[:number]
 
@@ -124,17 +129,18 @@ figure, axes = plt.subplots(
     len(rows), 8, figsize=(8, 1.3 * len(rows)), squeeze=False, layout="constrained"
 )
 for row, member in zip(axes, rows, strict=True):
-    vectors, shares = eigenvectors(member, len(row))
+    vectors, shares = eigenvectors(member, 2 * len(row))
     if member.seed == 0:
-        first = vectors
-    for axis, vector, other, share in zip(row, vectors, first, shares, strict=True):
-        cosine = (vector * other).sum()
-        axis.imshow(picture(vector * np.sign(cosine)))
+        first = vectors[: len(row)]
+    cosines = np.einsum("nchw,mchw->nm", first, vectors)
+    for axis, cosine, share in zip(row, cosines, shares, strict=False):
+        match = abs(cosine).argmax()
+        axis.imshow(picture(vectors[match] * np.sign(cosine[match])))
         axis.set(xticks=[], yticks=[])
         axis.spines[:].set_visible(False)
-        axis.set_title(f"{share:.1%}" if member.seed == 0 else f"{abs(cosine):.2f}", size=8)
+        axis.set_title(f"{share:.1%}" if member.seed == 0 else f"{abs(cosine[match]):.2f}", size=8)
     row[0].set_ylabel(f"{member.dataset}\nseed {member.seed}", size=8)
-figure.suptitle("First layer; above: share of the trace, or |cosine| with seed 0", size=9)
+figure.suptitle("Seed 0: share of the trace. Seed 1: |cosine| with seed 0", size=9)
 plt.show()
 
 # %% [markdown]
@@ -145,9 +151,9 @@ plt.show()
 # seeds on. Compare trained networks with the same networks before training.
 
 # %%
-figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3.5), layout="constrained")
+figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.5), layout="constrained")
 for member in members:
-    spectrum = results[f"{member}/alignment.h5"][f"spectra/{LAYER}/covariance"]
+    spectrum = alignments[member][f"spectra/{LAYER}/covariance"]
     for epoch, linestyle in ((-1, "-"), (0, ":")):
         values = spectrum.isel(epoch=epoch)
         shares = (values / values.sum()).where(values > 0)
@@ -173,5 +179,5 @@ for number, dataset in enumerate(datasets):
         )
 right.set(xticks=range(len(layers)), xticklabels=layers, xlim=(-0.5, len(layers) - 0.5))
 right.set(ylim=(0, 1), ylabel="variance explained s²", title="pairs of networks")
-right.legend(frameon=False, loc="lower left")
+right.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
 plt.show()

@@ -92,11 +92,11 @@ class Results:
     @property
     def members(self) -> list[Member]:
         """The networks that files are of: `for dataset, network, seed in results.members`."""
-        found = dict.fromkeys(PurePosixPath(file).parent.parts for file in self.files)
+        folders = dict.fromkeys(PurePosixPath(file).parent.parts for file in self.files)
         return [
-            Member(*names, int(seed.removeprefix("seed")))
-            for *names, seed in found
-            if len(names) == 2
+            Member(found[0], found[1], int(found[2].removeprefix("seed")))
+            for found in folders
+            if len(found) == 3
         ]
 
     @cached_property
@@ -129,9 +129,6 @@ class Results:
             )
         return found
 
-    def __getitem__(self, path: str | os.PathLike[str]) -> xarray.DataTree:
-        return self.open(path)
-
     def open(self, path: str | os.PathLike[str]) -> xarray.DataTree:
         """A file by its path in the folder: its groups as a tree of datasets with named axes.
 
@@ -147,6 +144,8 @@ class Results:
             file, engine="h5netcdf", decode_cf=False, driver_kwds={"locking": False}
         )
         return _tree(groups)
+
+    __getitem__ = open
 
     def settings(self, path: str | os.PathLike[str]) -> dict[str, Any]:
         """The settings that made a file: of a network its `network`, `training`, `seed`, ….
