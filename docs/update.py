@@ -20,15 +20,29 @@ sys.path[:0] = [str(ROOT), str(ROOT / "docs")]
 
 import claims  # noqa: E402
 
-from latentdims.figures import catalogue  # noqa: E402
 from latentdims.models import architecture  # noqa: E402
 from latentdims.results import overview  # noqa: E402
 from latentdims.results.table import Row, read_csv  # noqa: E402
 
+GALLERY = {  # figures of the tutorial below cifar10/, and what they show
+    "mlp/first_layer": "what the first layer looks for: leading eigenvectors of the weights of two "
+    "fully connected networks, as images of 32 x 32 pixels, trained and untrained",
+    "cnn/first_layer": "the same of two convolutional networks, as kernels of 5 x 5 pixels",
+    "mlp/eigenvectors": "which eigenvectors of their representations two networks share",
+    "mlp/weight_eigenvectors": "which eigenvectors of their weights they share",
+    "mlp/alignment": "how alike two networks are after one rotation per layer, beside untrained "
+    "ones and unrelated images",
+    "mlp/measures": "the same by CKA and CCA",
+    "mlp/depth": "the same from the first layer to the last",
+    "mlp/spectra": "eigenvalues of representations, trained and untrained, with power laws",
+    "mlp/clipping": "accuracy against the number of dimensions that a representation keeps",
+    "mlp/weights": "eigenvalues of weights, and accuracy against the number of components kept",
+    "mlp/generation": "accuracy of networks that are drawn from covariances alone",
+    "mlp/training": "accuracy and loss over epochs",
+}
 PICTURES = {  # from the figures of an experiment into docs/
     "tutorial": {
-        **{f"cifar10/mlp/{name}.svg": f"gallery/{name}.svg" for name in catalogue.drawn(seeds=2)},
-        "cifar10/cnn/first_layer.svg": "gallery/first_layer_cnn.svg",
+        **{f"cifar10/{name}.svg": f"gallery/{name}.svg" for name in GALLERY},
         "cifar10/mlp/eigenvectors.svg": "eigenvectors.svg",  # of README.md, too
     },
     "study": {
@@ -44,6 +58,7 @@ def main() -> None:
     if (tutorial / "summary.csv").exists():
         write("README.md", headline(tutorial))
         copy("tutorial", tutorial)
+        write("docs/gallery.md", gallery())
     if (study / "summary.md").exists():
         text = re.sub("<!--.*?-->", "", (study / "summary.md").read_text(encoding="utf-8"))
         write("docs/results.md", text.strip())
@@ -96,10 +111,21 @@ def markdown(table: Sequence[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
+def gallery() -> str:
+    """Pictures that there are, two side by side, each with a sentence, and a link to itself."""
+    cells = []
+    for name, shown in GALLERY.items():
+        picture = PICTURES["tutorial"][f"cifar10/{name}.svg"]
+        if (ROOT / "docs" / picture).exists():
+            cells.append(f"[![{name}]({picture})]({picture})<br>`{name}`: {shown}")
+    rows = [cells[at : at + 2] for at in range(0, len(cells), 2)]
+    return markdown([["", ""], *(row + [""] * (2 - len(row)) for row in rows)])
+
+
 def copy(name: str, folder: Path) -> None:
     """The pictures of an experiment, into docs/."""
     for figure, picture in PICTURES[name].items():
-        (ROOT / "docs" / picture).parent.mkdir(exist_ok=True)
+        (ROOT / "docs" / picture).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(folder / "figures" / figure, ROOT / "docs" / picture)
 
 

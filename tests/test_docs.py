@@ -76,7 +76,7 @@ def update(tmp_path):
     module.ROOT = tmp_path
     shutil.copytree(ROOT / "configs", tmp_path / "configs")
     (tmp_path / "docs" / "study").mkdir(parents=True)
-    for page in ("README.md", "docs/results.md"):
+    for page in ("README.md", "docs/gallery.md", "docs/results.md"):
         (tmp_path / page).write_text("before\n<!-- results -->\nold\n<!-- /results -->\nafter\n")
     return module
 
@@ -125,9 +125,29 @@ def test_make_readme_writes_the_study_into_its_page(update, tmp_path):
     assert (tmp_path / "docs" / "study" / "generation.svg").read_text() == "new picture"
 
 
-def test_the_gallery_shows_every_figure_of_the_tutorial(update):
-    page = (ROOT / "docs" / "gallery.md").read_text(encoding="utf-8")
-    pictures = [path for path in update.PICTURES["tutorial"].values() if "(" + path + ")" in page]
-    assert sorted(pictures) == sorted(update.PICTURES["tutorial"].values())
-    shown = {name for name in catalogue.drawn(seeds=2) if f"`{name}`" in page}
-    assert shown | {"first_layer"} == {*catalogue.drawn(seeds=2)}
+def test_the_gallery_has_a_sentence_for_every_figure_of_the_tutorial(update):
+    names = {name.partition("/")[2] for name in update.GALLERY}
+    assert names == {*catalogue.drawn(seeds=2)}
+    assert {f"cifar10/{name}.svg" for name in update.GALLERY} == {*update.PICTURES["tutorial"]}
+
+
+def test_make_readme_writes_the_gallery(update, tmp_path):
+    found(tmp_path / "results" / "tutorial", update.PICTURES["tutorial"])
+    update.main()
+    page = tmp_path / "docs" / "gallery.md"
+    pictures = re.findall(r"\[!\[(.*?)\]\((.*?)\)\]\((.*?)\)<br>`(.*?)`", page.read_text())
+    assert [name for name, *_ in pictures] == list(update.GALLERY)
+    for name, picture, full, said in pictures:
+        assert said == name and picture == full
+        assert (page.parent / picture).read_text() == "new picture"
+    (page.parent / "gallery/mlp/training.svg").unlink()
+    assert "training" not in update.gallery()
+
+
+def test_the_gallery_is_what_make_readme_wrote():
+    """Of the pictures that are here."""
+    spec = importlib.util.spec_from_file_location("update", ROOT / "docs" / "update.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    text = (ROOT / "docs" / "gallery.md").read_text(encoding="utf-8")
+    assert f"<!-- results -->\n{module.gallery()}\n<!-- /results -->" in text

@@ -11,7 +11,7 @@ from test_figures import check_readable
 
 from latentdims import storage
 from latentdims.comparison.procrustes import chance_cosine
-from latentdims.figures import first_layer, style
+from latentdims.figures import first_layer, pictures, style
 from latentdims.models import architecture
 from latentdims.models.architecture import IMAGES, Architecture, Weight
 from latentdims.models.families import cnn, mlp, scattering
@@ -80,6 +80,12 @@ class Made:
 @pytest.fixture
 def made(tmp_path) -> Made:
     return Made(tmp_path, "gray")
+
+
+@pytest.fixture(autouse=True)
+def as_they_are(monkeypatch) -> None:
+    """Pictures whose pixels are not repeated."""
+    monkeypatch.setattr(pictures, "CRISP", 1)
 
 
 def rows(figure: style.Figure, label: str) -> list[list[tuple[str, str]]]:
@@ -160,6 +166,13 @@ def test_pictures_stand_upright_one_seed_below_the_other(made):
     dark, white = (brightness(axis, middle, high + at * (low - high)) for at in (0.2, 0.8))
     assert dark < 80 and white > 230
     assert (right - left) / abs(low - high) == pytest.approx(6 / 4)
+
+
+def test_pixels_of_small_pictures_are_repeated(made, monkeypatch):
+    """Or some readers of PDF would blur them."""
+    plain = shown(made.draw())[0][1]
+    monkeypatch.setattr(pictures, "CRISP", 12)
+    np.testing.assert_array_equal(shown(made.draw())[0][1], np.kron(plain, np.ones((2, 2))))
 
 
 def test_numbers_stand_below_what_they_are_of(made):

@@ -17,6 +17,7 @@ EDGE, GAP, LINE = 0.62, 0.06, 0.17  # of a picture, between two, and of a line o
 AIR, MARGIN = 0.12, 0.1  # above a row that begins a block, and around the table, inches
 LEGEND, BAR = 0.55, (1.5, 0.07)  # below the table, and the size of its bar, inches
 NARROWEST = 3.6  # of the figure, inches
+CRISP = 30  # pixels of small pictures, which some readers of PDF would blur
 SMALL = 7  # size of numbers, points
 DIVERGING = "RdBu_r"  # white is zero; colour-blind readers can tell its ends apart
 
@@ -105,8 +106,9 @@ def _picture(axis: style.Axes, cell: Array, middle: tuple[float, float], *, colo
     (left, top), (right, bottom) = (
         (middle[0] + sign * width / 2, middle[1] + sign * height / 2) for sign in (-1, 1)
     )
+    times = max(1, CRISP // max(cell.shape[:2]))
     axis.imshow(
-        cell,
+        cell.repeat(times, axis=0).repeat(times, axis=1),
         vmin=-1,
         vmax=1,
         cmap=DIVERGING,
