@@ -21,7 +21,7 @@ PACKAGE = ROOT / "latentdims"
 PICTURE = ROOT / "docs" / "rooms.svg"
 BASE = "latentdims"  # the modules that lie in no folder
 FLOORS = (  # from the top: a folder imports those on its own floor and below
-    ("steps",),
+    ("steps", "interface"),
     ("workflow", "planning"),
     ("configuration", "figures"),
     ("results", "interventions"),
@@ -34,7 +34,7 @@ SIZE = (8.0, 9.6)  # inches
 WIDER = (2, 8, 24)  # imports above which an arrow is drawn wider
 BOX = (0.27, 0.062)  # width and height, in parts of the picture
 PLACES = {  # of the middle of a box, from left to right
-    "steps": 0.5,
+    **{"steps": 0.3, "interface": 0.75},
     **{"workflow": 0.2, "planning": 0.8},
     **{"configuration": 0.33, "figures": 0.84},
     **{"results": 0.64, "interventions": 0.16},
@@ -59,6 +59,8 @@ def imports() -> Iterator[tuple[str, str]]:
     """Each import within the package, as the dotted names of the two modules."""
     known = modules()
     for module, path in known.items():
+        if module == BASE:  # it only lists what the package offers, and imports it when it is used
+            continue
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Import):
                 names = [alias.name for alias in node.names]

@@ -7,9 +7,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from latentdims.arrays import Alignment, align, covariance
+    from latentdims.interface.arrays import Alignment, align, covariance
     from latentdims.comparison.moments import Moments
-    from latentdims.modules import clip, draw
+    from latentdims.interface.modules import clip, draw
     from latentdims.results.opened import Results, open_results
 
 __version__ = "0.1.0"
@@ -25,9 +25,9 @@ __all__ = [
 ]
 
 MODULES = {
-    "latentdims.arrays": ("align", "Alignment", "covariance"),
+    "latentdims.interface.arrays": ("align", "Alignment", "covariance"),
     "latentdims.comparison.moments": ("Moments",),
-    "latentdims.modules": ("clip", "draw"),
+    "latentdims.interface.modules": ("clip", "draw"),
     "latentdims.results.opened": ("open_results", "Results"),
 }
 OFFERED = {name: module for module, names in MODULES.items() for name in names}

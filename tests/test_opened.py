@@ -267,3 +267,19 @@ def test_no_job_and_no_plan_waits_for_pandas_or_runs_again_for_what_people_call(
         assert bool(heavy) == (path.name == "opened.py"), path
     for script in (ROOT / "scripts").glob("*.py"):
         assert ROOT / "latentdims/results/opened.py" not in provenance.reached(script), script
+
+
+def test_the_example_of_the_page(finished, folder, monkeypatch, capsys):
+    page = (ROOT / "docs" / "python.md").read_text(encoding="utf-8")
+    section = page.partition("## A results folder\n")[2]
+    code = re.search(r"^```python\n(.*?)^```", section, re.DOTALL | re.MULTILINE)[1]
+    monkeypatch.chdir(finished.folder)
+    exec(compile(code, "python.md", "exec"), {})
+    printed = capsys.readouterr().out
+    assert printed.startswith("shapes cnn 0\nshapes cnn 1\nshapes mlp 0\n")
+    with h5py.File(folder / "shapes/mlp/seed1/alignment.h5", locking=False) as file:
+        of_test = [name.decode() for name in file["split"][()]].index("test")
+        centred = [name.decode() for name in file["centring"][()]].index("centred")
+        expected = file["seed0/layer1/similarity"][-1, of_test, centred] ** 2
+    assert f"\n{expected}\n" in printed
+    assert "'batch_size': " in printed

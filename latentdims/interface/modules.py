@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from latentdims.arrays import Array, Given, tensor
+from latentdims.interface.arrays import Array, Given, tensor
 from latentdims.comparison import passes
 from latentdims.comparison.moments import Moments
 from latentdims.comparison.views import NetworkView

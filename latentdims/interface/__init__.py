@@ -1,0 +1,1 @@
+"""What people call from Python, on arrays and modules of their own."""
