@@ -7,8 +7,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from latentdims.interface.arrays import Alignment, align, covariance
     from latentdims.comparison.moments import Moments
+    from latentdims.interface.arrays import Alignment, align, covariance
     from latentdims.interface.modules import clip, draw
     from latentdims.results.opened import Results, open_results
 

@@ -298,7 +298,7 @@ def hooked() -> nn.Sequential:
     return module
 
 
-CHAIN = "it is not written as a chain of blocks"
+CHAIN = "it is not a chain of blocks"
 UNDRAWN = {
     "a class": (Custom, CHAIN),
     "a hook": (hooked, CHAIN),

@@ -11,13 +11,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from latentdims.interface.arrays import Array, Given, tensor
 from latentdims.comparison import passes
 from latentdims.comparison.moments import Moments
 from latentdims.comparison.views import NetworkView
 from latentdims.configuration import ranks as refusal
 from latentdims.errors import InputError, nearest
 from latentdims.images.data import Split
+from latentdims.interface.arrays import Array, Given, tensor
 from latentdims.interventions import reruns
 from latentdims.interventions.sampling import Procedure, Reference, Sampler
 from latentdims.models.architecture import Architecture
