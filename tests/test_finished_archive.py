@@ -189,7 +189,7 @@ def test_no_run_may_change_files_meanwhile(again, monkeypatch):
     with subprocess.Popen(command, cwd=again.folder, stdout=subprocess.PIPE, text=True) as other:
         assert other.stdout.readline() == "taken\n"
         try:
-            with pytest.raises(InputError, match="another run is going on"):
+            with pytest.raises(InputError, match="another run is working in"):
                 archived(again.folder, monkeypatch)
         finally:
             other.kill()

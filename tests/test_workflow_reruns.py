@@ -58,7 +58,7 @@ def test_figures_of_other_settings_are_named(again):
     again.configure(config)
     shown = again.folder / "results" / "figures" / "reproduction.svg"
     shown.touch()
-    names = "reproduction, shapes/cnn/alignment, shapes/cnn/clipping and 13 more"
+    names = "reproduction, shapes/cnn/alignment, shapes/cnn/clipping and 14 more"
     assert f"{said}, in results/figures: {names}\n" in again.complete("--dry-run")
 
 

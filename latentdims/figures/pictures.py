@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from latentdims.figures import panels, style
-from latentdims.figures.samples import RESOLUTION
 
 Array = NDArray[np.float64]
 
@@ -47,7 +46,7 @@ def shade(vector: Array, *, scale: float) -> Array:
 
     Large ones are reduced to the means of blocks of pixels, at the resolution of a print.
     """
-    factor = int(max(vector.shape[1:]) / (EDGE * RESOLUTION))
+    factor = int(max(vector.shape[1:]) / (EDGE * style.RESOLUTION))
     if factor > 1:
         reduced = [Image.fromarray(each.astype(np.float32)).reduce(factor) for each in vector]
         vector = np.stack([np.asarray(each, dtype=np.float64) for each in reduced])

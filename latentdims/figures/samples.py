@@ -11,7 +11,6 @@ from latentdims.figures import CLASSES_SHOWN, style
 from latentdims.figures.scale import lines
 
 COLUMNS = 10  # pictures of each class
-RESOLUTION = 200  # pixels of large pictures in an inch, at least
 EDGE, MARGIN = 0.42, 0.1  # of a picture, and around all of them, inches
 WHITE = 255
 
@@ -63,7 +62,7 @@ def _of_class(file: h5py.File, label: int) -> np.ndarray:
     row = np.full((COLUMNS, edge, edge, channels), WHITE, dtype=np.uint8)
     top, left = (edge - height) // 2, (edge - width) // 2
     row[: len(images), top : top + height, left : left + width] = images
-    if (factor := int(edge / (EDGE * RESOLUTION))) > 1:
+    if (factor := int(edge / (EDGE * style.RESOLUTION))) > 1:
         row = np.stack([_reduced(square, factor) for square in row])
     return np.concatenate(row, axis=1)
 

@@ -44,6 +44,7 @@ COLOURS = {  # Okabe and Ito's palette, which colour-blind readers can tell apar
     "reference": "#000000",
 }
 ENDS = {"": ("trained", "trained"), UNTRAINED: (UNTRAINED, "initial")}  # words, and colour
+RESOLUTION = 200  # pixels of large pictures in an inch, at least
 LONGEST = 40  # characters of a name
 SETTINGS: dict[Any, Any] = {
     "font.family": "sans-serif",

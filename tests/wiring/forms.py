@@ -61,6 +61,18 @@ def in_a_row(form: Chain, weights: Weights, x: Array, edits: Edits) -> dict[str,
     return outputs
 
 
+class Rectifier(nn.Module):
+    """ReLU, whose gradient is undecided where a number is near zero for float32.
+
+    share: of the largest number of a tensor, above which it lets numbers pass.
+    """
+
+    share = 0.0
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * (x > self.share * x.abs().max())
+
+
 class Rectified(NamedTuple):
     """Convolutions, or full connections, each before a ReLU; normed: with batch norm between."""
 
@@ -118,7 +130,7 @@ class Rectified(NamedTuple):
             if name in self.normed:
                 layers.append(nn.BatchNorm2d(len(weight), affine=False, dtype=torch.float64))
             if name != "classifier":
-                layers.append(nn.ReLU())
+                layers.append(Rectifier())
         return nn.Sequential(*layers)
 
     def of(self, network: nn.Sequential) -> "Rectified":

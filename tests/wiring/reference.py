@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 import numpy as np
 import torch
-from forms import Array, Edits, Form, Weights
+from forms import Array, Edits, Form, Rectifier, Weights
 from numpy.typing import NDArray
 from scipy import linalg, special, stats
 from torch import nn
@@ -144,10 +144,14 @@ def descend(
     form: Form,
     seed: int,
     options: dict[str, float],
+    share: float = 0.0,
 ) -> list[tuple[Weights, Form]]:
     """The weights before training and after each epoch, by torch.optim.SGD, and the statistics,
-    which first are those of all images."""
+    which first are those of all images. share: of `Rectifier`."""
     network, order = form.module(weights), torch_generator(seed, 1)
+    for each in network.modules():
+        if isinstance(each, Rectifier):
+            each.share = share
     optimiser = torch.optim.SGD(
         network.parameters(),
         lr=options["learning_rate"],

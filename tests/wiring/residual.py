@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from forms import Array, Rectified, Statistics, Weights
+from forms import Array, Rectified, Rectifier, Statistics, Weights
 from torch import Tensor, nn
 
 STRIDES = (1, 2, 2)
@@ -85,7 +85,7 @@ class Module(nn.Module):
 
     def __init__(self, weights: Weights) -> None:
         super().__init__()
-        self.maps, self.norms = nn.ModuleDict(), nn.ModuleDict()
+        self.maps, self.norms, self.rectified = nn.ModuleDict(), nn.ModuleDict(), Rectifier()
         strides = {
             name: stride
             for stride, (first, _, shortcut) in zip(STRIDES, BLOCKS, strict=True)
@@ -107,8 +107,9 @@ class Module(nn.Module):
         def normed(name: str, x: Tensor) -> Tensor:
             return self.norms[name](self.maps[name](x))
 
-        x = normed("layer1", x).relu()
+        x = self.rectified(normed("layer1", x))
         for first, second, shortcut in BLOCKS:
             added = normed(shortcut, x) if shortcut else x
-            x = (normed(second, normed(first, x).relu()) + added).relu()
+            inner = self.rectified(normed(first, x))
+            x = self.rectified(normed(second, inner) + added)
         return self.maps["classifier"](x.mean((2, 3)))
