@@ -118,7 +118,7 @@ golden: .venv/test
 	.venv-mutants/bin/python -m pip install --quiet --requirement envs/requirements-mutants.txt
 	touch $@
 
-# Takes an hour on an idle machine. Measured times stay in .bench and are not measured again.
+# Takes an hour and a half on an idle machine. Measured times stay in .bench and are not measured again.
 # For a single step: python -m benchmarks.bench --only.
 bench: .venv/run
 	$(BIN)/python -m benchmarks.bench .bench $(if $(IMAGES),--images $(IMAGES)) \
