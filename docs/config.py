@@ -117,7 +117,7 @@ def _list(schema: Schema) -> str:
 
 
 def _choices(choices: list[Any], last: str = " or ") -> str:
-    *others, end = [f"`{choice}`" for choice in choices]
+    *others, end = map(written, choices)
     return f"{', '.join(others)}{last}{end}" if others else end
 
 

@@ -42,6 +42,10 @@ def files(tmp_path, settings):
     }
     with h5py.File(found["b"], "r+") as file:  # darker, so that its statistics differ
         file["train/images"][...] = file["train/images"][()] // 3
+        for split in SPLITS:  # of fewer classes
+            file[f"{split}/labels"][...] = file[f"{split}/labels"][()] % 3
+        del file["classes"]
+        file["classes"] = ["x", "y", "z"]
     for name, (seed, data, network) in MEMBERS.items():
         made = {**settings(seed=seed, epochs=2), "network": network}
         found[name] = tmp_path / f"{name.replace('/', '_')}.h5"

@@ -159,6 +159,7 @@ def test_an_edit_runs_exactly_what_it_reaches(again, file, old, new, expected):
 NEW_NETWORK = {"networks": {"wide": {"architecture": "mlp", "widths": [16]}}}
 NEW_DATA = {"datasets": {"more": {"source": "embedded", "train_samples": 90, "test_samples": 40}}}
 OTHER_IMAGES = {"datasets": {"shapes": {**TINY["datasets"]["shapes"], "seed": 5}}}
+OTHER_LABELS = {"datasets": {"shapes": {**TINY["datasets"]["shapes"], "labels": "shuffled"}}}
 PUBLISHED = {"published": {"shapes": {"mlp": {"accuracy": {"split": "test", "values": [31.5]}}}}}
 
 
@@ -184,6 +185,11 @@ PUBLISHED = {"published": {"shapes": {"mlp": {"accuracy": {"split": "test", "val
         ),
         (PUBLISHED, {"summary": 1, "reproduction": 1}),
         (OTHER_IMAGES, {**EVERYTHING, "prepare": 1, "samples": 1}),
+        pytest.param(
+            OTHER_LABELS,
+            {**EVERYTHING, "prepare": 1, "samples": 1},
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_a_setting_runs_exactly_what_it_reaches_with_or_without_records(again, change, expected):

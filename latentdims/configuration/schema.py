@@ -78,7 +78,7 @@ def explain(error: jsonschema.ValidationError) -> str:
             missing = next(name for name in error.validator_value if name not in found)
             return f"{prefix}missing key '{missing}'; add it"
         case "enum":
-            choices = nearest(found, map(str, error.validator_value))
+            choices = nearest(found, map(_written, error.validator_value))
             return f"{prefix}unknown value {found!r}; {choices}"
         case "type":
             return f"{prefix}found {found!r}, expected {_type_name(error.validator_value)}"
@@ -89,6 +89,11 @@ def explain(error: jsonschema.ValidationError) -> str:
             return (
                 f"{prefix}{error.message}; see {error.validator} in latentdims/config.schema.yaml"
             )
+
+
+def _written(value: Any) -> str:
+    """As YAML has it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _matches(pattern: str, name: str) -> bool:

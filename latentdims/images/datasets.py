@@ -5,6 +5,8 @@ from typing import Any
 
 from latentdims.configuration.config_file import expanded
 from latentdims.errors import InputError
+from latentdims.images import selection
+from latentdims.images.sources import embedded
 
 SAMPLES = {"train_samples": 8000, "test_samples": 2000}  # of embedded images; all of others
 SOURCE_KEYS = {
@@ -13,6 +15,7 @@ SOURCE_KEYS = {
     "imagefolder": ("path", "size", "range", "test_share", "split_seed"),
 }
 REQUIRED = {"embedded": (), "torchvision": ("name",), "imagefolder": ("path",)}
+EMBEDDED = (3, embedded.SIZE, embedded.SIZE), len(embedded.SHAPES)
 SHAPES = {  # of one image, and the number of classes
     "CIFAR10": ((3, 32, 32), 10),
     "CIFAR100": ((3, 32, 32), 100),
@@ -39,11 +42,40 @@ def of_source(name: str, dataset: Mapping[str, Any]) -> dict[str, Any]:
             f"datasets.{name}.range: {values} is not [black, white], the lower value first"
         )
     kept = {key: dataset[key] for key in ("preprocessing", "source", *SOURCE_KEYS[source])}
-    embedded = SAMPLES if source == "embedded" else dict.fromkeys(SAMPLES)
-    asked = {key: dataset.get(key) or number for key, number in embedded.items()}
-    kept |= {key: number for key, number in asked.items() if number is not None}
+    kept |= _chosen(name, dataset)
     check_statistics(kept, key=f"datasets.{name}")
     return {key: expanded(kept[key]) if key == "path" and kept[key] else kept[key] for key in kept}
+
+
+def _chosen(name: str, dataset: Mapping[str, Any]) -> dict[str, Any]:
+    """Keys of any source, as far as they are given: which images, and whose labels."""
+    kept: dict[str, Any] = {}
+    if dataset.get("classes") is not None:
+        kept["classes"] = _classes(dataset["classes"], key=f"datasets.{name}.classes")
+    if dataset.get("labels") == selection.SHUFFLED:
+        kept["labels"] = selection.SHUFFLED
+    defaults: Mapping[str, int | None] = dict.fromkeys(SAMPLES)
+    if dataset["source"] == "embedded":
+        known = tuple(embedded.SHAPES)
+        names = kept.get("classes", known)
+        selection.check(names, known, key=f"datasets.{name}.classes")
+        defaults = {key: number * len(names) // len(known) for key, number in SAMPLES.items()}
+    asked = {key: dataset.get(key) or number for key, number in defaults.items()}
+    return kept | {key: number for key, number in asked.items() if number is not None}
+
+
+def _classes(given: list[Any], *, key: str) -> list[str]:
+    """Names of classes as text. Raises InputError for fewer than two, and for one that YAML reads
+    as something else."""
+    for each in given:
+        if not isinstance(each, str) and type(each) is not int:
+            raise InputError(f"{key}: YAML reads a name as {each!r}; quote it")
+    names = [str(each) for each in given]
+    if twice := next((each for each in names if names.count(each) > 1), None):
+        raise InputError(f"{key}: '{twice}' is listed twice; remove one")
+    if len(names) < 2:
+        raise InputError(f"{key}: found {names}, expected at least two names; add one")
+    return names
 
 
 def seen(dataset: Mapping[str, Any], own: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -62,9 +94,10 @@ def image_shape(dataset: Mapping[str, Any]) -> tuple[Shape, int] | None:
 
 
 def _stored(dataset: Mapping[str, Any]) -> tuple[Shape, int] | None:
-    if dataset["source"] == "embedded":
-        return (3, 32, 32), 10
-    return SHAPES[dataset["name"]] if dataset["source"] == "torchvision" else None
+    if dataset["source"] == "imagefolder":
+        return None
+    shape, classes = EMBEDDED if dataset["source"] == "embedded" else SHAPES[dataset["name"]]
+    return shape, len(dataset.get("classes") or ()) or classes
 
 
 def check_statistics(dataset: Mapping[str, Any], *, key: str) -> None:

@@ -11,7 +11,7 @@ import h5py
 
 from latentdims.configuration import adopted
 from latentdims.errors import InputError
-from latentdims.images import datasets
+from latentdims.images import datasets, selection
 from latentdims.models import families
 from latentdims.models.architecture import Architecture
 from latentdims.storage import SPLITS
@@ -127,10 +127,14 @@ def _of_source(dataset: Mapping[str, Any]) -> Images:
     known = datasets.image_shape({**dataset, "preprocessing": {"steps": []}})
     if known is not None:
         there = PUBLISHED.get(dataset.get("name", ""), (0, 0))
+        if dataset["source"] == "torchvision":  # classes have about as many images each
+            share = known[1] / datasets.SHAPES[dataset["name"]][1]
+            there = (round(share * there[0]), round(share * there[1]))
         found = Images(*(known[0], dict(zip(SPLITS, there, strict=True)), known[1]))
     else:
         reader = import_module(f"latentdims.images.sources.{dataset['source']}")
-        with reader.opened(dataset, []) as collection:
+        with reader.opened(dataset, []) as whole:
+            collection = selection.selected(whole, dataset)
             samples = {split: len(labels) for split, labels in collection.labels.items()}
             found = Images(collection.shape, samples, len(collection.classes))
     return replace(found, samples={split: asked[split] or found.samples[split] for split in SPLITS})

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from latentdims import storage
 from latentdims.errors import InputError
-from latentdims.images.collection import Collection, Part, Wanted
+from latentdims.images import selection
+from latentdims.images.collection import Collection, Part
 from latentdims.images.data import ARRAYS
 
 LISTED = 50  # classes whose images are counted one by one in the log
@@ -31,36 +32,42 @@ def prepare(
     """Write the file of images of a source.
 
     source: its settings, such as {source: embedded, train_samples: 8000, seed: 0}. files: the local
-    files that it reads. cores: number of cores that decode images.
+    files that it reads. cores: number of cores that decode images. `classes` and `labels` of any
+    source are as in `selection`.
 
     Writes `train/images` uint8 (N, C, H, W), `train/labels` int64 (N,), the same for `test`, and
     `classes`, names by label; root attributes `source` (JSON) and `sha256` (of the four arrays in
     that order). Images are written part by part. The log ends with the number of images in each
-    class. If there are more images than `train_samples` or `test_samples`, they are drawn at
-    random.
+    class. If there are more images of these classes than `train_samples` or `test_samples`, they
+    are drawn at random.
 
-    Raises InputError if its files cannot be used, or hold fewer images.
+    Raises InputError if its files cannot be used, hold fewer images, or lack a class.
     """
     # Each source is imported by name alone, so that its code counts for its own data sets only.
     reader = import_module(f"latentdims.images.sources.{source['source']}")
     with (
-        reader.opened(source, files, cores=cores) as collection,
+        reader.opened(source, files, cores=cores) as whole,
         storage.create(output, settings=dict(source)) as file,
     ):
         file.attrs["source"] = json.dumps(dict(source), sort_keys=True)
-        wanted = {
-            split: _wanted(split, len(labels), source)
-            for split, labels in collection.labels.items()
-        }
-        _make_room(file, collection, wanted)
+        collection = selection.selected(whole, source)
+        wanted, labels = {}, {}
+        for split, there in collection.labels.items():
+            wanted[split] = _wanted(split, len(there), source)
+            labels[split] = selection.labelled(there[wanted[split]], split, source)
+        _make_room(file, collection, labels)
         for part in collection.parts(wanted):
             _write(file[f"{part.split}/images"], part, wanted[part.split])
         file.attrs["sha256"] = storage.sha256(*(file[name] for name in ARRAYS))
-    for split, kept in wanted.items():
-        logger.info("%s", _counts(split, collection.labels[split][kept], collection.classes))
+    for split, of_split in labels.items():
+        logger.info("%s", _counts(split, of_split, collection.classes))
+    if source.get("labels") == selection.SHUFFLED:
+        logger.info("labels are shuffled")
 
 
-def _make_room(file: h5py.File, collection: Collection, wanted: Wanted) -> None:
+def _make_room(
+    file: h5py.File, collection: Collection, labels: Mapping[str, NDArray[np.int64]]
+) -> None:
     """Write all but the images."""
     storage.write(
         file,
@@ -74,7 +81,7 @@ def _make_room(file: h5py.File, collection: Collection, wanted: Wanted) -> None:
         storage.room(
             file,
             f"{split}/images",
-            (int(wanted[split].sum()), *collection.shape),
+            (len(labels[split]), *collection.shape),
             np.uint8,
             units="intensity, 0 to 255",
             description=f"images of the {split} split",
@@ -83,7 +90,7 @@ def _make_room(file: h5py.File, collection: Collection, wanted: Wanted) -> None:
         storage.write(
             file,
             f"{split}/labels",
-            collection.labels[split][wanted[split]],
+            labels[split],
             units="index of the class",
             description=f"labels of the {split} split",
             dimensions=("sample",),

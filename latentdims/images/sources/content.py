@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from latentdims.errors import InputError
+from latentdims.images import selection
 from latentdims.images.sources.folder import File, Folder
-from latentdims.images.sources.layout import arrange
+from latentdims.images.sources.layout import Layout, arrange
 
 
 def check(path: Path, *, key: str) -> None:
@@ -32,9 +33,12 @@ def check(path: Path, *, key: str) -> None:
 
 
 def check_layout(source: Mapping[str, Any]) -> None:
-    """Raise InputError if a folder of images does not have the layout of its source."""
-    if source["source"] == "imagefolder":
-        _files(Path(source["path"]), source["test_share"])
+    """Raise InputError if a folder of images does not have the layout of its source, or lacks a
+    class."""
+    path = Path(source.get("path") or "")
+    if source["source"] == "imagefolder" and path.is_dir():
+        _, layout = _arranged(path, source["test_share"])
+        selection.check(source.get("classes") or (), layout.classes, key=f"{path}: classes")
 
 
 def content(
@@ -72,9 +76,13 @@ def _files(path: Path, test_share: float | None) -> dict[str, File]:
     """The files that are read, by place; of an archive, itself."""
     if not path.is_dir():
         return {"": File.at(path)}
-    folder = Folder.walk(path)
-    layout = arrange(folder.files, folder.odd, path=str(path), test_share=test_share)
+    folder, layout = _arranged(path, test_share)
     return {place: folder.files[place] for place in layout.images}
+
+
+def _arranged(path: Path, test_share: float | None) -> tuple[Folder, Layout]:
+    folder = Folder.walk(path)
+    return folder, arrange(folder.files, folder.odd, path=str(path), test_share=test_share)
 
 
 def _digest(file: File) -> str:

@@ -37,9 +37,17 @@ CHROMA = 0.45  # strength of opponent colours relative to luminance, in backgrou
 def opened(
     source: Mapping[str, Any], files: Sequence[str], *, cores: int = 1
 ) -> Iterator[Collection]:
-    """`draw` for a data set of the configuration; it reads no files."""
+    """`draw` for a data set of the configuration; it reads no files.
+
+    If `classes` are given, images of all classes are drawn, until these have as many as are asked
+    for: they are the same images as without this key.
+    """
     keys = ("train_samples", "test_samples", "seed")
-    yield draw(**{key: source[key] for key in keys if key in source})
+    asked = {key: source[key] for key in keys if key in source}
+    if classes := source.get("classes"):
+        of_each = {key: -(-asked[key] // len(classes)) for key in keys[:2] if key in asked}
+        asked |= {key: number * len(SHAPES) for key, number in of_each.items()}
+    yield draw(**asked)
 
 
 def draw(*, train_samples: int = 8000, test_samples: int = 2000, seed: int = 0) -> Collection:
