@@ -15,7 +15,7 @@
 # make mutants   count how many of 400 random small changes of the core the tests notice; takes hours
 #             MODULES="alignment null"  all changes of these, or SAMPLE= of them; SEED=  WORKERS=
 # make pages     write the parts of docs/ that come from the code: config.md and rooms.svg
-# make readme    copy results into README.md and docs/results.md
+# make readme    write results into README.md, docs/gallery.md and docs/results.md
 # make workflow  draw the rules, docs/workflow.svg
 # make golden    store the numbers of the tiny experiment again, after an intended change
 # All targets first install pinned versions into .venv.

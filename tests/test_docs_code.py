@@ -28,7 +28,7 @@ FENCE = re.compile(
 LANGUAGES = ("sh", "yaml", "python", "text")  # text is what a command prints
 PYTHON = dict(  # by page, the test that runs its Python
     re.findall(
-        r"^\| \[([\w.]+)\]\([\w.]+\) \| `tests/(\w+\.py)` \|$",
+        r"^\| \[([\w.]+)\]\([\w.]+\) \| `tests/(\w+\.py)`(?:, `tests/\w+\.py`)* \|$",
         (ROOT / "docs" / "tests.md").read_text(encoding="utf-8"),
         re.MULTILINE,
     )
@@ -40,7 +40,7 @@ MINIMAL = {
     "networks": {"mlp": {"architecture": "mlp", "widths": [8]}},
     "seeds": 2,
 }
-MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
+MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8").replace("\\\n", "")
 TARGETS = set(re.search(r"^\.PHONY: (.*)$", MAKEFILE, re.MULTILINE)[1].split())
 VARIABLES = set(re.findall(r"^(\w+) \?=", MAKEFILE, re.MULTILINE))
 

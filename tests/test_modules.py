@@ -347,7 +347,11 @@ def test_what_a_draw_cannot_be_asked():
         ({"covariances": "averaged"}, "covariances: unknown 'averaged'; known: own, white"),
         ({"layers": ["9"]}, "draw.layers: no hidden layer '9'; known: 0, 3, 7"),
         ({"rank": 30}, "draw.rank: 30 is beyond the dimension of every layer, at most 13"),
-        ({"rank": 0}, "draw.rank: found 0; give 1 or more"),
+        ({"rank": 0}, "draw.rank: found 0; give a whole number from 1 on"),
+        ({"rank": 2.5}, "draw.rank: found 2.5; give a whole number from 1 on"),
+        ({"layers": "03"}, "layers: found '03'; give a list of names"),
+        ({"seed": -1}, "seed: found -1; give 0 or more"),
+        ({"number": -2}, "number: found -2; give 0 or more"),
     ):
         with pytest.raises(InputError, match=message):
             latentdims.draw(module, x, **options)
@@ -355,6 +359,17 @@ def test_what_a_draw_cannot_be_asked():
         latentdims.draw(module.state_dict(), x)
     with pytest.raises(InputError, match="module: the module raised RuntimeError for images of"):
         latentdims.draw(module, x[:, :1])
+
+
+def test_an_activation_may_be_used_twice_but_no_map():
+    x = torch.randn(90, 6, generator=torch.Generator().manual_seed(0))
+    relu, square = nn.ReLU(), nn.Linear(7, 7, bias=False)
+    first, last = nn.Linear(6, 7, bias=False), nn.Linear(7, 3)
+    module = nn.Sequential(first, relu, square, relu, last)
+    apart = nn.Sequential(first, nn.ReLU(), square, nn.ReLU(), last)
+    assert torch.equal(latentdims.draw(module, x)(x), latentdims.draw(apart, x)(x))
+    with pytest.raises(InputError, match=CHAIN):
+        latentdims.draw(nn.Sequential(first, square, relu, square, last), x)
 
 
 def test_parts_within_a_class_are_clipped():
@@ -384,6 +399,7 @@ CLIPPED = {
     "an axis": ({"axis": 7}, "module: 3: no axis 7 of channels"),
     "weights": ({"layer": "4", "basis": "weight"}, "module: no layer '4' is clipped in this basis"),
     "ranks": ({"ranks": [3, 14]}, "ranks: found 14; give whole numbers from 1 to 13"),
+    "a part of a rank": ({"ranks": [1.7]}, "ranks: found 1.7; give whole numbers"),
     "no ranks": ({"ranks": []}, "ranks: found none; give whole numbers"),
     "fewer labels": ({"labels": np.zeros(9, int)}, r"labels: found the shape \(9,\), expected"),
     "logits": ({"labels": np.zeros(150)}, "labels: found values of type float64; give whole"),

@@ -269,6 +269,12 @@ def test_no_job_and_no_plan_waits_for_pandas_or_runs_again_for_what_people_call(
         assert ROOT / "latentdims/results/opened.py" not in provenance.reached(script), script
 
 
+def test_names_that_are_numbers_are_in_order(tmp_path):
+    some(tmp_path, *(f"{name}/n/seed0/{kind}.h5" for name in (10, 2) for kind in "ab"))
+    files = [f"{name}/n/seed0/{kind}.h5" for name in (2, 10) for kind in "ab"]
+    assert open_results(tmp_path).files == files
+
+
 def test_the_example_of_the_page(finished, folder, monkeypatch, capsys):
     page = (ROOT / "docs" / "python.md").read_text(encoding="utf-8")
     section = page.partition("## A results folder\n")[2]

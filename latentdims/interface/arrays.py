@@ -33,7 +33,8 @@ class Alignment:
     rotation: A (C, D), for rows φ of x and ψ of y: φ A is near ψ. Semi-orthogonal: A Aᵀ = 1 for
     C ≤ D, Aᵀ A = 1 for C ≥ D. similarity: s = tr S / √(E‖φ‖² E‖ψ‖²), the cosine between φ A and ψ
     on the images of the fit; s² is the variance that the best scaled rotation explains (Guth et al.
-    2024). NaN where x or y is zero, or, centred, the same for all images. centred: whether the
+    2024). NaN where x or y is zero, or, centred, where its variance is below
+    1e-10 of its second moment: the same for all images. centred: whether the
     means were taken away. Keeps x and y, not copies of them, for `null`.
     """
 

@@ -103,14 +103,19 @@ def draw(
     if covariances not in COVARIANCES:
         known = nearest(covariances, COVARIANCES)
         raise InputError(f"covariances: unknown '{covariances}'; {known}")
+    if isinstance(layers, str):
+        raise InputError(f"layers: found '{layers}'; give a list of names")
+    for name, value in (("seed", seed), ("number", number)):
+        if value < 0:
+            raise InputError(f"{name}: found {value}; give 0 or more")
     own = _copied(module)
     shown = _images(images, own, "images")
     with _told():
         network = chained.network(own, shown[:2])
         if network.architecture.undrawn:
             raise InputError(f"{network.architecture.undrawn}; {chained.DRAWN}")
-    if rank is not None and rank < 1:
-        raise InputError(f"draw.rank: found {rank}; give 1 or more")
+    if rank is not None and (rank != int(rank) or rank < 1):
+        raise InputError(f"draw.rank: found {rank}; give a whole number from 1 on")
     asked = {"layers": "all" if layers is None else layers, "rank": rank or "all"}
     refusal.check_sampled(network.architecture, asked, key="draw")
     procedure = Procedure(layers=layers, covariances=covariances, rank=rank)
@@ -207,7 +212,7 @@ def _ranks(given: Sequence[int] | None, dimension: int, *, most: int | None) -> 
     if given is None:
         return reruns.ranks(dimension, most)
     found = sorted({int(rank) for rank in given})
-    wrong = [rank for rank in found if not 1 <= rank <= dimension]
+    wrong = [rank for rank in given if rank != int(rank) or not 1 <= rank <= dimension]
     if wrong or not found:
         raise InputError(
             f"ranks: found {wrong[0] if wrong else 'none'}; give whole numbers from 1 to "

@@ -189,7 +189,7 @@ def _files(folder: Path) -> list[str]:
 
 def _in_order(path: str) -> list[tuple[str, int]]:
     """By letters, and by numbers where there are digits."""
-    return [(text, int(digits or 0)) for text, digits in re.findall(r"(\D+)(\d*)", path)]
+    return [(text, int(digits or 0)) for text, digits in re.findall(r"(\D*)(\d*)", path)]
 
 
 def _problem(file: h5py.File) -> str:

@@ -30,7 +30,7 @@ prints OK for every file. On macOS: shasum --algorithm 256 --check {sums}
 
 WHAT IS INSIDE
 
-    results/summary.csv    every number with its 95 % interval; results/summary.md has the main ones
+    results/summary.csv    every number, with 95 % intervals from three seeds on
     results/report.html    what was run and found, and every figure
     results/figures/       every figure as SVG and PDF
     results/**/*.h5        networks, covariances, alignments, clipping and generation as HDF5; each
@@ -39,7 +39,8 @@ WHAT IS INSIDE
     configuration/         given/ has the file of the configuration; resolved.yaml has every key
                            with the value that was used
     versions/              requirements.txt: every Python package; software.txt: Python, torch,
-                           platform and commit; changes.diff: code that was not committed, if any
+                           platform, commit, and files that were never committed, which are not
+                           inside; changes.diff: changes of committed code, if any
     {sums}             checksums of all other files
 
 {images}

@@ -18,8 +18,9 @@ from latentdims.models.networks import Network
 LEARNED = (nn.Linear, nn.Conv2d)
 PASSING = (nn.Flatten, nn.Identity, nn.Dropout, nn.Dropout2d)  # a rotation of channels passes them
 DRAWN = (
-    "a draw needs a torch.nn.Sequential of Linear and Conv2d layers, hidden ones with bias=False, "
-    "and norms with affine=False"
+    "a draw needs a torch.nn.Sequential of Linear and Conv2d layers, each used once, hidden ones "
+    "with bias=False, norms with affine=False and eps=1e-5, square kernels, and padding as a "
+    "number, without groups or dilation"
 )
 NO_CHAIN = f"{UNDRAWN}; {DRAWN}"
 
@@ -96,9 +97,12 @@ def _undrawn(hidden: Sequence[nn.Module]) -> str:
 
 def _blocks(module: nn.Module) -> OrderedDict[str, nn.Module]:
     """Each learned map with what follows it, up to the next."""
-    parts = list(module.named_children())
+    if type(module) is not nn.Sequential:
+        raise InputError(NO_CHAIN)
+    # Not named_children, which has a part once that is used twice, as an activation may be.
+    parts = [(name, part) for name, part in module._modules.items() if part is not None]
     maps = [at for at, (_, part) in enumerate(parts) if type(part) in LEARNED]
-    if type(module) is not nn.Sequential or len(parts) != len(module) or not maps:
+    if len({id(parts[at][1]) for at in maps}) < len(maps) or not maps:
         raise InputError(NO_CHAIN)
     before = [part for _, part in parts[: maps[0]]]
     if any(type(part) not in PASSING for part in before):
